@@ -1,0 +1,5 @@
+"""Lets ``python -m plancton`` do what ``plancton`` does."""
+
+from plancton.cli.app import main
+
+main()

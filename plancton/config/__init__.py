@@ -1,0 +1,1 @@
+"""What the administrator asks for: schema, loading, 0.6.0 files, expressions."""

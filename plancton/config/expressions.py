@@ -1,0 +1,161 @@
+"""Arithmetic over the node's figures, for the maximum of pilots. There is no ``eval`` here."""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+Number = float | int
+
+NAMES: Mapping[str, str] = {
+    "ncpus": "cores of the node",
+    "ram_bytes": "memory of the node, bytes",
+    "swap_bytes": "swap of the node, bytes",
+    "max_dock_mem": "memory limit of the first profile, bytes",
+    "max_dock_swap": "swap limit of the first profile, bytes",
+}
+"""What an expression may name, with its meaning."""
+
+_LONGEST = 500
+_BINARY: dict[type[ast.operator], Callable[[Any, Any], Number]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
+_UNARY: dict[type[ast.unaryop], Callable[[Any], Number]] = {
+    ast.UAdd: operator.pos,
+    ast.USub: operator.neg,
+    ast.Not: operator.not_,
+}
+_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
+_CALLS: dict[str, Callable[..., Number]] = {"min": min, "max": max, "int": int, "round": round}
+
+
+class ExpressionError(ValueError):
+    """The text is no expression of ours, or has no value for these names."""
+
+
+class Expression:
+    """A checked expression, such as ``min(ncpus - 2, ram_bytes / max_dock_mem)``."""
+
+    def __init__(self, text: str | float) -> None:
+        """Parse and check *text*; ExpressionError says what is wrong with it."""
+        self.text = str(text).strip()
+        if len(self.text) > _LONGEST:
+            raise ExpressionError(f"longer than {_LONGEST} characters")
+        try:
+            self._tree = ast.parse(self.text, mode="eval").body
+            _check(self._tree)
+        except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
+            if isinstance(error, ExpressionError):
+                raise
+            raise ExpressionError(f"{self.text!r} is not an arithmetic expression") from None
+
+    def evaluate(self, names: Mapping[str, Number]) -> Number:
+        """Return the value with these *names*; ExpressionError if it has none (1/0)."""
+        try:
+            value = _value(self._tree, names)
+        except (ArithmeticError, TypeError, ValueError, RecursionError) as error:
+            raise ExpressionError(f"{self.text!r} has no value here: {error}") from None
+        if not math.isfinite(value):
+            raise ExpressionError(f"{self.text!r} has no finite value here")
+        return value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Expression) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return f"Expression({self.text!r})"
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, _source: Any, _handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls._validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda e: e.text),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": ["number", "string"], "examples": ["ncpus - 2", 4]}
+
+    @classmethod
+    def _validate(cls, value: object) -> Expression:
+        if isinstance(value, Expression):
+            return value
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ExpressionError("a number or an expression is wanted")
+        return cls(value)
+
+
+def _check(node: ast.expr) -> None:
+    match node:
+        case ast.Constant(value=value):
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ExpressionError(f"{ast.unparse(node)} is not a number")
+        case ast.Name(id=name):
+            if name not in NAMES:
+                raise ExpressionError(f"{name!r} is not known; known are {', '.join(NAMES)}")
+        case ast.BinOp(op=op) if type(op) in _BINARY:
+            pass
+        case ast.UnaryOp(op=op) if type(op) in _UNARY:
+            pass
+        case ast.Compare(ops=ops) if all(type(op) in _COMPARE for op in ops):
+            pass
+        case ast.Call(func=ast.Name(id=name), keywords=[]) if name in _CALLS:
+            for argument in node.args:
+                _check(argument)
+            return
+        case ast.BoolOp() | ast.IfExp():
+            pass
+        case _:
+            raise ExpressionError(f"{ast.unparse(node)!r} is not allowed in an expression")
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.expr):
+            _check(child)
+
+
+def _value(node: ast.expr, names: Mapping[str, Number]) -> Number:  # noqa: PLR0911 (one a node type)
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            return number
+        case ast.Name(id=name):
+            return names[name]
+        case ast.BinOp(left=left, op=op, right=right):
+            return _BINARY[type(op)](_value(left, names), _value(right, names))
+        case ast.UnaryOp(op=op, operand=operand):
+            return _UNARY[type(op)](_value(operand, names))
+        case ast.Compare(left=left, ops=ops, comparators=rights):
+            values = [_value(each, names) for each in (left, *rights)]
+            pairs = zip(values, ops, values[1:], strict=False)
+            return all(_COMPARE[type(op)](a, b) for a, op, b in pairs)
+        case ast.BoolOp(op=op, values=values):
+            truths = (bool(_value(each, names)) for each in values)
+            return all(truths) if isinstance(op, ast.And) else any(truths)
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            return _value(body if _value(test, names) else orelse, names)
+        case ast.Call(func=ast.Name(id=name), args=arguments):
+            return _CALLS[name](*(_value(each, names) for each in arguments))
+    raise AssertionError(node)

@@ -1,0 +1,215 @@
+"""The configuration: one frozen model that parses, checks and documents itself.
+
+Durations are seconds and sizes bytes once read; in files both may carry units.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+from plancton.config.expressions import Expression
+from plancton.config.units import parse_duration, parse_size
+
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    WithJsonSchema({"type": ["number", "string"], "examples": ["90s", "12h", "1d"]}),
+]
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    WithJsonSchema({"type": ["integer", "string"], "examples": ["512MiB", "2GB"]}),
+]
+
+_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+# The grammar of image references, after the distribution project's reference package.
+_REFERENCE = re.compile(
+    rf"(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*"
+    r"(?::[\w][\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*(?:[+._-][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?"
+)
+
+
+def _reference(value: str) -> str:
+    if not _REFERENCE.fullmatch(value):
+        raise ValueError("not an image reference: [registry[:port]/]name[:tag][@digest]")
+    return value
+
+
+def _command(value: Any) -> Any:
+    return shlex.split(value) if isinstance(value, str) else value
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+
+class Ulimit(_Model):
+    """A resource limit of the pilot's processes; -1 means unlimited."""
+
+    soft: int = Field(ge=-1)
+    hard: int = Field(ge=-1)
+
+
+class Node(_Model):
+    """The machine, the engine on it, and its loop."""
+
+    name: str = ""
+    """Host name shown and reported; empty: the machine's fully qualified name."""
+    instance: Annotated[str, Field(pattern=r"^[a-z0-9]{0,32}$")] = ""
+    """Which containers are ours, by label. Empty: "root", or "u" and the user's number.
+    Two engines on one Docker Engine need two. Needs a restart."""
+    docker: str = ""
+    """URL of the Docker Engine; empty: $DOCKER_HOST, or its usual socket. Needs a restart."""
+    interval: Annotated[Duration, Field(ge=0.2, le=3600)] = 5.0
+    """Longest time between two ticks. Exits of pilots and commands are acted on at once."""
+    on_stop: Literal["leave", "drain", "kill"] = "leave"
+    """What SIGTERM to Plancton means for its pilots: leave them running and adopt them at the
+    next start, wait until they have ended, or end them."""
+
+
+class Profile(_Model):
+    """One kind of pilot: what to run, with which limits and rights."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,39}$")] = "default"
+    """Name of the profile, part of the containers' names."""
+    image: Annotated[str, BeforeValidator(_reference)] = "busybox:latest"
+    """Image reference: [registry[:port]/]name[:tag][@digest]."""
+    command: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_command),
+        WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}}),
+    ] = ("/bin/sleep", "60")
+    """What to run: a list, or a string split as a shell would. Empty: the image's own."""
+    cpus: Annotated[float, Field(ge=0.01, le=4096)] = 1.0
+    """Cores promised to each pilot, and its CPU quota."""
+    memory: Annotated[Size, Field(ge=6 * 2**20)] = 2_000_000_000
+    """Memory limit of each pilot."""
+    swap: Annotated[Size, Field(ge=0)] = 0
+    """Swap each pilot may use beside its memory."""
+    ttl: Annotated[Duration, Field(gt=0)] = 43200.0
+    """Time to live from the container's start; then SIGTERM."""
+    grace: Annotated[Duration, Field(ge=0, le=86400)] = 10.0
+    """Time between SIGTERM and SIGKILL."""
+    share: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    """Weight of this profile when several want the same room."""
+    user: str = "65534:65534"
+    """User and group inside the container, uid[:gid] or names."""
+    env: dict[str, str] = {}
+    """Environment variables. Their values are never shown."""
+    network: str = "bridge"
+    """Docker network mode: bridge, host, none or the name of a network."""
+    binds: tuple[str, ...] = ()
+    """Bind mounts, host:container[:options]; read-only unless the options say rw."""
+    tmpfs: dict[str, str] = {}
+    """Temporary file systems: path: mount options."""
+    devices: tuple[str, ...] = ()
+    """Devices, host[:container[:rwm]]."""
+    cap_add: tuple[str, ...] = ()
+    """Capabilities added."""
+    cap_drop: tuple[str, ...] = ("ALL",)
+    """Capabilities dropped."""
+    security_opt: tuple[str, ...] = ("no-new-privileges",)
+    """Security options: AppArmor and seccomp profiles, labels."""
+    privileged: bool = False
+    """All rights on the host. Say no."""
+    pids: Annotated[int, Field(ge=-1)] = 1024
+    """Most processes and threads in a pilot; -1: no limit."""
+    ulimits: dict[str, Ulimit] = {}
+    """Resource limits by name, for example nofile: {soft: 1024, hard: 4096}."""
+    read_only: bool = False
+    """Mount the container's root read-only."""
+    init: bool = True
+    """Run a tiny init as PID 1, so that signals work and zombies are reaped."""
+    log_size: Annotated[Size, Field(ge=1024)] = 10_000_000
+    """Most disk a pilot's own log may take."""
+
+    @field_validator("binds")
+    @classmethod
+    def _check_binds(cls, binds: tuple[str, ...]) -> tuple[str, ...]:
+        for bind in binds:
+            parts = bind.split(":")
+            if len(parts) not in (2, 3) or not parts[0] or not parts[1].startswith("/"):
+                raise ValueError(f"{bind!r} is not host:container[:options]")
+        return binds
+
+
+class Spawn(_Model):
+    """When new pilots are started."""
+
+    maximum: Expression = Expression("ncpus")
+    """Most pilots at a time: a number or an expression, see the list of names."""
+    per_tick: Annotated[int, Field(ge=1, le=1000)] = 4
+    """Most pilots started in one tick."""
+    ceiling: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the node's cores that foreground and pilots may take together."""
+    reserve: Annotated[float, Field(ge=0)] = 0.0
+    """Cores always kept free."""
+    min_room: Annotated[float, Field(ge=0.3, le=1)] = 0.5
+    """Part of a pilot's cores that must be free before it is started. Below 1 the last,
+    partly free core is harvested too: the idle class protects the foreground meanwhile."""
+    short_life: Annotated[Duration, Field(ge=0)] = 5.0
+    """A pilot that ends by itself sooner than this has failed, and its profile backs off."""
+    backoff: Annotated[Duration, Field(gt=0)] = 5.0
+    """First wait after a failure; it doubles with each further one."""
+    backoff_max: Annotated[Duration, Field(gt=0)] = 900.0
+    """Longest such wait."""
+
+
+class Protect(_Model):
+    """When pilots give way to the foreground."""
+
+    evict_after: Annotated[Duration, Field(ge=0)] = 120.0
+    """How long the CPU must be overcommitted before a pilot is evicted."""
+    hold_after_eviction: Annotated[Duration, Field(ge=0)] = 60.0
+    """How long nothing is started after an eviction."""
+    evict_room: Annotated[float, Field(ge=0.71, le=10)] = 0.75
+    """Overcommitted means: the room is below minus this part of the youngest pilot's cores.
+    With min_room it spans more than one pilot, so starting and evicting never take turns."""
+    oom_score_adj: Annotated[int, Field(ge=-1000, le=1000)] = 1000
+    """Pilots' place in the queue of the host's out-of-memory killer; 1000 is first."""
+
+
+class Image(_Model):
+    """How images are kept fresh."""
+
+    refresh: Annotated[Duration, Field(ge=1)] = 43200.0
+    """Time between two pulls of each image. New pilots use the newest, running ones stay."""
+    pull: bool = True
+    """Pull images at all; false: only what is on the node is used."""
+    docker_config: str = ""
+    """Folder of Docker's config.json with registry credentials; empty: $DOCKER_CONFIG or
+    ~/.docker. Needs a restart."""
+
+
+class Config(_Model):
+    """The whole configuration of a node."""
+
+    node: Node = Node()
+    pilots: Annotated[tuple[Profile, ...], Field(min_length=1)] = (Profile(),)
+    """The profiles, one or more."""
+    spawn: Spawn = Spawn()
+    protect: Protect = Protect()
+    image: Image = Image()
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Config:
+        names = [profile.name for profile in self.pilots]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two profiles are called {twice[0]!r}; names must differ")
+        return self

@@ -1,0 +1,63 @@
+"""Durations and sizes with units, read and written."""
+
+from __future__ import annotations
+
+import math
+import re
+
+_NUMBER = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
+_SECONDS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+_BYTES = {"": 1, "b": 1} | {
+    prefix + suffix: base**power
+    for power, prefix in enumerate("kmgt", start=1)
+    for suffix, base in (("", 1000), ("b", 1000), ("i", 1024), ("ib", 1024))
+}
+
+
+def parse_duration(value: object) -> float:
+    """Turn ``90``, ``"90s"``, ``"1h30m"`` or ``"12h"`` into seconds; ValueError if it is none."""
+    if isinstance(value, str):
+        matches = list(_NUMBER.finditer(value))
+        if not matches or "".join(match[0] for match in matches) != value:
+            raise ValueError(f"{value!r} is not a duration; write for example 90s, 5m, 12h or 1d")
+        return sum(float(match[1]) * _unit(match[2], _SECONDS, "duration") for match in matches)
+    return _plain_number(value, "duration; write for example 90s, 5m, 12h or 1d")
+
+
+def parse_size(value: object) -> int:
+    """Turn ``2000000000``, ``"2GB"`` or ``"512MiB"`` into bytes; ValueError if it is none."""
+    if isinstance(value, str):
+        match = _NUMBER.fullmatch(value)
+        if not match:
+            raise ValueError(f"{value!r} is not a size; write for example 512MiB or 2GB")
+        return int(float(match[1]) * _unit(match[2].lower(), _BYTES, "size"))
+    return int(_plain_number(value, "size; write for example 512MiB or 2GB"))
+
+
+def _unit(name: str, units: dict[str, float] | dict[str, int], what: str) -> float:
+    if name not in units:
+        known = ", ".join(unit for unit in units if unit)
+        raise ValueError(f"{name!r} is not a unit of {what}; known are {known}")
+    return units[name]
+
+
+def _plain_number(value: object, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is not a {what}")
+    return float(value)
+
+
+def format_duration(seconds: float) -> str:
+    """Write seconds as people say them: ``0.4 s``, ``41 s``, ``5 min``, ``12 h``, ``2.5 h``."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size or (seconds >= size and seconds % size == 0):
+            return f"{round(seconds / size, 1):g} {unit}"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{round(seconds, 1):g} s"
+
+
+def format_size(size: float) -> str:
+    """Write bytes with a decimal unit: ``2 GB``, ``1.5 MB``."""
+    for power, unit in ((12, "TB"), (9, "GB"), (6, "MB"), (3, "kB")):
+        if size >= 10**power:
+            return f"{round(size / 10**power, 1):g} {unit}"
+    return f"{size:g} B"

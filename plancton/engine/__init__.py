@@ -1,0 +1,1 @@
+"""The functional core and the loop around it."""

@@ -1,0 +1,117 @@
+"""What the engine needs of the world, as small interfaces with real and simulated makers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from plancton.config.schema import Config, Profile
+from plancton.engine.model import HostSample, ImageStatus, Mode, Pilot
+
+
+class RuntimeUnavailableError(Exception):
+    """The container engine gives no usable answer: away, refusing, stalled. Says why and what
+    to do. Nothing may be concluded about pilots."""
+
+
+class ActionError(Exception):
+    """The container engine answered, and refused one action. Says why."""
+
+
+class ImageMissingError(ActionError):
+    """A pilot could not be created because its image is not on the node."""
+
+
+class Runtime(Protocol):
+    """The container engine. One object belongs to one thread."""
+
+    @property
+    def requests(self) -> int:
+        """Requests made so far."""
+
+    def pilots(self) -> tuple[Pilot, ...]:
+        """All containers of this instance, in any state, oldest first.
+
+        Raises RuntimeUnavailableError; never returns a partial list.
+        """
+
+    def start(self, profile: Profile) -> str:
+        """Create and start one pilot; returns its container's name.
+
+        Raises ImageMissingError, ActionError (nothing is left behind), or
+        RuntimeUnavailableError (a container may exist; the next ``pilots`` tells).
+        """
+
+    def terminate(self, pilot: Pilot) -> None:
+        """Send SIGTERM, thawing a paused pilot so that it can act on it. Gone is fine."""
+
+    def kill(self, pilot: Pilot) -> None:
+        """Send SIGKILL. Gone is fine."""
+
+    def remove(self, pilot: Pilot) -> str:
+        """Remove an exited or never-started pilot; returns the last lines of its log."""
+
+
+class Host(Protocol):
+    """The node itself."""
+
+    def sample(self, now: float) -> HostSample:
+        """Read counters and levels; re-asserts the idle class where that was lost."""
+
+    @property
+    def protection_note(self) -> str:
+        """How to get the full protection; empty if it is there."""
+
+
+class Images(Protocol):
+    """Keeps images fresh, on a thread of its own."""
+
+    def want(self, references: frozenset[str], refresh: float, *, pull: bool) -> None:
+        """Say which images are needed and how often (seconds) they are refreshed."""
+
+    def missing(self, reference: str) -> None:
+        """Say that an image has gone from the node."""
+
+    def status(self) -> Mapping[str, ImageStatus]:
+        """What is known now, by reference; references never seen yet are absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigState:
+    """The configuration in force and what is to be said of it."""
+
+    config: Config
+    source: str
+    """The file it came from, or "built-in defaults"."""
+    revision: int = 1
+    error: str = ""
+    """Why the newest file is not in force; empty if it is."""
+    warnings: tuple[str, ...] = ()
+
+
+class ConfigSource(Protocol):
+    """Where the configuration comes from."""
+
+    def current(self, *, reload: bool = False) -> ConfigState:
+        """Return the last good one, reading it again if it changed (or if *reload*)."""
+
+
+class Orders(Protocol):
+    """The operator's standing word, kept where it survives restarts."""
+
+    def mode(self) -> Mode:
+        """What is asked now."""
+
+    def fulfilled(self, mode: Mode) -> None:
+        """Forget a request to stop that was carried out."""
+
+
+class Clock(Protocol):
+    """Time."""
+
+    def now(self) -> float:
+        """Seconds of the boot clock."""
+
+    def wall(self) -> float:
+        """Seconds of the epoch."""
