@@ -236,6 +236,8 @@ class Decision:
     state: State
     finished: bool = False
     """The mode asked the engine to end, and no pilot is left."""
+    wake_at: float | None = None
+    """When the next known thing falls due: a TTL, a grace, a back-off, an eviction."""
 
 
 @dataclass(frozen=True, slots=True)

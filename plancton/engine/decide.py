@@ -1,0 +1,329 @@
+"""Decide what to do with the node. Pure: data and ``now`` in, actions with reasons out.
+
+The rules stand below in their order of precedence; a pilot that one rule acted upon is left
+alone by the later ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from plancton.config import schema
+from plancton.engine.backoff import after_failure
+from plancton.engine.model import (
+    Action,
+    Decision,
+    Kill,
+    Mode,
+    Observation,
+    Pilot,
+    PilotState,
+    Policy,
+    Remove,
+    Spawn,
+    State,
+    Terminate,
+)
+from plancton.engine.reasons import Code, Reason, because
+
+START_LIMIT = 30.0
+"""Seconds after which a created container that has not started is an orphan."""
+
+_ENDS_WHEN_EMPTY = (Mode.STOPPING, Mode.ENDING, Mode.FORCED)
+
+
+def decide(observation: Observation, policy: Policy, state: State, now: float) -> Decision:
+    """Return what to do now, why nothing more is done, and the state that follows."""
+    tick = Round(observation, policy, state, now)
+    for rule in RULES:
+        rule(tick)
+    return tick.decision()
+
+
+class Round:
+    """The working set of one decision: what is known, and what was decided so far."""
+
+    def __init__(self, observation: Observation, policy: Policy, state: State, now: float) -> None:
+        """Start from the state, without what concerns pilots that have gone."""
+        self.seen, self.policy, self.now = observation, policy, now
+        present = {pilot.id for pilot in observation.pilots}
+        self.endings = {id_: end for id_, end in state.endings.items() if id_ in present}
+        self.backoffs = dict(state.backoffs)
+        self.handled = state.handled & present
+        self.pressure_since = state.pressure_since
+        self.state = state
+        self.actions: list[Action] = []
+        self.findings: list[Reason] = []
+        self.acted: set[str] = set()
+
+    def act(self, action: Terminate | Kill | Remove) -> None:
+        """Decide an action on a pilot, which later rules then leave alone."""
+        self.actions.append(action)
+        self.acted.add(action.pilot.id)
+
+    def end(self, pilot: Pilot, reason: Reason) -> None:
+        """Ask a pilot to go; one that never started is removed."""
+        action = Remove if pilot.state is PilotState.CREATED else Terminate
+        self.act(action(pilot, reason))
+
+    def live(self) -> list[Pilot]:
+        """Pilots that hold cores, youngest first, those about to go included."""
+        live = [p for p in self.seen.pilots if p.live and not self._removed(p)]
+        return sorted(live, key=lambda p: (p.created_at, p.id), reverse=True)
+
+    def staying(self) -> list[Pilot]:
+        """Pilots that hold cores and were not asked to go, youngest first."""
+        return [p for p in self.live() if p.id not in self.endings and p.id not in self.acted]
+
+    def _removed(self, pilot: Pilot) -> bool:
+        return any(isinstance(a, Remove) and a.pilot.id == pilot.id for a in self.actions)
+
+    def room(self) -> float | None:
+        """Cores free for pilots, negative when overcommitted; None while unmeasured."""
+        load, spawn = self.seen.load, self.policy.spawn
+        if load is None:
+            return None
+        return spawn.ceiling * load.ncpus - spawn.reserve - load.foreground - cores(self.staying())
+
+    def decision(self) -> Decision:
+        """Close the round."""
+        left = [p for p in self.seen.pilots if p.state is not PilotState.REMOVING]
+        state = replace(
+            self.state,
+            endings=self.endings,
+            backoffs=self.backoffs,
+            handled=self.handled,
+            pressure_since=self.pressure_since,
+        )
+        finished = self.seen.mode in _ENDS_WHEN_EMPTY and not left
+        return Decision(tuple(self.actions), tuple(self.findings), state, finished, self._wake_at())
+
+    def _wake_at(self) -> float | None:
+        times = [end.kill_at for end in self.endings.values()]
+        times += [p.deadline_at for p in self.staying() if p.deadline_at is not None]
+        times += [backoff.until for backoff in self.backoffs.values()]
+        times += [self.state.hold_until]
+        if self.pressure_since is not None:
+            times.append(self.pressure_since + self.policy.protect.evict_after)
+        return min((at for at in times if at > self.now), default=None)
+
+
+def cores(pilots: Iterable[Pilot]) -> float:
+    """Cores promised to these pilots."""
+    return sum(pilot.cpus for pilot in pilots)
+
+
+def reap(tick: Round) -> None:
+    """Remove what has exited or never started, and learn from how it ended."""
+    for pilot in tick.seen.pilots:
+        if pilot.state in (PilotState.EXITED, PilotState.DEAD):
+            if pilot.id not in tick.handled:
+                _learn(tick, pilot)
+            lifetime = pilot.lifetime
+            code = "unknown" if pilot.exit_code is None else pilot.exit_code
+            lived = "no time" if lifetime is None else lifetime
+            tick.act(Remove(pilot, because(Code.EXITED, exit_code=code, lifetime_s=lived)))
+        elif pilot.state is PilotState.CREATED and tick.now - pilot.created_at > START_LIMIT:
+            age, why = tick.now - pilot.created_at, pilot.error or "Docker gives no reason"
+            tick.act(Remove(pilot, because(Code.NEVER_STARTED, age_s=age, error=why)))
+            if pilot.id not in tick.handled:
+                _fail(tick, pilot, "it never started")
+        elif pilot.state is PilotState.RUNNING:
+            _forgive(tick, pilot, tick.now)
+
+
+def _learn(tick: Round, pilot: Pilot) -> None:
+    if pilot.id in tick.endings:
+        tick.handled |= {pilot.id}
+    elif (pilot.lifetime or 0.0) < tick.policy.spawn.short_life:
+        _fail(tick, pilot, f"{pilot.name or pilot.id[:12]} exited with code {pilot.exit_code}")
+    else:
+        _forgive(tick, pilot, pilot.finished_at or tick.now)
+
+
+def _fail(tick: Round, pilot: Pilot, why: str) -> None:
+    tick.handled |= {pilot.id}
+    known = tick.backoffs.get(pilot.profile)
+    tick.backoffs[pilot.profile] = after_failure(
+        known, tick.now, tick.policy.spawn, why, pilot.created_at
+    )
+
+
+def _forgive(tick: Round, pilot: Pilot, until: float) -> None:
+    """End the back-off of a profile when a pilot younger than its last failure has lived."""
+    known, started = tick.backoffs.get(pilot.profile), pilot.started_at
+    if known is None or started is None or started <= known.last_failure:
+        return
+    if until - started >= tick.policy.spawn.short_life:
+        del tick.backoffs[pilot.profile]
+
+
+def obey(tick: Round) -> None:
+    """Do what the operator asked for at once; this is also quicker than any TTL."""
+    reason = because(Code.OPERATOR, mode=tick.seen.mode.value)
+    if tick.seen.mode is Mode.FORCED:
+        for pilot in tick.live():
+            tick.act((Remove if pilot.state is PilotState.CREATED else Kill)(pilot, reason))
+    elif tick.seen.mode is Mode.ENDING:
+        for pilot in tick.staying():
+            tick.end(pilot, reason)
+
+
+def retire(tick: Round) -> None:
+    """End pilots whose time to live is over."""
+    for pilot in tick.staying():
+        if pilot.deadline_at is not None and pilot.deadline_at <= tick.now:
+            tick.end(pilot, because(Code.TTL, over_s=tick.now - pilot.deadline_at))
+
+
+def finish(tick: Round) -> None:
+    """Kill pilots that did not end within their grace after SIGTERM."""
+    for pilot in tick.live():
+        ending = tick.endings.get(pilot.id)
+        if ending is None or pilot.id in tick.acted:
+            continue
+        if ending.kill_at <= tick.now:
+            tick.act(Kill(pilot, because(Code.GRACE_OVER, why=str(ending.reason))))
+        else:
+            left, name = ending.kill_at - tick.now, pilot.name or pilot.id[:12]
+            tick.findings.append(
+                because(Code.ENDING, pilot=name, left_s=left, why=str(ending.reason))
+            )
+
+
+def relieve(tick: Round) -> None:
+    """Evict the youngest pilot when the CPU is overcommitted for long enough.
+
+    One at a time: the next is taken only when the last one has gone and the pressure has
+    lasted anew, so that each eviction's effect is seen before the next.
+    """
+    room, staying, load = tick.room(), tick.staying(), tick.seen.load
+    if room is None or load is None:
+        return
+    protect = tick.policy.protect
+    if not staying or room >= -protect.evict_room * staying[0].cpus:
+        tick.pressure_since = None
+        return
+    if any(end.reason.code is Code.PRESSURE for end in tick.endings.values()):
+        return
+    if tick.pressure_since is None:
+        tick.pressure_since = tick.now
+    lasted = tick.now - tick.pressure_since
+    numbers = {"excess": -room, "since_s": lasted}
+    if lasted < protect.evict_after:
+        building = because(Code.PRESSURE_BUILDING, after_s=protect.evict_after, **numbers)
+        tick.findings.append(building)
+        return
+    pressure = because(Code.PRESSURE, foreground=load.foreground, ncpus=load.ncpus, **numbers)
+    tick.end(staying[0], pressure)
+
+
+def shrink(tick: Round) -> None:
+    """End the youngest pilots beyond a lowered maximum."""
+    staying, maximum = tick.staying(), tick.policy.maximum
+    reason = because(Code.SHRINK, running=len(staying), maximum=maximum)
+    for pilot in staying[: max(0, len(staying) - maximum)]:
+        tick.end(pilot, reason)
+
+
+def spawn(tick: Round) -> None:
+    """Start pilots while there is room, at most so many a tick, profiles by their share."""
+    held = _no_spawn(tick)
+    if held is not None:
+        tick.findings.append(held)
+        return
+    room = tick.room() or 0.0
+    committed = {p.name: cores(_of(tick.live(), p)) for p in tick.policy.profiles}
+    started = {profile.name: 0 for profile in tick.policy.profiles}
+    places = tick.policy.maximum - len(tick.live())
+    while True:
+        free = room
+        reasons = {p.name: _blocked(tick, p, free, started[p.name]) for p in tick.policy.profiles}
+        able = [p for p in tick.policy.profiles if reasons[p.name] is None]
+        if not able:
+            tick.findings += [reason for reason in reasons.values() if reason]
+            return
+        if sum(started.values()) >= places:
+            tick.findings.append(because(Code.FULL, maximum=tick.policy.maximum))
+            return
+        if sum(started.values()) >= tick.policy.spawn.per_tick:
+            tick.findings.append(because(Code.PER_TICK, per_tick=tick.policy.spawn.per_tick))
+            return
+        profile = min(able, key=lambda p: committed[p.name] / p.share)
+        tick.actions.append(Spawn(profile, _why_start(tick, profile, room)))
+        started[profile.name] += 1
+        committed[profile.name] += profile.cpus
+        room -= profile.cpus
+
+
+def _no_spawn(tick: Round) -> Reason | None:
+    """Return what keeps every profile from starting, if anything does."""
+    left = tick.state.hold_until - tick.now
+    if tick.seen.mode is not Mode.ACTIVE:
+        return because(Code.MODE, mode=tick.seen.mode.value)
+    if left > 0:
+        return because(Code.HOLD, left_s=left)
+    if len(tick.live()) >= tick.policy.maximum:
+        return because(Code.FULL, maximum=tick.policy.maximum)
+    if tick.seen.load is None:
+        return because(Code.WARMING_UP)
+    return None
+
+
+def _blocked(tick: Round, profile: schema.Profile, room: float, started: int) -> Reason | None:
+    """Return what keeps this profile from starting a pilot, if anything does."""
+    backoff, load = tick.backoffs.get(profile.name), tick.seen.load
+    if backoff is not None:
+        numbers = {"profile": profile.name, "failures": backoff.failures}
+        if backoff.until > tick.now:
+            left = backoff.until - tick.now
+            return because(Code.BACKOFF, left_s=left, why=backoff.why, **numbers)
+        if started or any(p.created_at > backoff.last_failure for p in _of(tick.live(), profile)):
+            return because(Code.PROBING, **numbers)
+    image = tick.seen.images.get(profile.image)
+    if image is None or image.id is None:
+        return because(Code.NO_IMAGE, image=profile.image, why=_why_no_image(tick, profile))
+    if room < tick.policy.spawn.min_room * profile.cpus:
+        return because(
+            Code.NO_ROOM,
+            profile=profile.name,
+            room=max(0.0, room),
+            cpus=profile.cpus,
+            foreground=load.foreground if load else 0.0,
+            committed=(load.ncpus if load else 0) * tick.policy.spawn.ceiling
+            - tick.policy.spawn.reserve
+            - (load.foreground if load else 0.0)
+            - room,
+        )
+    return None
+
+
+def _why_no_image(tick: Round, profile: schema.Profile) -> str:
+    image = tick.seen.images.get(profile.image)
+    if image is None or image.pulling or not image.error:
+        return "it is being looked for"
+    left = max(0.0, (image.retry_at or tick.now) - tick.now)
+    return f"{image.error}; next try in {left:.0f} s"
+
+
+def _why_start(tick: Round, profile: schema.Profile, room: float) -> Reason:
+    backoff = tick.backoffs.get(profile.name)
+    if backoff is not None:
+        return because(Code.PROBE, profile=profile.name, failures=backoff.failures)
+    return because(Code.ROOM, room=room, cpus=profile.cpus)
+
+
+def _of(pilots: Iterable[Pilot], profile: schema.Profile) -> list[Pilot]:
+    return [pilot for pilot in pilots if pilot.profile == profile.name]
+
+
+RULES: tuple[Callable[[Round], None], ...] = (
+    reap,
+    obey,
+    retire,
+    finish,
+    relieve,
+    shrink,
+    spawn,
+)

@@ -1,0 +1,54 @@
+"""Where files lie: root's in the system's places, a user's where the platform wants them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import PlatformDirs
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The files and folders of one engine."""
+
+    config: Path
+    rundir: Path
+    logdir: Path
+    statedir: Path
+
+    @property
+    def log(self) -> Path:
+        """The rotating log file."""
+        return self.logdir / "plancton.log"
+
+    @property
+    def snapshot(self) -> Path:
+        """The engine's last snapshot, for the verbs that ask it."""
+        return self.rundir / "snapshot.json"
+
+
+def default_paths() -> Paths:
+    """Return root's or the user's places. Locks never lie on a (network) home."""
+    if os.geteuid() == 0:
+        return Paths(
+            config=Path("/etc/plancton/config.yaml"),
+            rundir=Path("/run/plancton"),
+            logdir=Path("/var/log/plancton"),
+            statedir=Path("/var/lib/plancton"),
+        )
+    dirs = PlatformDirs("plancton", appauthor=False)
+    return Paths(
+        config=dirs.user_config_path / "config.yaml",
+        rundir=dirs.user_runtime_path,
+        logdir=dirs.user_log_path,
+        statedir=dirs.user_state_path,
+    )
+
+
+def config_path(config: Path | None = None, confdir: Path | None = None) -> Path:
+    """Return the config file: as named, ``confdir/config.yaml``, or the default place."""
+    if config is not None:
+        return config
+    return confdir / "config.yaml" if confdir is not None else default_paths().config
