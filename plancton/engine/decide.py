@@ -14,6 +14,7 @@ from plancton.engine.backoff import after_failure
 from plancton.engine.model import (
     Action,
     Decision,
+    ImageStatus,
     Kill,
     Mode,
     Observation,
@@ -79,12 +80,21 @@ class Round:
     def _removed(self, pilot: Pilot) -> bool:
         return any(isinstance(a, Remove) and a.pilot.id == pilot.id for a in self.actions)
 
-    def room(self) -> float | None:
-        """Cores free for pilots, negative when overcommitted; None while unmeasured."""
-        load, spawn = self.seen.load, self.policy.spawn
+    def starts(self, profile: schema.Profile | None = None) -> list[schema.Profile]:
+        """Profiles of the pilots decided to start so far, one entry each."""
+        starts = [a.profile for a in self.actions if isinstance(a, Spawn)]
+        return [each for each in starts if profile is None or each.name == profile.name]
+
+    def room(self, pilots: Iterable[Pilot]) -> float | None:
+        """Cores free beside *pilots* and those starting, negative when overcommitted.
+
+        ``ceiling * cores - reserve - foreground - committed``; None while unmeasured.
+        """
+        load, limits = self.seen.load, self.policy.spawn
         if load is None:
             return None
-        return spawn.ceiling * load.ncpus - spawn.reserve - load.foreground - cores(self.staying())
+        committed = cores(pilots) + cores(self.starts())
+        return limits.ceiling * load.ncpus - limits.reserve - load.foreground - committed
 
     def decision(self) -> Decision:
         """Close the round."""
@@ -109,7 +119,7 @@ class Round:
         return min((at for at in times if at > self.now), default=None)
 
 
-def cores(pilots: Iterable[Pilot]) -> float:
+def cores(pilots: Iterable[Pilot] | Iterable[schema.Profile]) -> float:
     """Cores promised to these pilots."""
     return sum(pilot.cpus for pilot in pilots)
 
@@ -198,7 +208,8 @@ def relieve(tick: Round) -> None:
     One at a time: the next is taken only when the last one has gone and the pressure has
     lasted anew, so that each eviction's effect is seen before the next.
     """
-    room, staying, load = tick.room(), tick.staying(), tick.seen.load
+    staying, load = tick.staying(), tick.seen.load
+    room = tick.room(staying)
     if room is None or load is None:
         return
     protect = tick.policy.protect
@@ -233,28 +244,32 @@ def spawn(tick: Round) -> None:
     if held is not None:
         tick.findings.append(held)
         return
-    room = tick.room() or 0.0
-    committed = {p.name: cores(_of(tick.live(), p)) for p in tick.policy.profiles}
-    started = {profile.name: 0 for profile in tick.policy.profiles}
-    places = tick.policy.maximum - len(tick.live())
     while True:
-        free = room
-        reasons = {p.name: _blocked(tick, p, free, started[p.name]) for p in tick.policy.profiles}
+        reasons = {p.name: _blocked(tick, p) for p in tick.policy.profiles}
         able = [p for p in tick.policy.profiles if reasons[p.name] is None]
         if not able:
             tick.findings += [reason for reason in reasons.values() if reason]
             return
-        if sum(started.values()) >= places:
-            tick.findings.append(because(Code.FULL, maximum=tick.policy.maximum))
+        limit = _limit(tick)
+        if limit is not None:
+            tick.findings.append(limit)
             return
-        if sum(started.values()) >= tick.policy.spawn.per_tick:
-            tick.findings.append(because(Code.PER_TICK, per_tick=tick.policy.spawn.per_tick))
-            return
-        profile = min(able, key=lambda p: committed[p.name] / p.share)
-        tick.actions.append(Spawn(profile, _why_start(tick, profile, room)))
-        started[profile.name] += 1
-        committed[profile.name] += profile.cpus
-        room -= profile.cpus
+        profile = min(able, key=lambda p: _committed(tick, p) / p.share)
+        tick.actions.append(Spawn(profile, _why_start(tick, profile)))
+
+
+def _limit(tick: Round) -> Reason | None:
+    """Return what keeps one more pilot of any profile from starting, if anything does."""
+    maximum, per_tick = tick.policy.maximum, tick.policy.spawn.per_tick
+    if len(tick.live()) + len(tick.starts()) >= maximum:
+        return because(Code.FULL, maximum=maximum)
+    if len(tick.starts()) >= per_tick:
+        return because(Code.PER_TICK, per_tick=per_tick)
+    return None
+
+
+def _committed(tick: Round, profile: schema.Profile) -> float:
+    return cores(_of(tick.live(), profile)) + cores(tick.starts(profile))
 
 
 def _no_spawn(tick: Round) -> Reason | None:
@@ -264,54 +279,58 @@ def _no_spawn(tick: Round) -> Reason | None:
         return because(Code.MODE, mode=tick.seen.mode.value)
     if left > 0:
         return because(Code.HOLD, left_s=left)
-    if len(tick.live()) >= tick.policy.maximum:
-        return because(Code.FULL, maximum=tick.policy.maximum)
-    if tick.seen.load is None:
+    limit = _limit(tick)
+    if limit is None and tick.seen.load is None:
         return because(Code.WARMING_UP)
-    return None
+    return limit
 
 
-def _blocked(tick: Round, profile: schema.Profile, room: float, started: int) -> Reason | None:
+def _blocked(tick: Round, profile: schema.Profile) -> Reason | None:
     """Return what keeps this profile from starting a pilot, if anything does."""
-    backoff, load = tick.backoffs.get(profile.name), tick.seen.load
-    if backoff is not None:
-        numbers = {"profile": profile.name, "failures": backoff.failures}
-        if backoff.until > tick.now:
-            left = backoff.until - tick.now
-            return because(Code.BACKOFF, left_s=left, why=backoff.why, **numbers)
-        if started or any(p.created_at > backoff.last_failure for p in _of(tick.live(), profile)):
-            return because(Code.PROBING, **numbers)
+    held = _backed_off(tick, profile)
+    if held is not None:
+        return held
     image = tick.seen.images.get(profile.image)
     if image is None or image.id is None:
-        return because(Code.NO_IMAGE, image=profile.image, why=_why_no_image(tick, profile))
-    if room < tick.policy.spawn.min_room * profile.cpus:
-        return because(
-            Code.NO_ROOM,
-            profile=profile.name,
-            room=max(0.0, room),
-            cpus=profile.cpus,
-            foreground=load.foreground if load else 0.0,
-            committed=(load.ncpus if load else 0) * tick.policy.spawn.ceiling
-            - tick.policy.spawn.reserve
-            - (load.foreground if load else 0.0)
-            - room,
-        )
+        return because(Code.NO_IMAGE, image=profile.image, why=_why_no_image(tick, image))
+    room, load = tick.room(tick.live()), tick.seen.load
+    if room is None or load is None or room >= tick.policy.spawn.min_room * profile.cpus:
+        return None
+    return because(
+        Code.NO_ROOM,
+        profile=profile.name,
+        room=max(0.0, room),
+        cpus=profile.cpus,
+        foreground=load.foreground,
+        committed=cores(tick.live()) + cores(tick.starts()),
+    )
+
+
+def _backed_off(tick: Round, profile: schema.Profile) -> Reason | None:
+    backoff = tick.backoffs.get(profile.name)
+    if backoff is None:
+        return None
+    name, failures, left = profile.name, backoff.failures, backoff.until - tick.now
+    if left > 0:
+        return because(Code.BACKOFF, profile=name, failures=failures, left_s=left, why=backoff.why)
+    probes = [p for p in _of(tick.live(), profile) if p.created_at > backoff.last_failure]
+    if probes or tick.starts(profile):
+        return because(Code.PROBING, profile=name, failures=failures)
     return None
 
 
-def _why_no_image(tick: Round, profile: schema.Profile) -> str:
-    image = tick.seen.images.get(profile.image)
+def _why_no_image(tick: Round, image: ImageStatus | None) -> str:
     if image is None or image.pulling or not image.error:
         return "it is being looked for"
     left = max(0.0, (image.retry_at or tick.now) - tick.now)
     return f"{image.error}; next try in {left:.0f} s"
 
 
-def _why_start(tick: Round, profile: schema.Profile, room: float) -> Reason:
+def _why_start(tick: Round, profile: schema.Profile) -> Reason:
     backoff = tick.backoffs.get(profile.name)
     if backoff is not None:
         return because(Code.PROBE, profile=profile.name, failures=backoff.failures)
-    return because(Code.ROOM, room=room, cpus=profile.cpus)
+    return because(Code.ROOM, room=tick.room(tick.live()) or 0.0, cpus=profile.cpus)
 
 
 def _of(pilots: Iterable[Pilot], profile: schema.Profile) -> list[Pilot]:

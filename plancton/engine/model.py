@@ -101,6 +101,7 @@ class HostSample:
     """CPU time of all pilots ever, from the parent cgroup; None where it cannot be read."""
     memory_total: int = 0
     memory_available: int = 0
+    swap_total: int = 0
     load1: float = 0.0
     disk_free: int = 0
     """Free bytes on the file system of Docker's data root."""
@@ -225,6 +226,8 @@ class Outcome:
 
     action: Action
     error: str = ""
+    detail: str = ""
+    """Name of the started container, or the last log lines of the removed one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +300,7 @@ class Snapshot:
     """Why the node cannot be observed; empty when it can."""
     protection: Protection
     protection_note: str
+    """How to get the full protection; empty if it is there."""
     load: CpuLoad | None
     maximum: int
     committed: float

@@ -11,8 +11,10 @@ from plancton.engine.model import HostSample, ImageStatus, Mode, Pilot
 
 
 class RuntimeUnavailableError(Exception):
-    """The container engine gives no usable answer: away, refusing, stalled. Says why and what
-    to do. Nothing may be concluded about pilots."""
+    """The container engine gives no usable answer: it is away, refuses or stalls.
+
+    Says why and what to do. Nothing may be concluded about pilots.
+    """
 
 
 class ActionError(Exception):
@@ -74,7 +76,7 @@ class Images(Protocol):
         """Say that an image has gone from the node."""
 
     def status(self) -> Mapping[str, ImageStatus]:
-        """What is known now, by reference; references never seen yet are absent."""
+        """Return what is known now, by reference; references never seen yet are absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class Orders(Protocol):
     """The operator's standing word, kept where it survives restarts."""
 
     def mode(self) -> Mode:
-        """What is asked now."""
+        """Return what is asked now."""
 
     def fulfilled(self, mode: Mode) -> None:
         """Forget a request to stop that was carried out."""

@@ -24,6 +24,11 @@ class Paths:
         return self.logdir / "plancton.log"
 
     @property
+    def lock(self) -> Path:
+        """Locked while an engine uses the run directory; holds its PID."""
+        return self.rundir / "plancton.lock"
+
+    @property
     def snapshot(self) -> Path:
         """The engine's last snapshot, for the verbs that ask it."""
         return self.rundir / "snapshot.json"

@@ -1,0 +1,93 @@
+"""The engine's diary: what happened, for the log and for people, with bounded memory."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+
+from plancton.engine.model import Ended, Event, Kill, Outcome, Remove, Spawn, State
+
+log = logging.getLogger("plancton")
+
+_KEPT = 100
+_VERBS = {"Terminate": "asked to end (SIGTERM)", "Kill": "killed (SIGKILL)", "Remove": "removed"}
+
+
+class Diary:
+    """Logs events and keeps the last ones, and the records of ended pilots."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.events: deque[Event] = deque(maxlen=_KEPT)
+        self.ended: deque[Ended] = deque(maxlen=_KEPT)
+
+    def note(self, wall: float, text: str, level: int = logging.INFO, **fields: object) -> None:
+        """Log an event and keep it."""
+        shown = {key: value for key, value in fields.items() if value not in ("", None)}
+        log.log(level, text, extra={"fields": shown})
+        details = " ".join(f"{key}={value}" for key, value in shown.items() if key != "reason")
+        because = f": {shown['reason']}" if "reason" in shown else ""
+        self.events.append(Event(wall, f"{text} {details}{because}".replace(" :", ":")))
+
+    def record(self, wall: float, outcome: Outcome, state: State) -> None:
+        """Write what came of an action."""
+        action = outcome.action
+        reason = str(action.reason)
+        if isinstance(action, Spawn):
+            name = action.profile.name
+            if outcome.error:
+                self.note(
+                    wall,
+                    "could not start a pilot",
+                    logging.WARNING,
+                    profile=name,
+                    error=outcome.error,
+                )
+            else:
+                self.note(wall, "pilot started", pilot=outcome.detail, profile=name, reason=reason)
+            return
+        pilot = action.pilot.name or action.pilot.id[:12]
+        verb = _VERBS[type(action).__name__]
+        if outcome.error:
+            self.note(
+                wall,
+                f"pilot could not be {verb}",
+                logging.WARNING,
+                pilot=pilot,
+                error=outcome.error,
+                reason=reason,
+            )
+        elif isinstance(action, Remove):
+            self._end(wall, action, outcome.detail, state)
+        else:
+            level = logging.WARNING if isinstance(action, Kill) else logging.INFO
+            self.note(wall, f"pilot {verb}", level, pilot=pilot, reason=reason)
+
+    def _end(self, wall: float, action: Remove, lines: str, state: State) -> None:
+        pilot = action.pilot
+        asked = state.endings.get(pilot.id)
+        reason = str(asked.reason if asked else action.reason)
+        record = Ended(
+            id=pilot.id,
+            name=pilot.name,
+            profile=pilot.profile,
+            exit_code=pilot.exit_code,
+            oom_killed=pilot.oom_killed,
+            lifetime=pilot.lifetime,
+            reason=reason,
+            log=lines,
+            ended_wall=wall,
+        )
+        self.ended.append(record)
+        lived = pilot.lifetime
+        self.note(
+            wall,
+            "pilot ended",
+            pilot=pilot.name or pilot.id[:12],
+            profile=pilot.profile,
+            exit_code=pilot.exit_code,
+            oom_killed=pilot.oom_killed or None,
+            lived=None if lived is None else f"{lived:.1f}s",
+            reason=reason,
+            log=lines.rstrip().rpartition("\n")[2][-200:],
+        )

@@ -1,0 +1,249 @@
+"""The engine: observe, decide, act, publish, in one thread that owns all state."""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from plancton.config.expressions import ExpressionError
+from plancton.config.policy import maximum
+from plancton.engine.actuate import actuate, order
+from plancton.engine.decide import decide
+from plancton.engine.diary import Diary
+from plancton.engine.load import cpu_load, remember
+from plancton.engine.model import (
+    Action,
+    Decision,
+    Mode,
+    Observation,
+    Outcome,
+    Policy,
+    Snapshot,
+    Spawn,
+    State,
+)
+from plancton.engine.ports import (
+    Clock,
+    ConfigSource,
+    ConfigState,
+    Host,
+    Images,
+    Orders,
+    Runtime,
+    RuntimeUnavailableError,
+)
+from plancton.engine.settle import settle
+from plancton.engine.view import Identity, Told
+
+FIRST_LOOK = 1.0
+"""Seconds to the second tick: until then the foreground is unmeasured."""
+_RETRY_LONGEST = 30.0
+_MODES = tuple(Mode)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that the engine touches."""
+
+    runtime: Runtime
+    host: Host
+    images: Images
+    config: ConfigSource
+    orders: Orders
+    clock: Clock
+
+
+class Engine:
+    """One node's loop. ``step`` is one tick; ``run`` only waits between them."""
+
+    def __init__(
+        self,
+        world: World,
+        identity: Identity,
+        subscribers: tuple[Callable[[Snapshot], None], ...] = (),
+    ) -> None:
+        """Build an engine; nothing happens before the first ``step``."""
+        self.world, self.identity, self.subscribers = world, identity, subscribers
+        self.state = State()
+        self.diary = Diary()
+        self.finished = False
+        self.latest: Snapshot | None = None
+        self._mailbox: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._asked = Mode.ACTIVE
+        self._failures = 0
+        self._said: tuple[str, ...] = ()
+        self._mode: Mode | None = None
+        self._config: ConfigState | None = None
+        self.told = Told(identity, self.diary)
+
+    # --- other threads call these -------------------------------------------------------
+
+    def wake(self) -> None:
+        """Have the next tick at once."""
+        self._mailbox.put("wake")
+
+    def reload(self) -> None:
+        """Have the configuration read again, even if its file looks unchanged."""
+        self._mailbox.put("reload")
+
+    def quit(self) -> None:
+        """End the loop and leave the pilots as they are."""
+        self._mailbox.put("quit")
+
+    def ask(self, mode: Mode) -> None:
+        """Ask for a mode beside the standing orders, until the engine ends."""
+        self._asked = mode
+        self.wake()
+
+    # --- the loop -----------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Tick until asked to quit, or finished."""
+        reload = False
+        while not self.finished:
+            wait = self.step(reload=reload)
+            letters = [] if self.finished else self._letters(wait)
+            reload = "reload" in letters
+            if "quit" in letters:
+                return
+
+    def _letters(self, wait: float) -> list[str]:
+        letters = []
+        try:
+            letters.append(self._mailbox.get(timeout=max(0.0, wait)))
+            while True:
+                letters.append(self._mailbox.get_nowait())
+        except queue.Empty:
+            return letters
+
+    def step(self, *, reload: bool = False) -> float:
+        """Do one tick; returns the seconds until the next is due."""
+        self.told.tick += 1
+        now, wall = self.world.clock.now(), self.world.clock.wall()
+        config = self._configured(wall, reload=reload)
+        try:
+            observation = self._observe(now)
+            policy = self._policy(config, observation)
+            decision = self._decide(observation, policy, now, wall)
+            self._act(decision, policy, wall)
+        except RuntimeUnavailableError as error:
+            self._failures += 1
+            if self._failures == 1:
+                self.diary.note(wall, "Docker is unavailable", logging.ERROR, error=str(error))
+            self._publish(config, str(error), now, wall)
+            return float(min(_RETRY_LONGEST, 2 ** min(self._failures - 1, 10)))
+        if self._failures:
+            self.diary.note(wall, "Docker is available again", failed_tries=self._failures)
+        self._failures = 0
+        self.finished = decision.finished
+        if self.finished:
+            self._close(wall)
+        self._publish(config, "", now, wall)
+        return self._wait(config, observation, decision)
+
+    def _wait(self, config: ConfigState, seen: Observation, decision: Decision) -> float:
+        due = config.config.node.interval
+        if seen.load is None:
+            due = min(due, FIRST_LOOK)
+        if decision.wake_at is not None:
+            due = min(due, decision.wake_at - self.world.clock.now())
+        return max(0.0, due)
+
+    def _close(self, wall: float) -> None:
+        self.world.orders.fulfilled(self.world.orders.mode())
+        self.diary.note(wall, "no pilot is left, the engine ends as asked")
+
+    # --- observe ------------------------------------------------------------------------
+
+    def _configured(self, wall: float, *, reload: bool) -> ConfigState:
+        new, old = self.world.config.current(reload=reload), self._config
+        if new.error and (old is None or new.error != old.error):
+            self.diary.note(
+                wall,
+                "configuration refused, the last good one stays",
+                logging.ERROR,
+                error=new.error,
+            )
+        elif old is None or new.revision != old.revision:
+            self.diary.note(
+                wall, "configuration in force", source=new.source, revision=new.revision
+            )
+        if old is None or new.warnings != old.warnings:
+            for warning in new.warnings:
+                self.diary.note(wall, "configuration", logging.WARNING, warning=warning)
+        self._config = new
+        wanted = frozenset(profile.image for profile in new.config.pilots)
+        image = new.config.image
+        self.world.images.want(wanted, image.refresh, pull=image.pull)
+        return new
+
+    def _policy(self, state: ConfigState, seen: Observation) -> Policy:
+        config = state.config
+        names = {
+            "ncpus": seen.host.ncpus,
+            "ram_bytes": seen.host.memory_total,
+            "swap_bytes": seen.host.swap_total,
+        }
+        try:
+            self.told.maximum = maximum(config, names)
+            self.told.trouble = ""
+        except ExpressionError as error:
+            self.told.trouble = f"spawn.maximum: {error}; it stays at {self.told.maximum}"
+        return Policy(config.pilots, config.spawn, config.protect, self.told.maximum)
+
+    def _observe(self, now: float) -> Observation:
+        pilots = self.world.runtime.pilots()
+        host = self.world.host.sample(now)
+        self.state = replace(self.state, samples=remember(self.state.samples, host))
+        promised = sum(pilot.cpus for pilot in pilots if pilot.live)
+        mode = max(self.world.orders.mode(), self._asked, key=_MODES.index)
+        load = cpu_load(self.state.samples, promised)
+        seen = Observation(pilots, host, load, self.world.images.status(), mode)
+        self.told.observation, self.told.observed_at = seen, now
+        self.told.meter.measure(pilots, now)
+        return seen
+
+    # --- decide and act -----------------------------------------------------------------
+
+    def _decide(self, seen: Observation, policy: Policy, now: float, wall: float) -> Decision:
+        decision = decide(seen, policy, self.state, now)
+        self.state = decision.state
+        if seen.mode is not self._mode:
+            if self._mode is not None or seen.mode is not Mode.ACTIVE:
+                self.diary.note(wall, f"the node is {seen.mode.value}")
+            self._mode = seen.mode
+        said = tuple(f"{f.code}:{f.values.get('profile', '')}" for f in decision.findings)
+        if said != self._said:
+            for finding in decision.findings:
+                self.diary.note(wall, "waiting", logging.DEBUG, reason=str(finding))
+        self._said = said
+        self.told.findings = tuple(str(finding) for finding in decision.findings)
+        return decision
+
+    def _act(self, decision: Decision, policy: Policy, wall: float) -> None:
+        failed: set[str] = set()
+        for action in order(decision.actions):
+            if isinstance(action, Spawn) and action.profile.name in failed:
+                continue
+            outcome = actuate(action, self.world.runtime, self.world.images)
+            self._take(action, outcome, policy, wall)
+            if isinstance(action, Spawn) and outcome.error:
+                failed.add(action.profile.name)
+
+    def _take(self, action: Action, outcome: Outcome, policy: Policy, wall: float) -> None:
+        self.diary.record(wall, outcome, self.state)
+        before = self.state.hold_until
+        self.state = settle(self.state, (outcome,), policy, self.world.clock.now())
+        self.told.spawned += isinstance(action, Spawn) and not outcome.error
+        self.told.evicted += self.state.hold_until != before
+
+    # --- publish ------------------------------------------------------------------------
+
+    def _publish(self, config: ConfigState, degraded: str, now: float, wall: float) -> None:
+        self.told.requests = self.world.runtime.requests
+        self.told.protection_note = self.world.host.protection_note
+        self.latest = self.told.snapshot(config, self.state, degraded, now, wall)
+        for subscriber in self.subscribers:
+            subscriber(self.latest)

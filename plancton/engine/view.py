@@ -1,0 +1,148 @@
+"""What the engine tells the world: its figures, gathered into one frozen Snapshot a tick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from plancton.engine.diary import Diary
+from plancton.engine.model import (
+    CpuLoad,
+    Mode,
+    Observation,
+    Pilot,
+    PilotView,
+    Protection,
+    Snapshot,
+    State,
+)
+from plancton.engine.ports import ConfigState
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this engine is."""
+
+    node: str
+    instance: str
+    version: str
+    pid: int
+    started_wall: float
+
+
+class CpuMeter:
+    """Turns pilots' CPU counters into cores used between two looks."""
+
+    def __init__(self) -> None:
+        """Start without a first look."""
+        self._last: dict[str, tuple[float, float]] = {}
+        self.cores: dict[str, float] = {}
+
+    def measure(self, pilots: tuple[Pilot, ...], now: float) -> None:
+        """Take a look; looks less than half a second apart keep the earlier figure."""
+        last: dict[str, tuple[float, float]] = {}
+        cores: dict[str, float] = {}
+        for pilot in pilots:
+            if pilot.cpu_seconds is None:
+                continue
+            at, used = self._last.get(pilot.id, (now, pilot.cpu_seconds))
+            if now - at >= 0.5:
+                cores[pilot.id] = max(0.0, pilot.cpu_seconds - used) / (now - at)
+                at, used = now, pilot.cpu_seconds
+            elif pilot.id in self.cores:
+                cores[pilot.id] = self.cores[pilot.id]
+            last[pilot.id] = (at, used)
+        self._last, self.cores = last, cores
+
+
+@dataclass(slots=True)
+class Told:
+    """The engine thread's own figures between snapshots; nobody else touches them."""
+
+    identity: Identity
+    diary: Diary
+    meter: CpuMeter = field(default_factory=CpuMeter)
+    observation: Observation | None = None
+    observed_at: float = 0.0
+    findings: tuple[str, ...] = ()
+    maximum: int = 0
+    trouble: str = ""
+    protection_note: str = ""
+    tick: int = 0
+    spawned: int = 0
+    evicted: int = 0
+    requests: int = 0
+
+    def snapshot(
+        self, config: ConfigState, state: State, degraded: str, now: float, wall: float
+    ) -> Snapshot:
+        """Freeze this moment. While degraded, pilots and load are those last seen."""
+        who, seen = self.identity, self.observation
+        live = tuple(pilot for pilot in seen.pilots if pilot.live) if seen else ()
+        load = seen.load if seen else None
+        committed = sum(pilot.cpus for pilot in live)
+        return Snapshot(
+            node=who.node,
+            instance=who.instance,
+            version=who.version,
+            pid=who.pid,
+            started_wall=who.started_wall,
+            wall=wall,
+            tick=self.tick,
+            mode=seen.mode if seen else Mode.ACTIVE,
+            degraded=degraded,
+            protection=seen.host.protection if seen else Protection.WEIGHT_ONLY,
+            protection_note=self.protection_note if seen else "",
+            load=load,
+            maximum=self.maximum,
+            committed=committed,
+            room=_room(load, config, committed),
+            pilots=tuple(self._pilot(pilot, state, now) for pilot in seen.pilots) if seen else (),
+            findings=self.findings,
+            warnings=self._warnings(config),
+            events=tuple(self.diary.events),
+            ended=tuple(self.diary.ended),
+            config_source=config.source,
+            config_error=config.error,
+            config_revision=config.revision,
+            images=dict(seen.images) if seen else {},
+            requests=self.requests,
+            spawned=self.spawned,
+            evicted=self.evicted,
+            interval=config.config.node.interval,
+        )
+
+    def _warnings(self, config: ConfigState) -> tuple[str, ...]:
+        images = self.observation.images if self.observation else {}
+        stale = [
+            f"image {name} could not be refreshed, the local one is used: {image.error}"
+            for name, image in images.items()
+            if image.id and image.error
+        ]
+        trouble = [self.trouble] if self.trouble else []
+        return (*config.warnings, *trouble, *stale)
+
+    def _pilot(self, pilot: Pilot, state: State, now: float) -> PilotView:
+        ending = state.endings.get(pilot.id)
+        since = pilot.created_at if pilot.started_at is None else pilot.started_at
+        return PilotView(
+            id=pilot.id,
+            name=pilot.name,
+            profile=pilot.profile,
+            state="terminating" if ending and pilot.live else _shown(pilot),
+            age=max(0.0, now - since),
+            ttl_left=None if pilot.deadline_at is None else pilot.deadline_at - now,
+            cpus=pilot.cpus,
+            cpu=self.meter.cores.get(pilot.id),
+            note=str(ending.reason) if ending else "",
+        )
+
+
+def _room(load: CpuLoad | None, config: ConfigState, committed: float) -> float | None:
+    spawn = config.config.spawn
+    if load is None:
+        return None
+    return spawn.ceiling * load.ncpus - spawn.reserve - load.foreground - committed
+
+
+def _shown(pilot: Pilot) -> str:
+    return "starting" if pilot.state == "created" else pilot.state.value

@@ -1,0 +1,17 @@
+"""The real clock."""
+
+from __future__ import annotations
+
+import time
+
+
+class SystemClock:
+    """The boot clock for durations, the wall clock for people and labels."""
+
+    def now(self) -> float:
+        """Return seconds since boot, suspended time included; no step ever touches it."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def wall(self) -> float:
+        """Return seconds since the epoch."""
+        return time.time()

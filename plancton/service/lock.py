@@ -1,0 +1,83 @@
+"""One engine a node: a lock that the kernel drops with its holder, so it is never stale."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+
+
+class LockedError(Exception):
+    """Somebody else holds the lock; ``pid`` is the holder's, None if it wrote none."""
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        """Remember whose lock it is."""
+        super().__init__(f"{path} is locked by process {pid or 'unknown'}")
+        self.path, self.pid = path, pid
+
+
+class Lock:
+    """An exclusive ``flock`` on a file that also holds the owner's PID."""
+
+    def __init__(self, path: Path) -> None:
+        """Prepare; nothing is locked before ``acquire``."""
+        self.path = path
+        self._file: int | None = None
+
+    def acquire(self) -> Lock:
+        """Take the lock or raise LockedError; OSError if the file cannot be written."""
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        file = os.open(self.path, flags, 0o644)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockedError(self.path, _pid_in(file)) from None
+        else:
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+            self._file, file = file, -1
+            return self
+        finally:
+            if file >= 0:
+                os.close(file)
+
+    def release(self) -> None:
+        """Give the lock back. The file stays: removing it would let two hold the same name."""
+        if self._file is not None:
+            os.ftruncate(self._file, 0)
+            os.close(self._file)
+            self._file = None
+
+    def __enter__(self) -> Lock:
+        return self.acquire()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def holder(path: Path) -> int | None:
+    """Return the PID that holds the lock at *path*, None if nobody does (a dead PID never)."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _pid_in(file)
+    else:
+        return None
+    finally:
+        os.close(file)
+
+
+def _pid_in(file: int) -> int | None:
+    text = os.pread(file, 32, 0).decode("ascii", "replace").strip()
+    return int(text) if text.isdecimal() else None

@@ -1,0 +1,63 @@
+"""The log as an operator reads it: one line an event, the message and then key=value."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+_MAX_BYTES, _FILES = 10_000_000, 5
+
+
+class LineFormatter(logging.Formatter):
+    """``2026-01-31T12:00:00+0100 INFO pilot started pilot=… reason="…"``."""
+
+    default_time_format = "%Y-%m-%dT%H:%M:%S%z"
+    default_msec_format = ""
+
+    def __init__(self, *, stamp: bool = True) -> None:
+        """With *stamp* false the time is left out: the journal has its own."""
+        super().__init__("%(asctime)s %(levelname)s %(message)s" if stamp else "%(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
+        """Append the record's fields; every value stays on the one line."""
+        fields: dict[str, object] = getattr(record, "fields", {})
+        line = super().formatMessage(record)
+        return " ".join([_one_line(line), *(f"{k}={_value(v)}" for k, v in fields.items())])
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\r", "\\r").replace("\n", "\\n")
+
+
+def _value(value: object) -> str:
+    text = str(value)
+    plain = text and not any(c.isspace() or c in "\"'=\\" or not c.isprintable() for c in text)
+    return text if plain else json.dumps(text, ensure_ascii=False)
+
+
+def set_up(level: str, file: Path | None) -> str:
+    """Log to stderr, and to a rotating *file*; returns why the file cannot be written, or ""."""
+    logging.raiseExceptions = False  # a full disk must not end the engine
+    root = logging.getLogger("plancton")
+    root.setLevel(level.upper())
+    root.propagate = False
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+        old.close()
+    console = logging.StreamHandler(sys.stderr)
+    console.setFormatter(LineFormatter(stamp="JOURNAL_STREAM" not in os.environ))
+    root.addHandler(console)
+    if file is None:
+        return ""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        rotating = RotatingFileHandler(file, maxBytes=_MAX_BYTES, backupCount=_FILES, delay=False)
+    except OSError as error:
+        return f"{file}: {error.strerror}; logging to stderr only"
+    rotating.setFormatter(LineFormatter())
+    root.addHandler(rotating)
+    return ""
