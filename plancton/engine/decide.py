@@ -247,12 +247,12 @@ def spawn(tick: Round) -> None:
     while True:
         reasons = {p.name: _blocked(tick, p) for p in tick.policy.profiles}
         able = [p for p in tick.policy.profiles if reasons[p.name] is None]
+        limit = _limit(tick)
+        if limit is not None and (able or limit.code is Code.FULL):
+            tick.findings.append(limit)
+            return
         if not able:
             tick.findings += [reason for reason in reasons.values() if reason]
-            return
-        limit = _limit(tick)
-        if limit is not None:
-            tick.findings.append(limit)
             return
         profile = min(able, key=lambda p: _committed(tick, p) / p.share)
         tick.actions.append(Spawn(profile, _why_start(tick, profile)))

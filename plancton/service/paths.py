@@ -17,6 +17,8 @@ class Paths:
     rundir: Path
     logdir: Path
     statedir: Path
+    asked_for_config: bool = False
+    """Whether the config file was named by the user, and so must exist."""
 
     @property
     def log(self) -> Path:

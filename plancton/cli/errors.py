@@ -1,0 +1,35 @@
+"""Failures as one line on stderr: what, why, what to do; and the exit code."""
+
+from __future__ import annotations
+
+import sys
+
+REFUSED, NO_ENGINE = 1, 3
+
+
+def explain(error: Exception) -> int | None:
+    """Print the line for an expected *error*; None if it is none of those."""
+    from plancton.config.load import ConfigError  # noqa: PLC0415
+    from plancton.engine.handle import NotRunningError  # noqa: PLC0415
+    from plancton.engine.ports import ActionError, RuntimeUnavailableError  # noqa: PLC0415
+    from plancton.service.lock import LockedError  # noqa: PLC0415
+
+    match error:
+        case NotRunningError():
+            return _say(str(error), NO_ENGINE)
+        case LockedError(pid=pid):
+            return _say(
+                f"another engine runs already, process {pid or 'unknown'} (it holds {error.path}); "
+                "see plancton status, or give this one its own node.instance and --rundir",
+                REFUSED,
+            )
+        case ConfigError() | RuntimeUnavailableError() | ActionError():
+            return _say(str(error), REFUSED)
+        case OSError() if error.filename:
+            return _say(f"{error.filename}: {error.strerror}", REFUSED)
+    return None
+
+
+def _say(text: str, code: int) -> int:
+    print(f"plancton: {text}", file=sys.stderr)
+    return code

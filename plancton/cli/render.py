@@ -1,0 +1,107 @@
+"""Snapshots as text for people and JSON for programs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+
+from pydantic_core import to_json
+
+from plancton.config.units import format_duration
+from plancton.engine.model import PilotView, Snapshot
+
+
+def as_json(value: object) -> str:
+    """Return *value* as indented JSON."""
+    return to_json(value, indent=2).decode()
+
+
+def status_text(snapshot: Snapshot) -> str:
+    """Return the node at a glance."""
+    s = snapshot
+    up = format_duration(max(0.0, s.wall - s.started_wall))
+    rows = [
+        (
+            "node",
+            f"{s.node} (instance {s.instance}, Plancton {s.version}, process {s.pid}, up {up})",
+        ),
+        ("mode", s.mode.value),
+        ("docker", f"UNAVAILABLE: {s.degraded}" if s.degraded else "available"),
+        (
+            "protection",
+            s.protection.value + (f" - {s.protection_note}" if s.protection_note else ""),
+        ),
+        ("cpu", _cpu(s)),
+        ("pilots", f"{_count(s)}; at most {s.maximum}, {s.committed:g} cores promised"),
+        ("so far", f"{s.spawned} started, {len(s.ended)} ends on record, {s.evicted} evicted"),
+        ("config", f"{s.config_source}, revision {s.config_revision}"),
+    ]
+    rows += [("CONFIG", f"refused, the last good one stays: {s.config_error}")] * bool(
+        s.config_error
+    )
+    rows += [("warning", warning) for warning in s.warnings]
+    rows += [("why", finding) for finding in s.findings]
+    age = time.time() - s.wall
+    if age > s.interval + 30:
+        rows.append(("stale", f"the engine last spoke {format_duration(age)} ago"))
+    return "\n".join(f"{name:<11} {text}" for name, text in rows)
+
+
+def _cpu(snapshot: Snapshot) -> str:
+    load = snapshot.load
+    if load is None:
+        return "being measured"
+    return (
+        f"{load.ncpus} cores: {load.foreground:.2f} foreground, {load.own:.2f} pilots, "
+        f"{load.idle:.2f} idle (over {format_duration(load.span)})"
+    )
+
+
+def _count(snapshot: Snapshot) -> str:
+    states = [pilot.state for pilot in snapshot.pilots]
+    return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states)) or "none"
+
+
+def pilots_text(snapshot: Snapshot) -> str:
+    """Return the table of pilots, or why there are none."""
+    if not snapshot.pilots:
+        return "no pilots: " + ("; ".join(snapshot.findings) or "the engine has just started")
+    head = ("PILOT", "ID", "PROFILE", "STATE", "AGE", "TTL LEFT", "CPU", "NOTE")
+    return table(head, (_pilot_row(pilot) for pilot in snapshot.pilots))
+
+
+def _pilot_row(pilot: PilotView) -> Sequence[str]:
+    left = "-" if pilot.ttl_left is None else format_duration(max(0.0, pilot.ttl_left))
+    cpu = "-" if pilot.cpu is None else f"{pilot.cpu:.2f}"
+    age = format_duration(pilot.age)
+    return (
+        pilot.name or "-",
+        pilot.id[:12],
+        pilot.profile,
+        pilot.state,
+        age,
+        left,
+        cpu,
+        pilot.note,
+    )
+
+
+def why_text(snapshot: Snapshot) -> str:
+    """Return the present reasons and the last events."""
+    now = [f"  {line}" for line in snapshot.findings] or ["  nothing is held back"]
+    events = [f"  {_clock(event.wall)}  {event.text}" for event in snapshot.events]
+    return "\n".join(["now", *now, "", "before (oldest first)", *(events or ["  nothing yet"])])
+
+
+def _clock(wall: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Align columns with two blanks between them."""
+    lines = [head, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
