@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from plancton.config.expressions import ExpressionError
 from plancton.config.policy import maximum
+from plancton.config.state import ConfigState
 from plancton.engine.actuate import actuate, order
 from plancton.engine.decide import decide
 from plancton.engine.diary import Diary
@@ -27,7 +28,6 @@ from plancton.engine.model import (
 from plancton.engine.ports import (
     Clock,
     ConfigSource,
-    ConfigState,
     Host,
     Images,
     Orders,

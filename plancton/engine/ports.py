@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
-from plancton.config.schema import Config, Profile
+from plancton.config.schema import Profile
+from plancton.config.state import ConfigState
 from plancton.engine.model import HostSample, ImageStatus, Mode, Pilot
 
 
@@ -77,19 +77,6 @@ class Images(Protocol):
 
     def status(self) -> Mapping[str, ImageStatus]:
         """Return what is known now, by reference; references never seen yet are absent."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigState:
-    """The configuration in force and what is to be said of it."""
-
-    config: Config
-    source: str
-    """The file it came from, or "built-in defaults"."""
-    revision: int = 1
-    error: str = ""
-    """Why the newest file is not in force; empty if it is."""
-    warnings: tuple[str, ...] = ()
 
 
 class ConfigSource(Protocol):

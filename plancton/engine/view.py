@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from plancton.config.state import ConfigState
 from plancton.engine.diary import Diary
 from plancton.engine.model import (
     CpuLoad,
@@ -15,7 +16,6 @@ from plancton.engine.model import (
     Snapshot,
     State,
 )
-from plancton.engine.ports import ConfigState
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class _signals:  # noqa: N801 (a context manager, named like a function)
         for number, handler in self.old.items():
             signal.signal(number, handler)
 
-    def _stop(self, number: int, _frame: FrameType | None) -> None:
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self.stops += 1
         mode = _ON_STOP.get(self.on_stop())
         if mode is None or self.stops > 1:

@@ -1,0 +1,92 @@
+"""Verbs about the configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from plancton.cli.options import ConfDir, ConfigOption, paths_of
+
+app = typer.Typer(
+    help="Check, show and convert the configuration.", no_args_is_help=True, rich_markup_mode=None
+)
+
+File = Annotated[Path | None, typer.Argument(help="Configuration file; else the usual one.")]
+
+
+def _path(file: Path | None, config: Path | None, confdir: Path | None) -> Path:
+    return file or paths_of(config, confdir).config
+
+
+@app.command()
+def check(file: File = None, config: ConfigOption = None, confdir: ConfDir = None) -> None:
+    """Say whether a file is good, with line and key of each problem, and what it means here."""
+    from plancton.cli.node import figures  # noqa: PLC0415
+    from plancton.config.load import load  # noqa: PLC0415
+    from plancton.config.policy import maximum  # noqa: PLC0415
+
+    path = _path(file, config, confdir)
+    loaded = load(path)
+    for warning in loaded.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    node = figures()
+    most = maximum(loaded.config, node)
+    typer.echo(f"{path}: OK, {'0.6.0' if loaded.legacy else 'native'} form")
+    typer.echo(f"spawn.maximum: {loaded.config.spawn.maximum.text} = {most} pilots on this node")
+    for name, value in node.items():
+        typer.echo(f"  {name} = {value:g}" if value < 1e6 else f"  {name} = {value:.0f}")
+
+
+@app.command()
+def show(file: File = None, config: ConfigOption = None, confdir: ConfDir = None) -> None:
+    """Print every value in force, defaults included, as YAML. Secrets are masked."""
+    from plancton.config.load import load  # noqa: PLC0415
+    from plancton.config.schema import Config  # noqa: PLC0415
+    from plancton.config.write import to_yaml  # noqa: PLC0415
+
+    path = _path(file, config, confdir)
+    try:
+        shown, origin = load(path).config, str(path)
+    except FileNotFoundError:
+        if file or config or confdir:
+            raise
+        shown, origin = Config(), f"built-in defaults ({path} is not there)"
+    typer.echo(f"# {origin}\n{to_yaml(shown, mask=True)}", nl=False)
+
+
+@app.command()
+def convert(
+    file: Annotated[Path, typer.Argument(help="A configuration file of 0.6.0.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here.")] = None,
+) -> None:
+    """Translate a file of 0.6.0 into the native form.
+
+    Example: plancton config convert old.yaml -o /etc/plancton/config.yaml
+    """
+    from plancton.config.load import load  # noqa: PLC0415
+    from plancton.config.write import to_yaml  # noqa: PLC0415
+
+    loaded = load(file)
+    for warning in loaded.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    text = f"# Translated from {file.name}.\n{to_yaml(loaded.config, changes_only=True)}"
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    with output.open("x") as target:  # never over an existing file
+        target.write(text)
+    typer.echo(f"wrote {output}")
+
+
+@app.command()
+def schema(
+    markdown: Annotated[bool, typer.Option("--markdown", help="As the reference page.")] = False,
+) -> None:
+    """Print the JSON schema of the configuration."""
+    import json  # noqa: PLC0415
+
+    from plancton.config.write import json_schema, reference  # noqa: PLC0415
+
+    typer.echo(reference() if markdown else json.dumps(json_schema(), indent=2))

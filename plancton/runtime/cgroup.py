@@ -1,0 +1,194 @@
+"""The one parent cgroup of all pilots: in the idle class, and the meter of their CPU time.
+
+The kernel then runs pilots only on what the rest leaves, at scheduler speed. Both worlds are
+known: cgroup v1 and v2, Docker's cgroupfs driver and its systemd driver.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plancton.engine.model import Protection
+
+log = logging.getLogger("plancton")
+
+DEFAULT_INSTANCE = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class Hierarchy:
+    """Where the controllers are mounted; v2 has one place for all."""
+
+    unified: bool
+    cpu: Path | None
+    cpuacct: Path | None
+    blkio: Path | None
+
+
+def hierarchy(mounts: str, *, unified: bool) -> Hierarchy:
+    """Find the controllers in the text of /proc/mounts."""
+    places: dict[str, Path] = {}
+    for line in mounts.splitlines():
+        _, point, kind, options, *_ = line.split()
+        if unified and kind == "cgroup2":
+            return Hierarchy(True, Path(point), Path(point), Path(point))
+        if kind == "cgroup":
+            places.update(dict.fromkeys(options.split(","), Path(point)))
+    return Hierarchy(False, places.get("cpu"), places.get("cpuacct"), places.get("blkio"))
+
+
+class ParentCgroup:
+    """The parent cgroup of one instance's pilots."""
+
+    def __init__(self, instance: str, mounts: Path = Path("/proc/mounts")) -> None:
+        """Know the name; the place is known after ``configure``."""
+        self.base = "plancton" if instance == DEFAULT_INSTANCE else f"plancton-{instance}"
+        self.name: str | None = None
+        """What Docker is told as cgroup parent; None: nothing, its default is used."""
+        self.protection = Protection.WEIGHT_ONLY
+        self.note = "Docker has not been seen yet"
+        self._mounts = mounts
+        self._tree: Hierarchy | None = None
+        self._chain: tuple[str, ...] = ()
+        self._systemd = False
+        self._last = self._base = 0.0
+
+    def configure(self, info: Mapping[str, Any]) -> None:
+        """Learn from Docker's ``/info`` which world this is, and prepare the parent."""
+        self._systemd = info.get("CgroupDriver") == "systemd"
+        if any("rootless" in option for option in info.get("SecurityOptions") or ()):
+            self.name, self._tree = None, None
+            self.note = "rootless Docker: its pilots cannot be put into the node's idle class"
+            return
+        unified = str(info.get("CgroupVersion", "1")) == "2"
+        self._tree = hierarchy(self._mounts.read_text(), unified=unified)
+        if self._systemd:
+            # A dash nests slices: plancton-x.slice lies in plancton.slice and shares its class.
+            self.name = f"{self.base}.slice"
+            top = "plancton.slice"
+            self._chain = (top,) if self.name == top else (top, f"{top}/{self.name}")
+        else:
+            self.name = f"/{self.base}"
+            self._chain = (self.base,)
+        self.verify()
+
+    def verify(self) -> Protection:
+        """Check the idle class, set it again where that was lost, and return what holds now."""
+        before = self.protection
+        self.protection = self._protect()
+        self.note = self._note()
+        if self.protection is not before:
+            fields = {"protection": self.protection.value, "note": self.note}
+            log.info("protection", extra={"fields": {k: v for k, v in fields.items() if v}})
+        return self.protection
+
+    def _protect(self) -> Protection:
+        if self._tree is None or self._tree.cpu is None:
+            return Protection.WEIGHT_ONLY
+        places = [self._tree.cpu / each for each in self._chain]
+        if any(_read(place / "cpu.idle") == "1" for place in places):
+            return Protection.IDLE
+        if not self._systemd:
+            self._create()
+        if _put(places[-1] / "cpu.idle", "1"):
+            self._lower_io()
+            return Protection.IDLE
+        name, lowest = ("cpu.weight", "1") if self._tree.unified else ("cpu.shares", "2")
+        if (places[-1] / "cpu.idle").exists():
+            return Protection.WEIGHT_ONLY  # no right to write it
+        return Protection.LOW_WEIGHT if _put(places[-1] / name, lowest) else Protection.WEIGHT_ONLY
+
+    def _create(self) -> None:
+        tree = self._tree
+        for mount in {tree.cpu, tree.cpuacct, tree.blkio} - {None} if tree else ():
+            if tree and tree.unified and mount:
+                for controller in ("+cpu", "+io", "+memory", "+pids"):
+                    _write(mount / "cgroup.subtree_control", controller)
+            try:
+                if mount:
+                    (mount / self._chain[-1]).mkdir(exist_ok=True)
+            except OSError as error:
+                log.debug("cannot create the parent cgroup: %s", error)
+
+    def _lower_io(self) -> None:
+        """Put the parent's I/O into the idle class too, where the kernel has that."""
+        if self._tree and self._tree.blkio:
+            kind = "io" if self._tree.unified else "blkio"
+            place = self._tree.blkio / self._chain[-1]
+            _put(place / f"{kind}.prio.class", "idle")
+
+    def _note(self) -> str:
+        if self.protection is Protection.IDLE:
+            return ""
+        if self.protection is Protection.LOW_WEIGHT:
+            return "this kernel has no cpu.idle; Linux 5.15 and newer have"
+        if self._tree is None:
+            return self.note
+        if self._systemd:
+            return (
+                "install contrib/plancton.slice as root (it takes effect with the first pilot), "
+                "or run as root"
+            )
+        place = (self._tree.cpu or Path("/sys/fs/cgroup")) / self._chain[-1]
+        return f"run as root, or have root create {place} and write 1 to its cpu.idle"
+
+    def own_seconds(self) -> float | None:
+        """Return the CPU time of all pilots ever; it never falls, even if the cgroup is new."""
+        used = self._used(self._chain[-1]) if self._chain else None
+        if used is None:
+            # No pilot yet under a slice that systemd makes on demand: nothing was used.
+            return self._base + self._last if self._may_appear() else None
+        if used < self._last:
+            self._base += self._last
+        self._last = used
+        return self._base + used
+
+    def _may_appear(self) -> bool:
+        tree = self._tree
+        return bool(self._systemd and tree and tree.cpuacct and tree.cpuacct.exists())
+
+    def pilot_seconds(self, id_: str) -> float | None:
+        """Return the CPU time of one pilot, None where it cannot be read."""
+        if not self._chain:
+            return None
+        leaf = f"docker-{id_}.scope" if self._systemd else id_
+        return self._used(f"{self._chain[-1]}/{leaf}")
+
+    def _used(self, path: str) -> float | None:
+        if self._tree is None or self._tree.cpuacct is None:
+            return None
+        place = self._tree.cpuacct / path
+        if not self._tree.unified:
+            nanoseconds = _read(place / "cpuacct.usage")
+            return None if nanoseconds is None else int(nanoseconds) / 1e9
+        for line in (_read(place / "cpu.stat") or "").splitlines():
+            if line.startswith("usage_usec "):
+                return int(line.split()[1]) / 1e6
+        return None
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None
+
+
+def _write(path: Path, value: str) -> None:
+    try:
+        path.write_text(value)
+    except OSError as error:
+        log.debug("cannot write %s to %s: %s", value, path, error)
+
+
+def _put(path: Path, value: str) -> bool:
+    """Write *value* unless it is there; returns whether it is there now."""
+    if not path.exists():
+        return False
+    if _read(path) != value:
+        _write(path, value)
+    return _read(path) == value

@@ -1,0 +1,77 @@
+"""Docker's client, and its errors in words for people."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import docker
+import docker.errors
+import requests
+import urllib3
+from docker.utils import kwargs_from_env
+
+from plancton.engine.ports import RuntimeUnavailableError
+
+DEFAULT_URL = "unix:///var/run/docker.sock"
+
+
+def docker_url(configured: str = "") -> str:
+    """Return the engine's URL: as configured, else $DOCKER_HOST, else its usual socket."""
+    return configured or os.environ.get("DOCKER_HOST") or DEFAULT_URL
+
+
+class Client(docker.APIClient):
+    """The low-level client, counting its requests. One client belongs to one thread."""
+
+    def __init__(self, url: str, *, timeout: float) -> None:
+        """Connect and agree on the API version; raises docker's and requests' exceptions."""
+        self.count = 0
+        tls = kwargs_from_env().get("tls", False) if url == os.environ.get("DOCKER_HOST") else False
+        super().__init__(base_url=url, version="auto", timeout=int(timeout), tls=tls)
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        """Count, then send."""
+        self.count += 1
+        return super().request(*args, **kwargs)
+
+
+@contextmanager
+def talking(url: str) -> Iterator[None]:
+    """Turn whatever means "no usable answer" into RuntimeUnavailableError with a sentence."""
+    try:
+        yield
+    except docker.errors.APIError:
+        raise  # an answer: the caller knows what was asked
+    except (
+        docker.errors.DockerException,
+        requests.exceptions.RequestException,
+        urllib3.exceptions.HTTPError,
+        OSError,
+    ) as error:
+        raise RuntimeUnavailableError(explain(url, error)) from error
+
+
+def explain(url: str, error: Exception) -> str:
+    """Say why Docker at *url* cannot be used, and what to do."""
+    text = str(error)
+    if "Permission denied" in text:
+        return f"no permission to use Docker at {url}: run as root or join the group docker"
+    if isinstance(error, requests.exceptions.Timeout) or "timed out" in text.lower():
+        return f"Docker at {url} accepts connections but does not answer: it is stalled"
+    if "No such file" in text or "refused" in text:
+        return f"Docker does not run at {url}: start it (systemctl start docker) or set node.docker"
+    if "version" in text.lower() and "API" in text:
+        return f"Docker at {url} speaks no API version of ours: {_short(text)}"
+    return f"Docker at {url} gives no usable answer: {_short(text)}"
+
+
+def api_text(error: docker.errors.APIError) -> str:
+    """Return Docker's own words in one line."""
+    return _short(str(error.explanation or error))
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:300]

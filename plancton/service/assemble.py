@@ -1,0 +1,134 @@
+"""Put an engine and its helpers together for this node."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import pwd
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from plancton import __version__
+from plancton.config.load import ConfigFile
+from plancton.config.schema import Config
+from plancton.engine.engine import Engine, World
+from plancton.engine.ports import Images, Orders
+from plancton.engine.view import Identity
+from plancton.runtime.cgroup import DEFAULT_INSTANCE, ParentCgroup
+from plancton.runtime.connection import docker_url
+from plancton.runtime.docker import DockerRuntime
+from plancton.runtime.events import EventListener
+from plancton.runtime.host import HostSampler
+from plancton.runtime.images import ImageKeeper
+from plancton.service import logs
+from plancton.service.clock import SystemClock
+from plancton.service.files import SnapshotFile
+from plancton.service.guard import Guard
+from plancton.service.lock import Lock
+from plancton.service.orders import MarkerFiles
+from plancton.service.paths import Paths, default_paths
+
+log = logging.getLogger("plancton")
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """An engine with the threads that serve it."""
+
+    engine: Engine
+    events: EventListener
+    images: ImageKeeper
+    on_stop: Callable[[], str]
+
+    def start(self, guard: Guard) -> None:
+        """Start the helpers' threads."""
+        guard.start("events", self.events.run)
+        guard.start("images", self.images.run)
+
+    def stop(self) -> None:
+        """Ask the helpers to end."""
+        self.events.stop()
+        self.images.stop()
+
+
+def instance_of(config: Config) -> str:
+    """Return the instance: as configured, else one for root and one for each user."""
+    usual = DEFAULT_INSTANCE if os.geteuid() == 0 else f"u{os.geteuid()}"
+    return config.node.instance or usual
+
+
+def node_name(config: Config) -> str:
+    """Return the node's name: as configured, else the fully qualified host name."""
+    host = socket.gethostname()
+    return config.node.name or (host if "." in host else socket.getfqdn() or host)
+
+
+def instance_lock(instance: str, url: str) -> Lock:
+    """Return the lock of an instance on one Docker Engine, the same for every run directory."""
+    mark = hashlib.sha256(url.encode()).hexdigest()[:8]
+    return Lock(default_paths().rundir / f"instance-{instance}-{mark}.lock")
+
+
+@contextmanager
+def locked_assembly(paths: Paths, log_level: str) -> Iterator[Assembly]:
+    """Yield an assembly that alone owns its run directory and its instance.
+
+    Raises LockedError, ConfigError (only where no good configuration exists), OSError.
+    """
+    source = ConfigFile(paths.config, must_exist=paths.asked_for_config)
+    config = source.first().config
+    instance, url = instance_of(config), docker_url(config.node.docker)
+    with ExitStack() as stack:
+        stack.enter_context(Lock(paths.lock))
+        stack.enter_context(instance_lock(instance, url))
+        trouble = logs.set_up(log_level, paths.log)
+        if trouble:
+            log.warning("no log file", extra={"fields": {"error": trouble}})
+        paths.snapshot.unlink(missing_ok=True)
+        orders = MarkerFiles(paths.rundir)
+        yield assemble(source, orders, instance, url, paths)
+
+
+def assemble(source: ConfigFile, orders: Orders, instance: str, url: str, paths: Paths) -> Assembly:
+    """Build the engine and its helpers; nothing runs yet."""
+    config = source.current().config
+    images = ImageKeeper(url, SystemClock(), config.image.docker_config)
+    engine = build_engine(source, orders, images, instance, url, SnapshotFile(paths.snapshot))
+    images.on_change = engine.wake
+    events = EventListener(url, instance, engine.wake)
+    fields = {
+        "version": __version__,
+        "node": engine.identity.node,
+        "instance": instance,
+        "docker": url,
+        "user": pwd.getpwuid(os.geteuid()).pw_name,
+        "rundir": paths.rundir,
+    }
+    log.info("Plancton starts", extra={"fields": fields})
+    return Assembly(engine, events, images, lambda: source.current().config.node.on_stop)
+
+
+def build_engine(
+    source: ConfigFile,
+    orders: Orders,
+    images: Images,
+    instance: str,
+    url: str,
+    *subscribers: SnapshotFile,
+) -> Engine:
+    """Build an engine on the real node."""
+    clock, parent = SystemClock(), ParentCgroup(instance)
+    runtime = DockerRuntime(
+        url,
+        instance,
+        clock,
+        parent,
+        oom_score_adj=lambda: source.current().config.protect.oom_score_adj,
+    )
+    host = HostSampler(parent, lambda: runtime.data_root)
+    name = node_name(source.current().config)
+    identity = Identity(name, instance, __version__, os.getpid(), clock.wall())
+    return Engine(World(runtime, host, images, source, orders, clock), identity, subscribers)

@@ -1,0 +1,68 @@
+"""End what is due without a running engine: one that only tidies, until nothing is left to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+from plancton.config.load import ConfigFile
+from plancton.engine.engine import Engine
+from plancton.engine.model import ImageStatus, Mode
+from plancton.engine.ports import RuntimeUnavailableError
+from plancton.runtime.connection import docker_url
+from plancton.service import logs
+from plancton.service.assemble import build_engine, instance_lock, instance_of
+from plancton.service.lock import Lock
+from plancton.service.orders import MarkerFiles
+from plancton.service.paths import Paths
+
+_LOOK_AGAIN = 0.2
+
+
+class _NoImages:
+    """Nothing is started, so no image is wanted."""
+
+    def want(self, references: frozenset[str], refresh: float, *, pull: bool) -> None:
+        """Do nothing."""
+
+    def missing(self, reference: str) -> None:
+        """Do nothing."""
+
+    def status(self) -> Mapping[str, ImageStatus]:
+        """Return nothing."""
+        return {}
+
+
+def reap_all(paths: Paths, mode: Mode) -> tuple[int, int]:
+    """End what *mode* and the pilots' TTL ask for; returns how many ended, and how many run on.
+
+    DRAINING ends only what is overdue, ENDING all with their grace, FORCED all at once.
+    Raises LockedError if an engine runs, RuntimeUnavailableError if Docker does not.
+    """
+    source = ConfigFile(paths.config, must_exist=paths.asked_for_config)
+    config = source.first().config
+    instance, url = instance_of(config), docker_url(config.node.docker)
+    with ExitStack() as stack:
+        stack.enter_context(Lock(paths.lock))
+        stack.enter_context(instance_lock(instance, url))
+        logs.set_up("info", None)
+        engine = build_engine(source, MarkerFiles(paths.rundir), _NoImages(), instance, url)
+        engine.ask(max(mode, Mode.DRAINING, key=tuple(Mode).index))
+        return _run(engine)
+
+
+def _run(engine: Engine) -> tuple[int, int]:
+    while True:
+        engine.step()
+        seen = engine.latest
+        if seen is None or seen.degraded:
+            raise RuntimeUnavailableError(seen.degraded if seen else "nothing was seen")
+        busy = engine.state.endings or engine.state.handled
+        if engine.finished or not (busy or any(_overdue(p.ttl_left) for p in seen.pilots)):
+            return len(seen.ended), sum(pilot.state == "running" for pilot in seen.pilots)
+        time.sleep(_LOOK_AGAIN)
+
+
+def _overdue(left: float | None) -> bool:
+    return left is not None and left <= 0
