@@ -70,7 +70,7 @@ class Engine:
         self.diary = Diary()
         self.finished = False
         self.latest: Snapshot | None = None
-        self._mailbox: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._mailbox: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self._asked = Mode.ACTIVE
         self._failures = 0
         self._said: tuple[str, ...] = ()
@@ -80,17 +80,17 @@ class Engine:
 
     # --- other threads call these -------------------------------------------------------
 
-    def wake(self) -> None:
-        """Have the next tick at once."""
-        self._mailbox.put("wake")
+    def wake(self, ended: str = "") -> None:
+        """Have the next tick at once; *ended* is the ID of a pilot said to have ended."""
+        self._mailbox.put(("wake", ended))
 
     def reload(self) -> None:
         """Have the configuration read again, even if its file looks unchanged."""
-        self._mailbox.put("reload")
+        self._mailbox.put(("reload", ""))
 
     def quit(self) -> None:
         """End the loop and leave the pilots as they are."""
-        self._mailbox.put("quit")
+        self._mailbox.put(("quit", ""))
 
     def ask(self, mode: Mode) -> None:
         """Ask for a mode beside the standing orders, until the engine ends."""
@@ -101,15 +101,13 @@ class Engine:
 
     def run(self) -> None:
         """Tick until asked to quit, or finished."""
-        reload = False
-        while not self.finished:
-            wait = self.step(reload=reload)
+        letters: list[tuple[str, str]] = []
+        while not self.finished and ("quit", "") not in letters:
+            ended = frozenset(id_ for _, id_ in letters if id_)
+            wait = self.step(reload=("reload", "") in letters, ended=ended)
             letters = [] if self.finished else self._letters(wait)
-            reload = "reload" in letters
-            if "quit" in letters:
-                return
 
-    def _letters(self, wait: float) -> list[str]:
+    def _letters(self, wait: float) -> list[tuple[str, str]]:
         letters = []
         try:
             letters.append(self._mailbox.get(timeout=max(0.0, wait)))
@@ -118,13 +116,17 @@ class Engine:
         except queue.Empty:
             return letters
 
-    def step(self, *, reload: bool = False) -> float:
-        """Do one tick; returns the seconds until the next is due."""
+    def step(self, *, reload: bool = False, ended: frozenset[str] = frozenset()) -> float:
+        """Do one tick; returns the seconds until the next is due.
+
+        *reload* reads the configuration even if its file looks unchanged; *ended* are the IDs
+        of pilots said to have ended.
+        """
         self.told.tick += 1
         now, wall = self.world.clock.now(), self.world.clock.wall()
         config = self._configured(wall, reload=reload)
         try:
-            observation = self._observe(now)
+            observation = self._observe(now, ended)
             policy = self._policy(config, observation)
             decision = self._decide(observation, policy, now, wall)
             self._act(decision, policy, wall)
@@ -193,8 +195,8 @@ class Engine:
             self.told.trouble = f"spawn.maximum: {error}; it stays at {self.told.maximum}"
         return Policy(config.pilots, config.spawn, config.protect, self.told.maximum)
 
-    def _observe(self, now: float) -> Observation:
-        pilots = self.world.runtime.pilots()
+    def _observe(self, now: float, ended: frozenset[str]) -> Observation:
+        pilots = self.world.runtime.pilots(ended)
         host = self.world.host.sample(now)
         self.state = replace(self.state, samples=remember(self.state.samples, host))
         promised = sum(pilot.cpus for pilot in pilots if pilot.live)

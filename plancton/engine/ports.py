@@ -32,9 +32,11 @@ class Runtime(Protocol):
     def requests(self) -> int:
         """Requests made so far."""
 
-    def pilots(self) -> tuple[Pilot, ...]:
-        """All containers of this instance, in any state, oldest first.
+    def pilots(self, doubted: frozenset[str] = frozenset()) -> tuple[Pilot, ...]:
+        """Return all containers of this instance, in any state, oldest first.
 
+        *doubted* are IDs of which an end was reported: they are looked at closely, for a
+        listing may lag behind the report.
         Raises RuntimeUnavailableError; never returns a partial list.
         """
 

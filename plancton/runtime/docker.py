@@ -103,14 +103,16 @@ class DockerRuntime:
 
     # --- observe ------------------------------------------------------------------------
 
-    def pilots(self) -> tuple[Pilot, ...]:
+    def pilots(self, doubted: frozenset[str] = frozenset()) -> tuple[Pilot, ...]:
         """List all containers of this instance, oldest first; see ``ports.Runtime``."""
         with self._engine() as client:
             try:
                 listed = client.containers(
                     all=True, filters={"label": f"{spec.INSTANCE}={self.instance}"}
                 )
-                found = [self._pilot(client, item) for item in listed]
+                # Docker reports an end before its listing shows it; an inspection waits for it.
+                seen = (self._looked_at(client, i) if i["Id"] in doubted else i for i in listed)
+                found = [self._pilot(client, item) for item in seen if item is not None]
             except docker.errors.APIError as error:
                 raise RuntimeUnavailableError(
                     f"Docker at {self.url} cannot list containers: {api_text(error)}"
@@ -119,6 +121,13 @@ class DockerRuntime:
         present = {pilot.id for pilot in pilots}
         self._known = {id_: details for id_, details in self._known.items() if id_ in present}
         return tuple(sorted(pilots, key=lambda pilot: (pilot.created_at, pilot.id)))
+
+    def _looked_at(self, client: Client, item: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            state = client.inspect_container(item["Id"]).get("State") or {}
+        except docker.errors.NotFound:
+            return None
+        return {**item, "State": state.get("Status") or item.get("State")}
 
     def _pilot(self, client: Client, item: Mapping[str, Any]) -> Pilot | None:
         labels = item.get("Labels") or {}

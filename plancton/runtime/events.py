@@ -16,13 +16,13 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.2, 15.0
 
 
 class EventListener:
-    """Calls *on_event* after each end of a pilot, and after each (re)connection.
+    """Calls *on_event* with the ID of each pilot that ended, with "" after each (re)connection.
 
     Events carry no news of their own: the engine looks for itself. So a lost event costs one
     interval at most, and nothing that happened during a reconnection is missed.
     """
 
-    def __init__(self, url: str, instance: str, on_event: Callable[[], None]) -> None:
+    def __init__(self, url: str, instance: str, on_event: Callable[[str], None]) -> None:
         """Listen to the engine at *url* for containers of *instance*."""
         self.url, self.instance, self.on_event = url, instance, on_event
         self._over = threading.Event()
@@ -46,9 +46,9 @@ class EventListener:
             client = Client(self.url, timeout=10)
             try:
                 self._stream = client.events(filters=filters, decode=True)
-                self.on_event()
-                for _ in self._stream:
-                    self.on_event()
+                self.on_event("")
+                for event in self._stream:
+                    self.on_event(str(event.get("id") or ""))
             finally:
                 client.close()
 

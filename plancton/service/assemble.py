@@ -63,7 +63,8 @@ def instance_of(config: Config) -> str:
 def node_name(config: Config) -> str:
     """Return the node's name: as configured, else the fully qualified host name."""
     host = socket.gethostname()
-    return config.node.name or (host if "." in host else socket.getfqdn() or host)
+    full = host if "." in host else socket.getfqdn()
+    return config.node.name or (host if full.startswith("localhost") else full)
 
 
 def instance_lock(instance: str, url: str) -> Lock:
