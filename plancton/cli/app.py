@@ -34,7 +34,7 @@ app.add_typer(config_verbs.app, name="config")
 
 def main() -> None:
     """Run the command; every failure is one line on stderr and an exit code."""
-    from plancton.cli.errors import explain  # noqa: PLC0415
+    from plancton.cli.errors import explain
 
     try:
         app(prog_name=Path(sys.argv[0]).name.replace("__main__.py", "plancton"))
@@ -73,8 +73,8 @@ def serve(
 
     Example: plancton serve --config /etc/plancton/config.yaml
     """
-    from plancton.service.assemble import locked_assembly  # noqa: PLC0415
-    from plancton.service.serve import serve as run  # noqa: PLC0415
+    from plancton.service.assemble import locked_assembly
+    from plancton.service.serve import serve as run
 
     paths = paths_of(config, confdir, rundir, logdir, statedir)
     with locked_assembly(paths, log_level) as parts:
@@ -88,7 +88,7 @@ app.command("nodaemon", hidden=True, help="The same as serve; the name it had in
 @app.command()
 def status(rundir: RunDir = None, json: Json = False) -> None:
     """Show the node: mode, protection, CPU, pilots, and why nothing more is done."""
-    from plancton.cli.render import as_json, status_text  # noqa: PLC0415
+    from plancton.cli.render import as_json, status_text
 
     snapshot = handle_of(rundir).snapshot()
     typer.echo(as_json(snapshot) if json else status_text(snapshot))
@@ -97,7 +97,7 @@ def status(rundir: RunDir = None, json: Json = False) -> None:
 @app.command()
 def pilots(rundir: RunDir = None, json: Json = False) -> None:
     """List the pilots of this node."""
-    from plancton.cli.render import as_json, pilots_text  # noqa: PLC0415
+    from plancton.cli.render import as_json, pilots_text
 
     snapshot = handle_of(rundir).snapshot()
     typer.echo(as_json(snapshot.pilots) if json else pilots_text(snapshot))
@@ -106,7 +106,7 @@ def pilots(rundir: RunDir = None, json: Json = False) -> None:
 @app.command()
 def why(rundir: RunDir = None, json: Json = False) -> None:
     """Say why pilots are, or are not, started and ended: now, and in the last decisions."""
-    from plancton.cli.render import as_json, why_text  # noqa: PLC0415
+    from plancton.cli.render import as_json, why_text
 
     snapshot = handle_of(rundir).snapshot()
     parts = {"now": snapshot.findings, "events": snapshot.events, "ended": snapshot.ended}
@@ -173,8 +173,8 @@ def doctor(
     config: ConfigOption = None, confdir: ConfDir = None, rundir: RunDir = None, json: Json = False
 ) -> None:
     """Check Docker, rights, the idle class, image, time and disk, and say how to mend each."""
-    from plancton.cli.doctor import examine, report  # noqa: PLC0415
-    from plancton.cli.render import as_json  # noqa: PLC0415
+    from plancton.cli.doctor import examine, report
+    from plancton.cli.render import as_json
 
     checks = examine(paths_of(config, confdir, rundir))
     typer.echo(as_json(checks) if json else report(checks))
@@ -182,7 +182,7 @@ def doctor(
 
 
 def _order(mode: str, rundir: Path | None, done: str) -> None:
-    from plancton.engine.model import Mode  # noqa: PLC0415
+    from plancton.engine.model import Mode
 
     handle = handle_of(rundir)
     running = handle.pid is not None
@@ -192,8 +192,8 @@ def _order(mode: str, rundir: Path | None, done: str) -> None:
 
 
 def _reap(mode: str, config: Path | None, confdir: Path | None, rundir: Path | None) -> None:
-    from plancton.engine.model import Mode  # noqa: PLC0415
-    from plancton.service.reap import reap_all  # noqa: PLC0415
+    from plancton.engine.model import Mode
+    from plancton.service.reap import reap_all
 
     ended, left = reap_all(paths_of(config, confdir, rundir), Mode(mode))
     typer.echo(f"{ended} pilots ended and removed, {left} left to their time to live")

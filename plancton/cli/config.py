@@ -23,9 +23,9 @@ def _path(file: Path | None, config: Path | None, confdir: Path | None) -> Path:
 @app.command()
 def check(file: File = None, config: ConfigOption = None, confdir: ConfDir = None) -> None:
     """Say whether a file is good, with line and key of each problem, and what it means here."""
-    from plancton.cli.node import figures  # noqa: PLC0415
-    from plancton.config.load import load  # noqa: PLC0415
-    from plancton.config.policy import maximum  # noqa: PLC0415
+    from plancton.cli.node import figures
+    from plancton.config.load import load
+    from plancton.config.policy import maximum
 
     path = _path(file, config, confdir)
     loaded = load(path)
@@ -42,9 +42,9 @@ def check(file: File = None, config: ConfigOption = None, confdir: ConfDir = Non
 @app.command()
 def show(file: File = None, config: ConfigOption = None, confdir: ConfDir = None) -> None:
     """Print every value in force, defaults included, as YAML. Secrets are masked."""
-    from plancton.config.load import load  # noqa: PLC0415
-    from plancton.config.schema import Config  # noqa: PLC0415
-    from plancton.config.write import to_yaml  # noqa: PLC0415
+    from plancton.config.load import load
+    from plancton.config.schema import Config
+    from plancton.config.write import to_yaml
 
     path = _path(file, config, confdir)
     try:
@@ -65,8 +65,8 @@ def convert(
 
     Example: plancton config convert old.yaml -o /etc/plancton/config.yaml
     """
-    from plancton.config.load import load  # noqa: PLC0415
-    from plancton.config.write import to_yaml  # noqa: PLC0415
+    from plancton.config.load import load
+    from plancton.config.write import to_yaml
 
     loaded = load(file)
     for warning in loaded.warnings:
@@ -85,8 +85,8 @@ def schema(
     markdown: Annotated[bool, typer.Option("--markdown", help="As the reference page.")] = False,
 ) -> None:
     """Print the JSON schema of the configuration."""
-    import json  # noqa: PLC0415
+    import json
 
-    from plancton.config.write import json_schema, reference  # noqa: PLC0415
+    from plancton.config.write import json_schema, reference
 
     typer.echo(reference() if markdown else json.dumps(json_schema(), indent=2))

@@ -9,10 +9,10 @@ REFUSED, NO_ENGINE = 1, 3
 
 def explain(error: Exception) -> int | None:
     """Print the line for an expected *error*; None if it is none of those."""
-    from plancton.config.load import ConfigError  # noqa: PLC0415
-    from plancton.engine.handle import NotRunningError  # noqa: PLC0415
-    from plancton.engine.ports import ActionError, RuntimeUnavailableError  # noqa: PLC0415
-    from plancton.service.lock import LockedError  # noqa: PLC0415
+    from plancton.config.load import ConfigError
+    from plancton.engine.handle import NotRunningError
+    from plancton.engine.ports import ActionError, RuntimeUnavailableError
+    from plancton.service.lock import LockedError
 
     match error:
         case NotRunningError():

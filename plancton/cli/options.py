@@ -34,7 +34,7 @@ def paths_of(
     statedir: Path | None = None,
 ) -> Paths:
     """Return the files and folders in force with these options."""
-    from plancton.service.paths import Paths, config_path, default_paths  # noqa: PLC0415
+    from plancton.service.paths import Paths, config_path, default_paths
 
     usual = default_paths()
     return Paths(
@@ -48,6 +48,6 @@ def paths_of(
 
 def handle_of(rundir: Path | None) -> FileHandle:
     """Return the handle of the engine that uses *rundir*."""
-    from plancton.service.files import FileHandle  # noqa: PLC0415
+    from plancton.service.files import FileHandle
 
     return FileHandle(paths_of(rundir=rundir))

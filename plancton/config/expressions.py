@@ -46,6 +46,13 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 }
 _CALLS: dict[str, Callable[..., Number]] = {"min": min, "max": max, "int": int, "round": round}
 
+_PLAIN = (
+    *(ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp, ast.IfExp, ast.And, ast.Or, ast.Load),
+    *_BINARY,
+    *_UNARY,
+    *_COMPARE,
+)
+
 
 class ExpressionError(ValueError):
     """The text is no expression of ours, or has no value for these names."""
@@ -110,31 +117,27 @@ class Expression:
         return cls(value)
 
 
-def _check(node: ast.expr) -> None:
+def _check(tree: ast.expr) -> None:
+    functions = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
+    for node in ast.walk(tree):
+        fault = _fault(node, called=id(node) in functions)
+        if fault:
+            raise ExpressionError(fault)
+
+
+def _fault(node: ast.AST, *, called: bool) -> str:
+    """Return what is wrong with one node of the tree by itself, or nothing."""
     match node:
-        case ast.Constant(value=value):
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ExpressionError(f"{ast.unparse(node)} is not a number")
+        case ast.Name(id=name) if called:
+            return "" if name in _CALLS else f"{name!r} is no function; known: {', '.join(_CALLS)}"
         case ast.Name(id=name):
-            if name not in NAMES:
-                raise ExpressionError(f"{name!r} is not known; known are {', '.join(NAMES)}")
-        case ast.BinOp(op=op) if type(op) in _BINARY:
-            pass
-        case ast.UnaryOp(op=op) if type(op) in _UNARY:
-            pass
-        case ast.Compare(ops=ops) if all(type(op) in _COMPARE for op in ops):
-            pass
-        case ast.Call(func=ast.Name(id=name), keywords=[]) if name in _CALLS:
-            for argument in node.args:
-                _check(argument)
-            return
-        case ast.BoolOp() | ast.IfExp():
-            pass
-        case _:
-            raise ExpressionError(f"{ast.unparse(node)!r} is not allowed in an expression")
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.expr):
-            _check(child)
+            return "" if name in NAMES else f"{name!r} is not known; known are {', '.join(NAMES)}"
+        case ast.Constant(value=value):
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            return "" if number else f"{ast.unparse(node)} is not a number"
+        case ast.Call(func=ast.Name(), keywords=[]):
+            return ""
+    return "" if isinstance(node, _PLAIN) else f"{ast.unparse(node) or node!r} is not allowed here"
 
 
 def _value(node: ast.expr, names: Mapping[str, Number]) -> Number:  # noqa: PLR0911 (one a node type)

@@ -1,0 +1,1 @@
+"""What simulated and real nodes must both do."""

@@ -1,0 +1,1 @@
+"""Pure code, by tables and properties."""

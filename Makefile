@@ -1,0 +1,32 @@
+# Plancton. `make run` and `make test` do all the set-up by themselves.
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench clean
+PY := .venv/bin/python
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
+
+run: ## set up what is missing (Python packages, Docker, the default image) and run Plancton
+	@scripts/setup run
+	@exec .venv/bin/plancton serve $(ARGS)
+
+test: ## set up what the tests need, check the code, run all tests
+	@scripts/setup test
+	@$(MAKE) --no-print-directory check
+	@.venv/bin/pytest $(ARGS)
+
+check: ## formatting, lint, types, import contracts
+	@scripts/setup python
+	@.venv/bin/ruff format --check --quiet . || { .venv/bin/ruff format --diff . ; exit 1; }
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/mypy --no-error-summary
+	@.venv/bin/lint-imports --no-cache > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
+	@if command -v shellcheck > /dev/null; then shellcheck scripts/setup .ci/run; fi
+	@echo "check: all good"
+
+bench: ## measure: requests, refill, slowdown, memory (some minutes)
+	@scripts/setup test
+	@$(PY) -m benchmarks $(ARGS)
+
+clean: ## remove the virtual environment and caches
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
