@@ -31,7 +31,7 @@ from plancton.engine.reasons import Code, Reason, because
 START_LIMIT = 30.0
 """Seconds after which a created container that has not started is an orphan."""
 
-_ENDS_WHEN_EMPTY = (Mode.STOPPING, Mode.ENDING, Mode.FORCED)
+ENDS_WHEN_EMPTY = (Mode.STOPPING, Mode.ENDING, Mode.FORCED)
 
 
 def decide(observation: Observation, policy: Policy, state: State, now: float) -> Decision:
@@ -106,7 +106,7 @@ class Round:
             handled=self.handled,
             pressure_since=self.pressure_since,
         )
-        finished = self.seen.mode in _ENDS_WHEN_EMPTY and not left
+        finished = self.seen.mode in ENDS_WHEN_EMPTY and not left
         return Decision(tuple(self.actions), tuple(self.findings), state, finished, self._wake_at())
 
     def _wake_at(self) -> float | None:
@@ -144,7 +144,8 @@ def reap(tick: Round) -> None:
 
 
 def _learn(tick: Round, pilot: Pilot) -> None:
-    if pilot.id in tick.endings:
+    unknown = pilot.lifetime is None and pilot.started_at is not None
+    if pilot.id in tick.endings or unknown:
         tick.handled |= {pilot.id}
     elif (pilot.lifetime or 0.0) < tick.policy.spawn.short_life:
         _fail(tick, pilot, f"{pilot.name or pilot.id[:12]} exited with code {pilot.exit_code}")

@@ -11,7 +11,7 @@ from plancton.config.expressions import ExpressionError
 from plancton.config.policy import maximum
 from plancton.config.state import ConfigState
 from plancton.engine.actuate import actuate, order
-from plancton.engine.decide import decide
+from plancton.engine.decide import ENDS_WHEN_EMPTY, decide
 from plancton.engine.diary import Diary
 from plancton.engine.load import cpu_load, remember
 from plancton.engine.model import (
@@ -40,6 +40,7 @@ from plancton.engine.view import Identity, Told
 FIRST_LOOK = 1.0
 """Seconds to the second tick: until then the foreground is unmeasured."""
 _RETRY_LONGEST = 30.0
+_ENDING_LOOK = 0.2
 _MODES = tuple(Mode)
 
 
@@ -149,6 +150,8 @@ class Engine:
         due = config.config.node.interval
         if seen.load is None:
             due = min(due, FIRST_LOOK)
+        if decision.actions and seen.mode in ENDS_WHEN_EMPTY:
+            due = min(due, _ENDING_LOOK)
         if decision.wake_at is not None:
             due = min(due, decision.wake_at - self.world.clock.now())
         return max(0.0, due)

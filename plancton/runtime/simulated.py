@@ -40,6 +40,8 @@ class SimulatedNode:
         self.hangs_on_start = self.keeps_exited = False
         self.wall_step = 0.0
         self.started = 0
+        self.ended: set[str] = set()
+        """Ends not yet reported; ``take_ended`` is the event stream."""
         self.actions: list[str] = []
         self.own_readable = True
         self._now, self._busy, self._own, self._requests = 1000.0, 0.0, 0.0, 0
@@ -54,10 +56,18 @@ class SimulatedNode:
         """Return the wall clock, which tests may step."""
         return 1_700_000_000.0 + self._now + self.wall_step
 
-    def advance(self, seconds: float) -> None:
-        """Let time pass: CPU is used, containers end when their life is over."""
+    def take_ended(self) -> frozenset[str]:
+        """Return the IDs of containers that ended since the last call."""
+        ended, self.ended = frozenset(self.ended), set()
+        return ended
+
+    def advance(self, seconds: float, *, to_event: bool = False) -> None:
+        """Let time pass, with *to_event* no further than to the end of a container.
+
+        CPU is used, and containers end when their life is over.
+        """
         end = self._now + seconds
-        while self._now < end:
+        while self._now < end and not (to_event and self.ended):
             ends = (c.pilot.started_at or 0) + c.lifetime if (c := self._first_to_end()) else end
             until = min(end, max(self._now, ends))
             self._burn(until - self._now)
@@ -185,6 +195,7 @@ class SimulatedNode:
         return container.log if container else ""
 
     def _exit(self, container: Container, code: int) -> None:
+        self.ended.add(container.pilot.id)
         container.pilot = replace(
             container.pilot, state=PilotState.EXITED, exit_code=code, finished_at=self._now
         )

@@ -1,0 +1,85 @@
+"""An engine on a simulated node, stepped by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plancton.config.schema import Config
+from plancton.config.state import ConfigState
+from plancton.engine.engine import Engine, World
+from plancton.engine.model import Mode, Snapshot
+from plancton.engine.view import Identity
+from plancton.runtime.simulated import SimulatedNode
+
+
+class Settings:
+    """A configuration source that tests set."""
+
+    def __init__(self, **groups: Any) -> None:
+        """Start with these groups."""
+        self.state = ConfigState(Config.model_validate(groups), "test", 1)
+
+    def current(self, *, reload: bool = False) -> ConfigState:
+        """Return what was set last."""
+        return self.state
+
+    def set(self, **groups: Any) -> None:
+        """Put another configuration into force."""
+        config = Config.model_validate(groups)
+        self.state = ConfigState(config, "test", self.state.revision + 1)
+
+
+class Word:
+    """The operator's standing word."""
+
+    def __init__(self) -> None:
+        """Start active."""
+        self.value = Mode.ACTIVE
+
+    def mode(self) -> Mode:
+        """Return it."""
+        return self.value
+
+    def fulfilled(self, mode: Mode) -> None:
+        """Forget it."""
+        self.value = Mode.ACTIVE
+
+
+class Rig:
+    """An engine, its node, and time."""
+
+    def __init__(self, ncpus: int = 4, **groups: Any) -> None:
+        """Build both; nothing has happened yet."""
+        self.node = SimulatedNode(ncpus)
+        self.settings, self.word = Settings(**groups), Word()
+        self.seen: list[Snapshot] = []
+        self.engine = self.new_engine()
+
+    def new_engine(self) -> Engine:
+        """Return a fresh engine on the same node, as after a crash."""
+        node = self.node
+        world = World(node, node, node, self.settings, self.word, node)
+        return Engine(world, Identity("n", "t", "0", 1, node.wall()), (self.seen.append,))
+
+    def run(self, seconds: float) -> None:
+        """Tick as the engine asks, and at each end of a pilot."""
+        end = self.node.now() + seconds
+        while self.node.now() < end and not self.engine.finished:
+            wait = self.engine.step(ended=self.node.take_ended())
+            pause = max(0.001, min(wait, end - self.node.now()))
+            self.node.advance(pause, to_event=True)
+
+    @property
+    def running(self) -> int:
+        """Pilots that really run."""
+        return len(self.node.running())
+
+    @property
+    def latest(self) -> Snapshot:
+        """The newest snapshot."""
+        return self.seen[-1]
+
+    def said(self, text: str) -> bool:
+        """Whether the newest findings or any event say *text*."""
+        lines = [*self.latest.findings, *(event.text for event in self.latest.events)]
+        return any(text in line for line in lines)

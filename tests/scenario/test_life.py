@@ -1,0 +1,241 @@
+"""A pilot's life and a node's day, on a simulated node and clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from plancton.engine.model import Mode, PilotState
+from tests.scenario.rig import Rig
+
+
+def test_fills_the_node_and_keeps_it_full() -> None:
+    """One pilot a core, and each exit is refilled."""
+    rig = Rig(4)
+    rig.run(20)
+    assert rig.running == 4
+    rig.run(600)
+    assert rig.running == 4
+    assert rig.node.started > 30
+    assert len(rig.latest.ended) > 30
+
+
+def test_a_pilots_end_is_recorded_before_it_is_removed() -> None:
+    """Exit code and last log lines are in the record, the container has gone."""
+    rig = Rig(1)
+    rig.node.exit_code = 7
+    rig.node.lifetime = lambda _: 20.0
+    rig.run(30)
+    ended = rig.seen[-1].ended[0]
+    assert (ended.exit_code, ended.log, ended.lifetime) == (7, "bye\n", 20.0)
+    assert ended.id not in rig.node.containers
+
+
+def test_a_pilot_whose_removal_fails_is_recorded_once_it_works() -> None:
+    """Nothing is lost or counted twice while Docker says that the device is busy."""
+    rig = Rig(1)
+    rig.node.keeps_exited = True
+    rig.node.lifetime = lambda _: 20.0
+    rig.run(40)
+    assert not rig.latest.ended
+    rig.node.keeps_exited = False
+    rig.run(10)
+    assert len({ended.id for ended in rig.latest.ended}) == len(rig.latest.ended) >= 1
+
+
+def test_ttl_is_exact_and_immune_to_steps_of_the_wall_clock() -> None:
+    """SIGTERM comes at the deadline though the wall clock jumps by hours."""
+    rig = Rig(1, pilots=[{"ttl": "100s", "grace": "5s"}])
+    rig.node.lifetime = lambda _: 1e9
+    rig.run(3)
+    born = rig.node.running()[0].started_at or 0
+    rig.node.wall_step = 7200
+    rig.run(born + 99 - rig.node.now())
+    assert not any(action.startswith("terminate") for action in rig.node.actions)
+    rig.node.wall_step = -7200
+    rig.run(2)
+    assert any(action.startswith("terminate") for action in rig.node.actions)
+    assert rig.said("its time to live is over")
+
+
+def test_a_stubborn_pilot_is_killed_after_its_grace() -> None:
+    """SIGTERM once, SIGKILL once, in this order."""
+    rig = Rig(1, pilots=[{"ttl": "20s", "grace": "5s"}])
+    rig.node.lifetime = lambda _: 1e9
+    rig.node.ignores_term = True
+    rig.run(40)
+    first = [a for a in rig.node.actions if a.endswith("000001")]
+    assert [a.split()[0] for a in first] == ["terminate", "kill", "remove"]
+
+
+def test_restart_adopts_pilots_and_neither_leaks_nor_doubles() -> None:
+    """A killed engine's successor finds all by label and keeps their deadlines."""
+    rig = Rig(4, pilots=[{"ttl": "200s"}])
+    rig.node.lifetime = lambda _: 1e9
+    rig.run(60)
+    before = [pilot.id for pilot in rig.node.running()]
+    rig.engine = rig.new_engine()
+    rig.run(30)
+    assert [pilot.id for pilot in rig.node.running()] == before
+    rig.run(120)
+    assert not {pilot.id for pilot in rig.node.running()} & set(before)
+    assert rig.running == 4
+
+
+def test_eviction_gives_the_machine_back_and_recovers() -> None:
+    """The owner takes the node: pilots go one by one; it is left: they come back."""
+    rig = Rig(4)
+    rig.node.lifetime = lambda _: 1e9
+    rig.run(30)
+    rig.node.foreground = 4.0
+    rig.run(100)
+    assert rig.running == 4
+    rig.run(60)
+    assert rig.running == 3
+    rig.run(600)
+    assert rig.running == 0
+    assert rig.latest.evicted == 4
+    rig.node.foreground = 0.0
+    rig.run(120)
+    assert rig.running == 4
+
+
+def test_a_short_burst_kills_nobody() -> None:
+    """Bursts below the grace cost no pilot."""
+    rig = Rig(4)
+    rig.node.lifetime = lambda _: 1e9
+    rig.run(30)
+    for _ in range(10):
+        rig.node.foreground = 4.0
+        rig.run(60)
+        rig.node.foreground = 0.0
+        rig.run(30)
+    assert rig.running == 4
+    assert rig.latest.evicted == 0
+
+
+def test_own_pilots_never_look_like_the_owner() -> None:
+    """Busy pilots alone are no pressure, even where their own counter cannot be read."""
+    for readable in (True, False):
+        rig = Rig(4)
+        rig.node.own_readable = readable
+        rig.node.lifetime = lambda _: 30.0
+        rig.run(1200)
+        assert rig.latest.evicted == 0
+        assert rig.running == 4
+
+
+def test_the_pool_stays_full_with_pilots_of_ten_minutes() -> None:
+    """Normal exits delay nothing: 126 slots stay filled, where 0.6.0 kept 17."""
+    rig = Rig(128, spawn={"maximum": 126}, node={"interval": "30s"})
+    lives = iter(range(10**9))
+    rig.node.lifetime = lambda _: 300.0 + 37 * next(lives) % 600
+    rig.run(1800)
+    filled = []
+    for _ in range(40):
+        rig.run(30)
+        filled.append(rig.running)
+    assert sum(filled) / len(filled) > 110
+
+
+@pytest.mark.parametrize("maximum", [1, 2])
+def test_a_small_maximum_is_steady(maximum: int) -> None:
+    """One slot neither waits out a grace nor spawns and kills in turns."""
+    rig = Rig(4, spawn={"maximum": maximum})
+    rig.node.lifetime = lambda _: 1e9
+    rig.run(5)
+    assert rig.running == maximum
+    rig.run(3600)
+    assert rig.node.started == maximum
+
+
+def test_a_lowered_maximum_shrinks_the_pool_at_once() -> None:
+    """The youngest go, with their grace, and are not replaced."""
+    rig = Rig(4)
+    rig.node.lifetime = lambda _: 1e9
+    rig.run(20)
+    rig.settings.set(spawn={"maximum": 1})
+    rig.run(6)
+    assert rig.running == 1
+    assert rig.said("the maximum is 1")
+
+
+def test_black_hole_profile_backs_off_and_recovers() -> None:
+    """A profile that dies at once costs a handful of starts an hour, and heals by itself."""
+    rig = Rig(4)
+    rig.node.lifetime = lambda _: 0.5
+    rig.node.exit_code = 1
+    rig.run(3600)
+    assert rig.node.started < 20
+    assert rig.said("backs off for")
+    rig.node.lifetime = lambda _: 600.0
+    rig.run(1000)
+    assert rig.running == 4
+
+
+def test_refused_starts_back_off_with_dockers_words() -> None:
+    """A bind source that does not exist is no reason to hammer Docker."""
+    rig = Rig(4)
+    rig.node.refuses = "bind source path does not exist: /nope"
+    rig.run(600)
+    assert rig.said("/nope")
+    assert rig.latest.spawned == 0
+    starts = [e for e in rig.latest.events if "could not start" in e.text]
+    assert 3 < len(starts) < 12
+
+
+def test_no_image_spawns_nothing_and_says_why() -> None:
+    """The reason names the image and the next try."""
+    rig = Rig(4)
+    rig.node.missing_images.add("busybox:latest")
+    rig.run(60)
+    assert rig.running == 0
+    assert rig.said("no image busybox:latest on the node: no such image in the registry")
+    rig.node.missing_images.clear()
+    rig.run(30)
+    assert rig.running == 4
+
+
+def test_drain_then_resume() -> None:
+    """No new pilots while draining; the old ones end by themselves; resume refills."""
+    rig = Rig(4)
+    rig.run(20)
+    rig.word.value = Mode.DRAINING
+    rig.run(120)
+    assert rig.running == 0
+    assert not rig.engine.finished
+    rig.word.value = Mode.ACTIVE
+    rig.run(20)
+    assert rig.running == 4
+
+
+@pytest.mark.parametrize(
+    ("mode", "left", "verb"),
+    [(Mode.STOPPING, 40, None), (Mode.ENDING, 3, "terminate"), (Mode.FORCED, 3, "kill")],
+)
+def test_modes_that_end_the_engine(mode: Mode, left: float, verb: str | None) -> None:
+    """It ends when the last pilot is recorded and removed, and then forgets the order."""
+    rig = Rig(2)
+    rig.run(20)
+    rig.word.value = mode
+    rig.run(left - 2 if verb is None else 0.5)
+    assert rig.engine.finished is (verb is not None)
+    rig.run(60)
+    assert rig.engine.finished
+    assert rig.node.containers == {}
+    assert rig.word.value is Mode.ACTIVE
+    verbs = {action.split()[0] for action in rig.node.actions}
+    assert verbs == {"remove", verb} - {None}
+
+
+def test_paused_pilots_still_end_on_time() -> None:
+    """A pilot paused by somebody keeps its place and its TTL."""
+    rig = Rig(1, pilots=[{"ttl": "60s", "grace": "1s"}])
+    rig.node.lifetime = lambda _: 1e9
+    rig.run(10)
+    first = rig.node.running()[0].id
+    rig.node.change(first, PilotState.PAUSED)
+    rig.run(30)
+    assert rig.node.started == 1
+    rig.run(60)
+    assert first not in rig.node.containers
+    assert rig.running == 1
