@@ -45,10 +45,13 @@ class EventListener:
         with talking(self.url):
             client = Client(self.url, timeout=10)
             try:
-                self._stream = client.events(filters=filters, decode=True)
-                self.on_event("")
-                for event in self._stream:
-                    self.on_event(str(event.get("id") or ""))
+                self._stream = stream = client.events(filters=filters, decode=True)
+                try:
+                    self.on_event("")
+                    for event in stream:
+                        self.on_event(str(event.get("id") or ""))
+                finally:
+                    stream.close()
             finally:
                 client.close()
 

@@ -1,0 +1,58 @@
+"""What all tests share: an instance of their own on Docker, and waiting without hoping."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from plancton.runtime import spec
+from plancton.runtime.connection import Client, docker_url
+
+INSTANCE = f"test{os.getpid()}"
+
+
+def until(met: Callable[[], object], seconds: float = 20.0, pause: float = 0.05) -> None:
+    """Wait until *met* holds; fail if it does not within *seconds*."""
+    end = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(pause)
+
+
+def sweep(client: Client, instance: str) -> None:
+    """Remove all containers of an instance, and its parent cgroup."""
+    listed = client.containers(all=True, filters={"label": f"{spec.INSTANCE}={instance}"})
+    for item in listed:
+        with suppress(Exception):
+            client.remove_container(item["Id"], force=True, v=True)
+    for place in Path("/sys/fs/cgroup").glob(f"*/plancton-{instance}"):
+        with suppress(OSError):
+            place.rmdir()
+
+
+def _alive(pid: str) -> bool:
+    return pid.isdecimal() and Path("/proc", pid).exists()
+
+
+@pytest.fixture(scope="session")
+def docker_client() -> Iterator[Client]:
+    """Return a client of the real engine; what crashed runs left behind is swept first."""
+    client = Client(docker_url(), timeout=30)
+    for item in client.containers(all=True, filters={"label": spec.INSTANCE}):
+        instance = str(item["Labels"][spec.INSTANCE])
+        if instance.startswith("test") and not _alive(instance[4:]):
+            sweep(client, instance)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def instance(docker_client: Client) -> Iterator[str]:
+    """Return an instance label of this run; its containers are gone afterwards."""
+    yield INSTANCE
+    sweep(docker_client, INSTANCE)

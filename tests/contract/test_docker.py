@@ -1,0 +1,179 @@
+"""What only a real Docker Engine can show."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plancton.config.schema import Profile, Ulimit
+from plancton.engine.model import PilotState, Protection
+from plancton.engine.ports import ActionError, RuntimeUnavailableError
+from plancton.runtime.cgroup import ParentCgroup
+from plancton.runtime.connection import Client, docker_url
+from plancton.runtime.docker import DockerRuntime
+from plancton.runtime.events import EventListener
+from plancton.service.clock import SystemClock
+from tests.conftest import until
+
+pytestmark = pytest.mark.docker
+SLEEPER = Profile(command=("sleep", "1000"), network="none")
+
+
+@pytest.fixture
+def runtime(instance: str) -> Iterator[DockerRuntime]:
+    """Return a runtime of the tests' instance."""
+    made = DockerRuntime(docker_url(), instance, SystemClock(), ParentCgroup(instance))
+    yield made
+    made.close()
+
+
+def output(runtime: DockerRuntime, profile: Profile) -> str:
+    """Run a pilot to its end and return its log."""
+    runtime.start(profile)
+    until(lambda: runtime.pilots()[0].state is PilotState.EXITED)
+    return runtime.remove(runtime.pilots()[0])
+
+
+def test_the_default_pilot_has_no_rights(runtime: DockerRuntime) -> None:
+    """No capability, no new privileges, nobody, first for the OOM killer."""
+    command = "cat /proc/self/status /proc/self/oom_score_adj; id -u; ulimit -n"
+    limits = {"nofile": Ulimit(soft=123, hard=456)}
+    text = output(runtime, Profile(command=("sh", "-c", command), ulimits=limits))
+    text += output(runtime, Profile(command=("grep", "-E", "Cap|NoNew", "/proc/self/status")))
+    lines = text.split()
+    assert "0000000000000000" in lines[lines.index("CapEff:") + 1]
+    assert lines[lines.index("CapBnd:") + 1] == "0000000000000000"
+    assert lines[lines.index("NoNewPrivs:") + 1] == "1"
+    assert "1000\n65534\n123\n" in text
+
+
+def test_settings_reach_the_container(
+    runtime: DockerRuntime, docker_client: Client, tmp_path: Path
+) -> None:
+    """Limits, mounts and rights are as the profile says."""
+    (tmp_path / "f").write_text("from the host")
+    profile = Profile(
+        command=("sh", "-c", "cat /in/f; touch /in/x; touch /x; touch /t/y && echo $A"),
+        cpus=0.5,
+        memory=64_000_000,
+        swap=1_000_000,
+        user="0:0",
+        env={"A": "value with blanks"},
+        binds=(f"{tmp_path}:/in",),
+        tmpfs={"/t": "size=1m"},
+        cap_add=("NET_RAW",),
+        read_only=True,
+        pids=55,
+        log_size=20_000,
+        network="none",
+    )
+    runtime.start(profile)
+    (pilot,) = runtime.pilots()
+    host = docker_client.inspect_container(pilot.id)["HostConfig"]
+    assert (host["CpuQuota"], host["CpuPeriod"], host["NanoCpus"]) == (50_000, 100_000, 0)
+    assert host["Memory"] == 64_000_000
+    assert host["PidsLimit"] == 55
+    assert host["LogConfig"]["Config"]["max-size"] == "20000"
+    assert host["CgroupParent"] == runtime.parent.name
+    until(lambda: runtime.pilots()[0].state is PilotState.EXITED)
+    text = runtime.remove(runtime.pilots()[0])
+    assert "from the host" in text
+    assert text.count("Read-only file system") == 2
+    assert text.endswith("value with blanks\n")
+    assert not (tmp_path / "x").exists()
+
+
+def test_pilots_live_in_the_idle_class(runtime: DockerRuntime) -> None:
+    """Verified in the kernel, and set again when something took it away."""
+    runtime.start(SLEEPER)
+    (pilot,) = runtime.pilots()
+    place = Path("/sys/fs/cgroup/cpu") / str(runtime.parent.name).lstrip("/")
+    assert runtime.parent.verify() is Protection.IDLE
+    assert (place / pilot.id / "tasks").read_text()
+    (place / "cpu.idle").write_text("0")
+    assert runtime.parent.verify() is Protection.IDLE
+    assert (place / "cpu.idle").read_text() == "1\n"
+    assert runtime.parent.pilot_seconds(pilot.id) is not None
+
+
+@pytest.mark.parametrize("verb", ["terminate", "kill"])
+def test_paused_pilots_end(runtime: DockerRuntime, docker_client: Client, verb: str) -> None:
+    """A frozen process can act on no signal; it is thawed for it."""
+    runtime.start(SLEEPER)
+    docker_client.pause(runtime.pilots()[0].id)
+    (pilot,) = runtime.pilots()
+    assert pilot.state is PilotState.PAUSED
+    getattr(runtime, verb)(pilot)
+    until(lambda: runtime.pilots()[0].state is PilotState.EXITED)
+
+
+def test_a_refused_start_leaves_nothing(runtime: DockerRuntime) -> None:
+    """Docker keeps a created container when a start fails; we do not."""
+    with pytest.raises(ActionError, match="no such file"):
+        runtime.start(Profile(command=("/no/such/program",), init=False))
+    assert runtime.pilots() == ()
+
+
+def test_instances_do_not_see_each_other(runtime: DockerRuntime, docker_client: Client) -> None:
+    """Foreign containers are never ours, whatever their names."""
+    name = "plancton-default-foreign"
+    made = docker_client.create_container("busybox", ["sleep", "9"], name=name)
+    try:
+        runtime.start(SLEEPER)
+        assert [pilot.name for pilot in runtime.pilots()] != [name]
+        assert len(runtime.pilots()) == 1
+        other = DockerRuntime(docker_url(), "testother", SystemClock(), ParentCgroup("testother"))
+        assert other.pilots() == ()
+        other.close()
+    finally:
+        docker_client.remove_container(made["Id"], force=True)
+        for place in Path("/sys/fs/cgroup").glob("*/plancton-testother"):
+            place.rmdir()
+
+
+def test_an_idle_event_stream_can_be_closed(runtime: DockerRuntime, instance: str) -> None:
+    """It tells of an end, and its thread ends when asked."""
+    ended: list[str] = []
+    listener = EventListener(docker_url(), instance, ended.append)
+    thread = threading.Thread(target=listener.run)
+    thread.start()
+    until(lambda: ended == [""])
+    runtime.start(SLEEPER)
+    (pilot,) = runtime.pilots()
+    runtime.kill(pilot)
+    until(lambda: pilot.id in ended)
+    listener.stop()
+    thread.join(timeout=5)
+    assert not thread.is_alive()
+
+
+def test_an_end_is_seen_as_soon_as_it_was_reported(runtime: DockerRuntime, instance: str) -> None:
+    """Docker's listing lags behind its events; a doubted pilot is looked at closely."""
+    seen: list[PilotState] = []
+
+    def look(id_: str) -> None:
+        if id_:
+            other = DockerRuntime(docker_url(), instance, SystemClock(), ParentCgroup(instance))
+            seen.extend(pilot.state for pilot in other.pilots(frozenset({id_})))
+            other.close()
+
+    listener = EventListener(docker_url(), instance, look)
+    thread = threading.Thread(target=listener.run)
+    thread.start()
+    runtime.start(SLEEPER)
+    runtime.kill(runtime.pilots()[0])
+    until(lambda: seen)
+    listener.stop()
+    thread.join(timeout=5)
+    assert seen == [PilotState.EXITED]
+
+
+def test_no_docker_is_said_with_what_to_do(tmp_path: Path) -> None:
+    """The socket's name and the way out are in the sentence."""
+    url = f"unix://{tmp_path}/none.sock"
+    gone = DockerRuntime(url, "testx", SystemClock(), ParentCgroup("testx"))
+    with pytest.raises(RuntimeUnavailableError, match=r"does not run at .*none.sock: start it"):
+        gone.pilots()

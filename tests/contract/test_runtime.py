@@ -1,0 +1,150 @@
+"""One contract, kept by the simulated node and by a real Docker Engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from plancton.config.schema import Profile
+from plancton.engine.model import Pilot, PilotState
+from plancton.engine.ports import Clock, Host, ImageMissingError, Runtime
+from plancton.runtime.cgroup import ParentCgroup
+from plancton.runtime.connection import docker_url
+from plancton.runtime.docker import DockerRuntime
+from plancton.runtime.host import HostSampler
+from plancton.runtime.simulated import SimulatedNode
+from plancton.service.clock import SystemClock
+from tests.conftest import until
+
+SLEEPER = Profile(command=("sh", "-c", "echo hello; exec sleep 1000"), ttl=500, grace=7)
+SHORT = Profile(command=("sh", "-c", "echo bye; exit 3"))
+
+
+@dataclass
+class Node:
+    """A node under test."""
+
+    runtime: Runtime
+    host: Host
+    clock: Clock
+    wait: Callable[[Callable[[], object]], None]
+    simulated: SimulatedNode | None
+
+    def only(self) -> Pilot:
+        """Return its only pilot."""
+        (pilot,) = self.runtime.pilots()
+        return pilot
+
+    def start(self, profile: Profile) -> Pilot:
+        """Start a pilot; a simulated one lives as its command would."""
+        if self.simulated:
+            life, code = (0.05, 3) if profile is SHORT else (1000.0, 0)
+            self.simulated.lifetime = lambda _: life
+            self.simulated.exit_code = code
+        self.runtime.start(profile)
+        return self.only()
+
+    def ends(self) -> Pilot:
+        """Wait until the only pilot has exited, and return it."""
+        self.wait(lambda: self.only().state is PilotState.EXITED)
+        return self.only()
+
+
+@pytest.fixture(params=["simulated", pytest.param("docker", marks=pytest.mark.docker)])
+def node(request: pytest.FixtureRequest) -> Iterator[Node]:
+    """Return a simulated node, then the real one."""
+    if request.param == "simulated":
+        fake = SimulatedNode()
+
+        def step(met: Callable[[], object]) -> None:
+            fake.advance(2.0)
+            assert met()
+
+        yield Node(fake, fake, fake, step, fake)
+        return
+    instance = request.getfixturevalue("instance")
+    clock, parent = SystemClock(), ParentCgroup(instance)
+    runtime = DockerRuntime(docker_url(), instance, clock, parent)
+    yield Node(runtime, HostSampler(parent, lambda: "/"), clock, until, None)
+    runtime.close()
+
+
+def test_a_started_pilot_is_seen_with_its_promises(node: Node) -> None:
+    """State, profile, cores, grace and a deadline counted from the start."""
+    before = node.clock.now()
+    pilot = node.start(SLEEPER)
+    assert pilot.state is PilotState.RUNNING
+    assert (pilot.profile, pilot.cpus, pilot.grace) == ("default", 1.0, 7.0)
+    assert pilot.started_at is not None
+    assert before - 0.1 <= pilot.started_at <= node.clock.now() + 0.1
+    assert pilot.deadline_at == pytest.approx(pilot.started_at + 500, abs=0.001)
+    assert pilot.live
+
+
+def test_sigterm_ends_a_pilot(node: Node) -> None:
+    """The exit code tells of it."""
+    node.runtime.terminate(node.start(SLEEPER))
+    assert node.ends().exit_code == 143
+
+
+def test_sigkill_ends_a_pilot(node: Node) -> None:
+    """The exit code tells of it, and the lifetime is known."""
+    node.runtime.kill(node.start(SLEEPER))
+    ended = node.ends()
+    assert ended.exit_code == 137
+    assert ended.lifetime is not None
+    assert not ended.oom_killed
+
+
+def test_an_exit_is_seen_and_its_log_kept_on_removal(node: Node) -> None:
+    """Exit code and stamps before, the last lines with the removal, nothing after."""
+    node.start(SHORT)
+    ended = node.ends()
+    assert ended.exit_code == 3
+    assert ended.started_at is not None
+    assert ended.finished_at is not None
+    assert ended.finished_at >= ended.started_at
+    assert node.runtime.remove(ended) == "bye\n"
+    assert node.runtime.pilots() == ()
+
+
+def test_what_has_gone_is_no_error(node: Node) -> None:
+    """The status is stale when acting: all three verbs take that calmly."""
+    pilot = node.start(SHORT)
+    node.runtime.remove(node.ends())
+    node.runtime.terminate(pilot)
+    node.runtime.kill(pilot)
+    assert node.runtime.remove(pilot) == ""
+
+
+def test_a_missing_image_is_told_apart_and_leaves_nothing(node: Node) -> None:
+    """So that it is looked for, and not taken for a broken profile."""
+    if node.simulated:
+        node.simulated.missing_images.add("plancton.test/none:1")
+    with pytest.raises(ImageMissingError, match=r"plancton\.test/none:1"):
+        node.runtime.start(Profile(image="plancton.test/none:1"))
+    assert node.runtime.pilots() == ()
+
+
+def test_steady_state_costs_one_request(node: Node) -> None:
+    """However many pilots there are."""
+    node.start(SLEEPER)
+    node.runtime.start(SLEEPER)
+    node.runtime.pilots()
+    before = node.runtime.requests
+    assert len(node.runtime.pilots()) == 2
+    assert node.runtime.requests - before == 1
+
+
+def test_own_cpu_never_falls_when_pilots_go(node: Node) -> None:
+    """The meter of all pilots keeps the time of the dead."""
+    pilot = node.start(SLEEPER)
+    before = node.host.sample(node.clock.now()).own_seconds
+    node.runtime.kill(pilot)
+    node.runtime.remove(node.ends())
+    after = node.host.sample(node.clock.now()).own_seconds
+    assert before is not None
+    assert after is not None
+    assert after >= before
