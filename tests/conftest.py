@@ -16,7 +16,7 @@ from plancton.runtime.connection import Client, docker_url
 INSTANCE = f"test{os.getpid()}"
 
 
-def until(met: Callable[[], object], seconds: float = 20.0, pause: float = 0.05) -> None:
+def until(met: Callable[[], object], seconds: float = 20.0, pause: float = 0.1) -> None:
     """Wait until *met* holds; fail if it does not within *seconds*."""
     end = time.monotonic() + seconds
     while not met():

@@ -200,7 +200,7 @@ class Config(_Model):
     """The whole configuration of a node."""
 
     node: Node = Node()
-    pilots: Annotated[tuple[Profile, ...], Field(min_length=1)] = (Profile(),)
+    pilots: tuple[Profile, ...] = (Profile(),)
     """The profiles, one or more."""
     spawn: Spawn = Spawn()
     protect: Protect = Protect()
@@ -208,6 +208,8 @@ class Config(_Model):
 
     @model_validator(mode="after")
     def _check_names(self) -> Config:
+        if not self.pilots:
+            raise ValueError("pilots: at least one profile is needed")
         names = [profile.name for profile in self.pilots]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

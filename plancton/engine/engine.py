@@ -13,7 +13,7 @@ from plancton.config.state import ConfigState
 from plancton.engine.actuate import actuate, order
 from plancton.engine.decide import ENDS_WHEN_EMPTY, decide
 from plancton.engine.diary import Diary
-from plancton.engine.load import cpu_load, remember
+from plancton.engine.load import WINDOW, cpu_load, remember
 from plancton.engine.model import (
     Action,
     Decision,
@@ -38,7 +38,7 @@ from plancton.engine.settle import settle
 from plancton.engine.view import Identity, Told
 
 FIRST_LOOK = 1.0
-"""Seconds to the second tick: until then the foreground is unmeasured."""
+"""Seconds between ticks until the foreground has been measured over a whole window."""
 _RETRY_LONGEST = 30.0
 _ENDING_LOOK = 0.2
 _MODES = tuple(Mode)
@@ -148,7 +148,7 @@ class Engine:
 
     def _wait(self, config: ConfigState, seen: Observation, decision: Decision) -> float:
         due = config.config.node.interval
-        if seen.load is None:
+        if seen.load is None or seen.load.span < WINDOW:
             due = min(due, FIRST_LOOK)
         if decision.actions and seen.mode in ENDS_WHEN_EMPTY:
             due = min(due, _ENDING_LOOK)

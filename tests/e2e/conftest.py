@@ -1,0 +1,42 @@
+"""A service of its own for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plancton.runtime import spec
+from plancton.runtime.connection import Client
+from tests.e2e.service import Service
+
+
+@pytest.fixture
+def service(tmp_path: Path, instance: str) -> Iterator[Service]:
+    """Return a configured service on the machine's Docker Engine; it is stopped afterwards."""
+    made = Service(tmp_path, instance)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def containers(docker_client: Client, instance: str) -> Containers:
+    """Return a look at the instance's containers past Plancton."""
+    return Containers(docker_client, instance)
+
+
+class Containers:
+    """What Docker itself says of an instance."""
+
+    def __init__(self, client: Client, instance: str) -> None:
+        """Look at *instance* by *client*."""
+        self.client, self.instance = client, instance
+
+    def names(self, *, running: bool = True) -> set[str]:
+        """Return the names of its containers, the exited ones too if not *running*."""
+        filters = {"label": f"{spec.INSTANCE}={self.instance}"}
+        return {
+            next(iter(item["Names"] or ()), "").lstrip("/")
+            for item in self.client.containers(all=not running, filters=filters)
+        }

@@ -1,0 +1,93 @@
+"""A Docker daemon of the tests' own, in a network namespace of its own, to be hurt."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import docker.errors
+import requests
+
+from plancton.runtime.connection import Client
+from tests.conftest import until
+
+
+class Daemon:
+    """A dockerd below a folder. It never shares the host's network namespace: a second daemon
+    there would take the first one's bridge away.
+    """
+
+    def __init__(self, folder: Path, name: str, *, live_restore: bool) -> None:
+        """Prepare; nothing runs yet."""
+        self.folder, self.name, self.live_restore = folder, name, live_restore
+        self.socket = folder / "docker.sock"
+        self.url = f"unix://{self.socket}"
+        self.process: subprocess.Popen[bytes] | None = None
+        folder.mkdir()
+        (folder / "daemon.json").write_text("{}")
+        subprocess.run(["ip", "netns", "add", name], check=True)
+        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        stale = ("dockerd.pid", "docker.sock", "exec/containerd/containerd.pid")
+        for name in stale:
+            (self.folder / name).unlink(missing_ok=True)
+        at = str(self.folder)
+        command = ["nsenter", f"--net=/run/netns/{self.name}", "dockerd"]
+        command += ["--config-file", f"{at}/daemon.json", "--host", self.url]
+        command += ["--data-root", f"{at}/data", "--exec-root", f"{at}/exec"]
+        command += ["--pidfile", f"{at}/dockerd.pid", "--cgroup-parent", f"/{self.name}"]
+        command += ["--live-restore"] if self.live_restore else []
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        until(self.answers, 60)
+
+    def answers(self) -> bool:
+        """Say whether it answers."""
+        try:
+            Client(self.url, timeout=2).close()
+        except (docker.errors.DockerException, requests.RequestException, OSError):
+            return False
+        return True
+
+    def load(self, archive: Path) -> None:
+        """Load images from a file."""
+        client = Client(self.url, timeout=60)
+        with archive.open("rb") as data:
+            list(client.load_image(data.read()))
+        client.close()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Hurt it. After SIGKILL its PID has vanished."""
+        assert self.process
+        self.process.send_signal(number)
+        if number in (signal.SIGKILL, signal.SIGTERM):
+            self.process.wait(60)
+
+    def close(self) -> None:
+        """End it with all its containers, and leave nothing."""
+        assert self.process
+        self.process.send_signal(signal.SIGCONT)
+        if not self.answers():
+            if self.process.poll() is None:
+                self.signal(signal.SIGKILL)
+            self.start()
+        client = Client(self.url, timeout=60)
+        for item in client.containers(all=True):
+            client.remove_container(item["Id"], force=True)
+        client.close()
+        self.signal(signal.SIGTERM)
+        time.sleep(0.2)
+        self._clear()
+
+    def _clear(self) -> None:
+        for line in Path("/proc/mounts").read_text().splitlines():
+            point = line.split()[1]
+            if point.startswith(str(self.folder)) or point == f"/run/netns/{self.name}":
+                subprocess.run(["umount", "-l", point], check=False, capture_output=True)
+        subprocess.run(["ip", "netns", "del", self.name], check=False, capture_output=True)
+        for place in Path("/sys/fs/cgroup").glob(f"*/{self.name}"):
+            place.rmdir()

@@ -1,0 +1,109 @@
+"""The installed command, run as an administrator runs it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from plancton.cli.render import as_json
+from plancton.engine.handle import NotRunningError
+from plancton.service.files import FileHandle
+from plancton.service.paths import Paths
+from tests.conftest import until
+
+PLANCTON = str(Path(sys.executable).with_name("plancton"))
+
+
+class Service:
+    """One node's Plancton: its files below a folder, and its process if it runs."""
+
+    def __init__(self, folder: Path, instance: str, docker: str = "") -> None:
+        """Prepare; nothing runs yet."""
+        self.folder, self.instance, self.docker = folder, instance, docker
+        self.rundir, self.config = folder / "run", folder / "config.yaml"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.configure()
+
+    def configure(self, pilot: dict[str, Any] | None = None, **groups: Any) -> None:
+        """Write the configuration: sleeping pilots without network, changed by what is given."""
+        profile = {"command": "sleep 1000", "network": "none", "grace": "2s", **(pilot or {})}
+        node = {"instance": self.instance, "interval": "1s", "docker": self.docker}
+        values = {"pilots": [profile], **groups, "node": {**node, **groups.get("node", {})}}
+        self.write(json.dumps(values))
+
+    def write(self, text: str) -> None:
+        """Replace the configuration file at one stroke."""
+        new = self.config.with_suffix(".new")
+        new.write_text(text)
+        new.replace(self.config)
+
+    def start(self) -> Service:
+        """Start ``plancton serve`` and wait until it answers."""
+        self.launch()
+        until(self._answers)
+        return self
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.status())
+        except NotRunningError:
+            return False
+
+    def launch(self) -> None:
+        """Start ``plancton serve``."""
+        log = (self.folder / "stderr").open("ab")
+        command = [PLANCTON, "serve", "--config", str(self.config), *self.options]
+        with log:
+            self.process = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL)
+
+    @property
+    def options(self) -> list[str]:
+        """Where the files lie."""
+        return ["--rundir", str(self.rundir), "--logdir", str(self.folder / "log")]
+
+    def run(self, *words: str, config: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run a verb."""
+        where = ["--rundir", str(self.rundir)]
+        where += ["--config", str(self.config)] if config else []
+        return subprocess.run(
+            [PLANCTON, *words, *where], capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def status(self) -> dict[str, Any]:
+        """Return what ``status --json`` prints.
+
+        Asked in this process: the command in a tight loop would itself be a busy foreground.
+        """
+        paths = Paths(self.config, self.rundir, self.folder, self.folder)
+        values: dict[str, Any] = json.loads(as_json(FileHandle(paths).snapshot()))
+        return values
+
+    def names(self, state: str = "running") -> set[str]:
+        """Return the names of the pilots in a state, as Plancton tells."""
+        return {p["name"] for p in self.status()["pilots"] if p["state"] == state}
+
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 20) -> int:
+        """Send a signal and return the exit code."""
+        assert self.process
+        self.process.send_signal(number)
+        return self.process.wait(seconds)
+
+    def ended(self, seconds: float = 30) -> int:
+        """Wait for the process to end by itself and return its exit code."""
+        assert self.process
+        return self.process.wait(seconds)
+
+    def close(self) -> None:
+        """Kill what still runs."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    @property
+    def log(self) -> str:
+        """What was logged."""
+        return (self.folder / "stderr").read_text()

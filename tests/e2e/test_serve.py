@@ -1,0 +1,288 @@
+"""``plancton serve`` and the verbs, on real Docker."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import until
+from tests.e2e.conftest import Containers
+from tests.e2e.service import PLANCTON, Service
+
+pytestmark = pytest.mark.docker
+CORES = os.cpu_count() or 1
+
+
+def full(service: Service, count: int = CORES) -> None:
+    """Wait until so many pilots run."""
+    until(lambda: len(service.names()) == count)
+
+
+def test_fills_the_node_shows_it_and_refills_an_exit(
+    service: Service, containers: Containers
+) -> None:
+    """One pilot a core; a pilot that is killed is replaced at once; views agree with Docker."""
+    service.configure(node={"interval": "60s"})
+    service.start()
+    full(service)
+    assert service.names() == containers.names()
+    victim = sorted(containers.names())[0]
+    containers.client.kill(victim)
+    until(lambda: len(containers.names() - {victim}) == CORES, seconds=5)
+    until(lambda: service.status()["ended"], seconds=5)
+    assert service.status()["ended"][0]["exit_code"] == 137
+    status = service.run("status").stdout
+    assert "protection  idle class" in status
+    assert f"the maximum of {CORES} pilots is reached" in status
+    assert all(name in service.run("pilots").stdout for name in containers.names())
+    why = service.run("why").stdout
+    assert f"pilot ended pilot={victim}" in why
+    assert json.loads(service.run("why", "--json").stdout)["now"]
+    assert service.stop() == 0
+
+
+def test_sigterm_leaves_pilots_and_the_next_start_adopts_them(
+    service: Service, containers: Containers
+) -> None:
+    """The default for on_stop."""
+    service.start()
+    full(service)
+    before = containers.names()
+    assert service.stop() == 0
+    assert containers.names() == before
+    service.start()
+    full(service)
+    assert containers.names() == before
+    assert service.status()["spawned"] == 0
+
+
+@pytest.mark.parametrize("on_stop", ["drain", "kill"])
+def test_sigterm_ends_pilots_where_configured(
+    service: Service, containers: Containers, on_stop: str
+) -> None:
+    """Drained pilots end by themselves, killed ones now; none is left."""
+    life = "sleep 8" if on_stop == "drain" else "sleep 1000"
+    service.configure({"command": life}, node={"on_stop": on_stop})
+    service.start()
+    full(service)
+    started = time.monotonic()
+    assert service.stop(seconds=30) == 0
+    assert containers.names(running=False) == set()
+    assert (time.monotonic() - started > 2) is (on_stop == "drain")
+
+
+def test_drain_resume_and_drain_stop(service: Service, containers: Containers) -> None:
+    """Requests add up, are said, and end the engine only when it is empty."""
+    service.configure({"command": "sleep 7"})
+    service.start()
+    full(service)
+    assert service.run("drain").returncode == 0
+    until(lambda: service.status()["mode"] == "draining")
+    until(lambda: not containers.names(), seconds=15)
+    assert "the node is draining" in service.run("why").stdout
+    assert service.run("resume").returncode == 0
+    full(service)
+    service.run("drain")
+    service.run("drain-stop")
+    assert service.ended() == 0
+    assert containers.names(running=False) == set()
+    assert service.run("status").returncode == 3
+    assert (service.rundir / "drain").exists()
+    assert not (service.rundir / "stop").exists()
+
+
+def test_drain_asked_for_while_away_is_honoured(service: Service, containers: Containers) -> None:
+    """The marker is kept and the answer says so."""
+    asked = service.run("drain")
+    assert "kept for the next start" in asked.stdout
+    service.start()
+    until(lambda: service.status()["mode"] == "draining")
+    until(lambda: service.status()["load"])
+    assert containers.names() == set()
+    service.run("resume")
+    full(service)
+
+
+def test_force_stop_with_and_without_an_engine(service: Service, containers: Containers) -> None:
+    """Pilots are really killed, either way."""
+    service.start()
+    full(service)
+    assert service.run("force-stop", config=True).returncode == 0
+    assert service.ended() == 0
+    assert containers.names(running=False) == set()
+    service.start()
+    full(service)
+    service.stop(signal.SIGKILL)
+    assert containers.names()
+    done = service.run("force-stop", config=True)
+    assert done.returncode == 0
+    assert f"{CORES} pilots ended" in done.stdout
+    assert containers.names(running=False) == set()
+
+
+def test_reap_ends_only_what_is_due(service: Service, containers: Containers) -> None:
+    """The time to live holds when Plancton is away; with an engine there is nothing to do."""
+    service.configure({"ttl": "6s"})
+    service.start()
+    full(service)
+    assert "nothing to do" in service.run("reap", config=True).stdout
+    service.stop(signal.SIGKILL)
+    assert "0 pilots ended" in service.run("reap", config=True).stdout
+    time.sleep(6)
+    done = service.run("reap", config=True)
+    assert f"{CORES} pilots ended and removed, 0 left" in done.stdout, done.stderr
+    assert containers.names(running=False) == set()
+
+
+def test_ttl_sends_sigterm_at_the_deadline(service: Service) -> None:
+    """By Docker's own stamp of the start; the pilot's exit code tells of SIGTERM."""
+    service.configure({"ttl": "5s", "grace": "30s"}, spawn={"maximum": 1, "short_life": "1s"})
+    service.start()
+    until(lambda: service.status()["ended"])
+    ended = service.status()["ended"][0]
+    assert ended["exit_code"] == 143
+    assert 5.0 <= ended["lifetime"] < 6.5
+    assert "time to live is over" in ended["reason"]
+
+
+def test_the_second_engine_is_refused_and_names_the_first(service: Service, tmp_path: Path) -> None:
+    """In the same run directory, and for the same instance in another."""
+    service.start()
+    assert service.process
+    for rundir in (service.rundir, tmp_path / "elsewhere"):
+        command = [PLANCTON, "serve", "-c", str(service.config), "--rundir", str(rundir)]
+        command += ["--logdir", str(tmp_path / "log2")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        assert done.returncode == 1
+        assert f"process {service.process.pid}" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_killed_at_any_point_it_neither_leaks_nor_doubles(
+    service: Service, containers: Containers
+) -> None:
+    """Kill -9 at random moments, also in the middle of starts."""
+    chance = random.Random(7)  # noqa: S311 (a repeatable test)
+    service.configure({"command": "sleep 2.5"}, spawn={"maximum": 3, "min_room": 0.3})
+    for _ in range(12):
+        service.launch()
+        time.sleep(chance.uniform(0.3, 2.5))
+        service.stop(signal.SIGKILL)
+        assert len(containers.names()) <= 3
+    service.configure({"command": "sleep 1000"}, spawn={"maximum": 2})
+    service.start()
+    until(lambda: len(service.names()) == 2 and len(containers.names(running=False)) == 2, 45)
+
+
+def test_config_is_live_and_a_bad_one_changes_nothing(
+    service: Service, containers: Containers
+) -> None:
+    """By a change of the file, by reload, and by SIGHUP."""
+    service.start()
+    full(service)
+    service.configure(spawn={"maximum": 1})
+    until(lambda: len(containers.names()) == 1)
+    service.write("spawn: {maximun: 2}")
+    until(lambda: service.status()["config_error"])
+    assert "did you mean maximum?" in service.status()["config_error"]
+    assert service.status()["maximum"] == 1
+    assert "refused, the last good one stays" in service.run("status").stdout
+    assert len(containers.names()) == 1
+    service.configure(spawn={"maximum": 2})
+    assert service.run("reload").returncode == 0
+    until(lambda: len(containers.names()) == 2)
+    service.configure(spawn={"maximum": 0})
+    assert service.process
+    service.process.send_signal(signal.SIGHUP)
+    until(lambda: not containers.names())
+    assert "Traceback" not in service.log
+
+
+def test_a_file_of_the_first_plancton_works_as_it_is(
+    service: Service, containers: Containers
+) -> None:
+    """JSON-style YAML, stray keys, 0.6.0 defaults."""
+    service.write(
+        """{"main_sleep": 1, "docker_cmd": "/bin/sleep 500", "max_docks": "ncpus - 1 + 0*ram_bytes",
+        "max_ttl": 600, "docker_image": "busybox", "max_dock_mem": 50000000, "rocket": 1}"""
+    )
+    shown = subprocess.run(
+        [PLANCTON, "config", "check", str(service.config)],
+        capture_output=True, text=True, timeout=20, check=False,
+    )  # fmt: skip
+    assert shown.returncode == 0
+    assert f"= {CORES - 1} pilots" in shown.stdout
+    assert "rocket is no key of 0.6.0" in shown.stderr
+    native = subprocess.run(
+        [PLANCTON, "config", "convert", str(service.config)],
+        capture_output=True, text=True, timeout=20, check=True,
+    ).stdout  # fmt: skip
+    mine = f"node:\n  instance: {containers.instance}\n"
+    service.write(native.replace("node:\n", mine))
+    service.start()
+    full(service, CORES - 1)
+    (item,) = containers.client.containers(
+        filters={"label": f"io.plancton.instance={containers.instance}"}
+    )[:1]
+    host = containers.client.inspect_container(item["Id"])["HostConfig"]
+    assert host["Memory"] == 50000000
+    assert not host["CapDrop"]
+
+
+def test_black_hole_backs_off_and_says_so(service: Service) -> None:
+    """A pilot that exits at once is not hammered."""
+    service.configure({"command": "false"})
+    service.start()
+    until(lambda: any("backs off" in line for line in service.status()["findings"]))
+    time.sleep(3)
+    assert service.status()["spawned"] <= 2 * CORES
+    assert service.status()["ended"][0]["exit_code"] == 1
+
+
+def test_no_engine_no_traceback(service: Service) -> None:
+    """Exit code 3 and one line that says what to do."""
+    for verb in ("status", "pilots", "why", "reload"):
+        done = service.run(verb)
+        assert done.returncode == 3
+        assert done.stderr.count("\n") == 1
+        assert "plancton serve" in done.stderr
+
+
+def test_bad_config_at_start_is_refused_with_every_problem(service: Service) -> None:
+    """File, line, key and the nearest valid key, all at once."""
+    service.write("node:\n  interval: soon\npilots:\n  - imgae: x\n    cpus: -1\n")
+    command = [PLANCTON, "serve", "-c", str(service.config), *service.options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert len(lines) == 3
+    assert any(":2: node.interval:" in line for line in lines)
+    assert any(":4: pilots[0].imgae: no such key; did you mean image?" in line for line in lines)
+    assert any(":5: pilots[0].cpus:" in line for line in lines)
+
+
+def test_doctor_finds_this_node_well(service: Service) -> None:
+    """Every check is there, and none fails."""
+    done = service.run("doctor", config=True)
+    assert done.returncode == 0, done.stdout
+    for what in ("config", "docker", "protection", "time", "disk", "image"):
+        assert f"\n{what} " in "\n" + done.stdout
+    assert "FAIL" not in done.stdout
+
+
+def test_doctor_says_how_to_mend_missing_rights(tmp_path: Path) -> None:
+    """A user outside the group docker."""
+    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", PLANCTON, "doctor"]
+    environment = {**os.environ, "HOME": str(tmp_path), "XDG_RUNTIME_DIR": "/tmp"}  # noqa: S108 (any)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=20, check=False, env=environment
+    )
+    assert done.returncode == 1, done.stderr
+    assert "join the group docker" in done.stdout
