@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from plancton.config.schema import Config
 from plancton.engine.engine import Engine, World
 from plancton.engine.model import Mode
 from plancton.engine.view import Identity
@@ -87,8 +86,12 @@ class House:
 
     def fill(self) -> set[str]:
         """Tick until full."""
-        until(lambda: self.step() or len(self.alive) == PILOTS, 30, 0.3)
+        until(self._full, 30, 0.3)
         return self.alive
+
+    def _full(self) -> bool:
+        self.step()
+        return len(self.alive) == PILOTS
 
 
 @pytest.fixture

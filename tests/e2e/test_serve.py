@@ -29,7 +29,7 @@ def test_fills_the_node_shows_it_and_refills_an_exit(
     service: Service, containers: Containers
 ) -> None:
     """One pilot a core; a pilot that is killed is replaced at once; views agree with Docker."""
-    service.configure(node={"interval": "60s"})
+    service.configure(node={"interval": "60s"}, spawn={"short_life": 0})
     service.start()
     full(service)
     assert service.names() == containers.names()
