@@ -78,7 +78,11 @@ def _words(error: Any, place: Place = ()) -> str:
     message = message[:1].lower() + message[1:]
     value = error.get("input")
     plain = isinstance(value, str | int | float | bool)
-    if plain and not set(_SECRET) & set(map(str, error["loc"])) and repr(value) not in message:
+    if (
+        plain
+        and not set(_SECRET) & set(map(str, error["loc"]))
+        and not message.startswith(repr(value))
+    ):
         message += f", not {value!r}"
     return message
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,11 +29,6 @@ class Client(docker.APIClient):
     def __init__(self, url: str, *, timeout: float) -> None:
         """Connect and agree on the API version; raises docker's and requests' exceptions."""
         self.count = 0
-        if url.startswith("unix://"):
-            # docker-py leaks the socket of a failed connection; and this error is clearer.
-            with socket.socket(socket.AF_UNIX) as probe:
-                probe.settimeout(timeout)
-                probe.connect(url.removeprefix("unix://"))
         tls = kwargs_from_env().get("tls", False) if url == os.environ.get("DOCKER_HOST") else False
         super().__init__(base_url=url, version="auto", timeout=int(timeout), tls=tls)
 

@@ -38,10 +38,12 @@ def test_fills_the_node_shows_it_and_refills_an_exit(
     until(lambda: len(containers.names() - {victim}) == CORES, seconds=5)
     until(lambda: service.status()["ended"], seconds=5)
     assert service.status()["ended"][0]["exit_code"] == 137
+    full(service)
     status = service.run("status").stdout
     assert "protection  idle class" in status
     assert f"the maximum of {CORES} pilots is reached" in status
-    assert all(name in service.run("pilots").stdout for name in containers.names())
+    table = service.run("pilots").stdout
+    assert all(name in table for name in containers.names())
     why = service.run("why").stdout
     assert f"pilot ended pilot={victim}" in why
     assert json.loads(service.run("why", "--json").stdout)["now"]

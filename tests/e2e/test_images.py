@@ -1,0 +1,166 @@
+"""Images from a real registry on loopback: moved tags, credentials, outages."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import docker.errors
+import pytest
+
+from plancton.runtime.connection import Client, docker_url
+from plancton.runtime.images import ImageKeeper
+from plancton.runtime.simulated import SimulatedNode
+from tests.conftest import INSTANCE, until
+
+pytestmark = pytest.mark.docker
+
+
+class Registry:
+    """Debian's registry on a free port of loopback."""
+
+    def __init__(self, folder: Path, client: Client) -> None:
+        """Write its configuration; logins are user:secret once ``lock`` was called."""
+        self.folder, self.client = folder, client
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.reference = f"127.0.0.1:{self.port}/{INSTANCE}/pilot:latest"
+        self.auth = ""
+        self.pushed: list[str] = []
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def lock(self) -> None:
+        """Ask for a login from the next start on."""
+        made = subprocess.run(
+            ["htpasswd", "-Bbn", "user", "secret"], capture_output=True, check=True
+        )
+        (self.folder / "htpasswd").write_bytes(made.stdout)
+        self.auth = f"auth: {{htpasswd: {{realm: r, path: {self.folder}/htpasswd}}}}\n"
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
+        config = self.folder / "config.yml"
+        storage = f"storage: {{filesystem: {{rootdirectory: {self.folder}/data}}}}\n"
+        http = f"http: {{addr: '127.0.0.1:{self.port}'}}\n"
+        config.write_text(f"version: 0.1\n{storage}{http}{self.auth}")
+        with (self.folder / "log").open("ab") as log:
+            command = ["docker-registry", "serve", str(config)]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        until(self._listens)
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self) -> None:
+        """Stop it."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def push(self, mark: str) -> str:
+        """Push a new image under the same tag, forget it locally, and return its ID."""
+        name, _, tag = self.reference.rpartition(":")
+        made = self.client.create_container("busybox", ["true"])
+        self.client.commit(made["Id"], name, tag, changes=[f"LABEL mark={mark}"])
+        self.client.remove_container(made["Id"])
+        for line in self.client.push(name, tag, stream=True, decode=True):
+            assert "error" not in line, line
+        id_ = str(self.client.inspect_image(self.reference)["Id"])  # type: ignore[no-untyped-call]
+        self.client.remove_image(self.reference, force=True)
+        self.pushed.append(id_)
+        return id_
+
+
+@pytest.fixture
+def registry(tmp_path: Path, docker_client: Client) -> Iterator[Registry]:
+    """Return a running registry; its images are gone afterwards."""
+    made = Registry(tmp_path, docker_client)
+    made.start()
+    yield made
+    made.stop()
+    for id_ in made.pushed:
+        with suppress(docker.errors.ImageNotFound):
+            docker_client.remove_image(id_, force=True)
+
+
+def keeper(registry: Registry, docker_config: str = "") -> tuple[ImageKeeper, SimulatedNode]:
+    """Return a keeper that wants the registry's image, and its clock."""
+    clock = SimulatedNode()
+    made = ImageKeeper(docker_url(), clock, docker_config)
+    made.want(frozenset({registry.reference}), 3600, pull=True)
+    return made, clock
+
+
+def test_a_moved_tag_is_fetched_at_the_next_refresh_not_before(registry: Registry) -> None:
+    """New pilots use the newest image every image.refresh."""
+    first = registry.push("one")
+    images, clock = keeper(registry)
+    images.step()
+    assert images.status()[registry.reference].id == first
+    second = registry.push("two")
+    clock.advance(3599)
+    images.step()
+    assert images.status()[registry.reference].id == first
+    clock.advance(2)
+    images.step()
+    assert images.status()[registry.reference].id == second != first
+
+
+def test_a_failed_refresh_keeps_the_local_image_and_says_so(registry: Registry) -> None:
+    """Retried with a wait that doubles."""
+    registry.push("one")
+    images, clock = keeper(registry)
+    images.step()
+    good = images.status()[registry.reference].id
+    registry.stop()
+    clock.advance(3600)
+    waits = []
+    for _ in range(3):
+        images.step()
+        status = images.status()[registry.reference]
+        assert status.id == good
+        assert "connection refused" in status.error
+        assert status.retry_at is not None
+        waits.append(round(status.retry_at - clock.now()))
+        clock.advance(waits[-1])
+    assert waits == [30, 60, 120]
+    registry.start()
+    images.step()
+    assert images.status()[registry.reference].error == ""
+
+
+def test_no_image_at_all_says_why(registry: Registry) -> None:
+    """The registry's word, and when the next try is."""
+    images, _ = keeper(registry)
+    images.step()
+    status = images.status()[registry.reference]
+    assert status.id is None
+    assert "not found" in status.error or "unknown" in status.error
+    assert status.retry_at is not None
+
+
+def test_credentials_come_from_dockers_own_config(registry: Registry, tmp_path: Path) -> None:
+    """Without them the pull is refused; once they are there, it works without a restart."""
+    id_ = registry.push("one")
+    registry.stop()
+    registry.lock()
+    registry.start()
+    config = tmp_path / "config.json"
+    config.write_text("{}")
+    images, clock = keeper(registry, str(config))
+    images.step()
+    refused = images.status()[registry.reference]
+    assert refused.id is None
+    assert "no basic auth credentials" in refused.error
+    auth = base64.b64encode(b"user:secret").decode()
+    config.write_text(json.dumps({"auths": {f"127.0.0.1:{registry.port}": {"auth": auth}}}))
+    clock.advance(31)
+    images.step()
+    assert images.status()[registry.reference].id == id_
