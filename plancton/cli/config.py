@@ -24,16 +24,23 @@ def _path(file: Path | None, config: Path | None, confdir: Path | None) -> Path:
 def check(file: File = None, config: ConfigOption = None, confdir: ConfDir = None) -> None:
     """Say whether a file is good, with line and key of each problem, and what it means here."""
     from plancton.cli.node import figures
-    from plancton.config.load import load
+    from plancton.config.load import Loaded, load
     from plancton.config.policy import maximum
+    from plancton.config.schema import Config
 
     path = _path(file, config, confdir)
-    loaded = load(path)
+    try:
+        loaded = load(path)
+        found = f"OK, {'0.6.0' if loaded.legacy else 'native'} form"
+    except FileNotFoundError:
+        if file or config or confdir:
+            raise
+        loaded, found = Loaded(Config()), "not there, so the built-in defaults are in force"
     for warning in loaded.warnings:
         typer.echo(f"warning: {warning}", err=True)
     node = figures()
     most = maximum(loaded.config, node)
-    typer.echo(f"{path}: OK, {'0.6.0' if loaded.legacy else 'native'} form")
+    typer.echo(f"{path}: {found}")
     typer.echo(f"spawn.maximum: {loaded.config.spawn.maximum.text} = {most} pilots on this node")
     for name, value in node.items():
         typer.echo(f"  {name} = {value:g}" if value < 1e6 else f"  {name} = {value:.0f}")

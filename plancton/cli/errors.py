@@ -9,6 +9,7 @@ REFUSED, NO_ENGINE = 1, 3
 
 def explain(error: Exception) -> int | None:
     """Print the line for an expected *error*; None if it is none of those."""
+    from plancton.config.expressions import ExpressionError
     from plancton.config.load import ConfigError
     from plancton.engine.handle import NotRunningError
     from plancton.engine.ports import ActionError, RuntimeUnavailableError
@@ -25,6 +26,8 @@ def explain(error: Exception) -> int | None:
             )
         case ConfigError() | RuntimeUnavailableError() | ActionError():
             return _say(str(error), REFUSED)
+        case ExpressionError():
+            return _say(f"spawn.maximum: {error}", REFUSED)
         case OSError() if error.filename:
             return _say(f"{error.filename}: {error.strerror}", REFUSED)
     return None

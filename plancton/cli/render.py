@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic_core import to_json
 
-from plancton.config.units import format_duration
+from plancton.config.units import format_duration, format_size
 from plancton.engine.model import PilotView, Snapshot
 
 
@@ -32,6 +32,7 @@ def status_text(snapshot: Snapshot) -> str:
             s.protection.value + (f" - {s.protection_note}" if s.protection_note else ""),
         ),
         ("cpu", _cpu(s)),
+        ("host", _host(s)),
         ("pilots", f"{_count(s)}; at most {s.maximum}, {s.committed:g} cores promised"),
         ("so far", f"{s.spawned} started, {len(s.ended)} ends on record, {s.evicted} evicted"),
         ("config", f"{s.config_source}, revision {s.config_revision}"),
@@ -55,6 +56,14 @@ def _cpu(snapshot: Snapshot) -> str:
         f"{load.ncpus} cores: {load.foreground:.2f} foreground, {load.own:.2f} pilots, "
         f"{load.idle:.2f} idle (over {format_duration(load.span)})"
     )
+
+
+def _host(snapshot: Snapshot) -> str:
+    host = snapshot.host
+    if host is None:
+        return "not seen yet"
+    memory = f"{format_size(host.memory_available)} of {format_size(host.memory_total)} memory"
+    return f"load {host.load1:.2f}, {memory} available, {format_size(host.disk_free)} disk free"
 
 
 def _count(snapshot: Snapshot) -> str:

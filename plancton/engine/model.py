@@ -302,6 +302,7 @@ class Snapshot:
     protection_note: str
     """How to get the full protection; empty if it is there."""
     load: CpuLoad | None
+    host: HostSample | None
     maximum: int
     committed: float
     room: float | None

@@ -93,6 +93,7 @@ class Told:
             protection=seen.host.protection if seen else Protection.WEIGHT_ONLY,
             protection_note=self.protection_note if seen else "",
             load=load,
+            host=seen.host if seen else None,
             maximum=self.maximum,
             committed=committed,
             room=_room(load, config, committed),

@@ -42,6 +42,7 @@ class _Details:
     exit_code: int | None
     oom_killed: bool
     error: str
+    status: str
 
 
 class DockerRuntime:
@@ -110,9 +111,7 @@ class DockerRuntime:
                 listed = client.containers(
                     all=True, filters={"label": f"{spec.INSTANCE}={self.instance}"}
                 )
-                # Docker reports an end before its listing shows it; an inspection waits for it.
-                seen = (self._looked_at(client, i) if i["Id"] in doubted else i for i in listed)
-                found = [self._pilot(client, item) for item in seen if item is not None]
+                found = [self._pilot(client, item, item["Id"] in doubted) for item in listed]
             except docker.errors.APIError as error:
                 raise RuntimeUnavailableError(
                     f"Docker at {self.url} cannot list containers: {api_text(error)}"
@@ -122,21 +121,17 @@ class DockerRuntime:
         self._known = {id_: details for id_, details in self._known.items() if id_ in present}
         return tuple(sorted(pilots, key=lambda pilot: (pilot.created_at, pilot.id)))
 
-    def _looked_at(self, client: Client, item: dict[str, Any]) -> dict[str, Any] | None:
-        try:
-            state = client.inspect_container(item["Id"]).get("State") or {}
-        except docker.errors.NotFound:
-            return None
-        return {**item, "State": state.get("Status") or item.get("State")}
-
-    def _pilot(self, client: Client, item: Mapping[str, Any]) -> Pilot | None:
+    def _pilot(self, client: Client, item: Mapping[str, Any], doubted: bool) -> Pilot | None:
         labels = item.get("Labels") or {}
         state = _STATES.get(str(item.get("State", "")).lower(), PilotState.REMOVING)
         details = None
         if state not in (PilotState.CREATED, PilotState.REMOVING):
-            details = self._details(client, item["Id"], ended=state in _ENDED)
+            # Docker reports an end before its listing shows it; an inspection waits for it.
+            details = self._details(client, item["Id"], ended=doubted or state in _ENDED)
             if details is None:
                 return None
+            if doubted and details.status in _STATES:
+                state = _STATES[details.status]
         offset = _number(labels.get(spec.CLOCK), self.clock.wall() - self.clock.now())
         ttl = _number(labels.get(spec.TTL))
         promised = _number(labels.get(spec.DEADLINE))
@@ -172,6 +167,8 @@ class DockerRuntime:
             state = client.inspect_container(id_).get("State") or {}
         except docker.errors.NotFound:
             return None
+        status = str(state.get("Status") or "")
+        ended = _STATES.get(status) in _ENDED
         self._known[id_] = details = _Details(
             ended=ended,
             started=epoch_of(state.get("StartedAt")),
@@ -179,6 +176,7 @@ class DockerRuntime:
             exit_code=state.get("ExitCode") if ended else None,
             oom_killed=bool(state.get("OOMKilled")) and ended,
             error=str(state.get("Error") or ""),
+            status=status,
         )
         return details
 

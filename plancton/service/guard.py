@@ -17,8 +17,8 @@ class Guard:
         self.over = threading.Event()
         self.failure = ""
 
-    def start(self, name: str, work: Callable[[], None], *, may_end: bool = False) -> None:
-        """Run *work* in a thread; its end sets ``over`` unless it *may_end*."""
+    def start(self, name: str, work: Callable[[], None]) -> None:
+        """Run *work* in a thread; its end, of whatever kind, sets ``over``."""
 
         def body() -> None:
             try:
@@ -26,9 +26,6 @@ class Guard:
             except BaseException as error:
                 self.failure = self.failure or f"the {name} thread died: {error!r}"
                 log.exception("thread died", extra={"fields": {"thread": name}})
-                self.over.set()
-                raise
-            if not may_end:
-                self.over.set()
+            self.over.set()
 
         threading.Thread(target=body, name=name, daemon=True).start()
