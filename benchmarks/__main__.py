@@ -28,7 +28,7 @@ from plancton.runtime.connection import Client, docker_url
 from plancton.runtime.docker import DockerRuntime
 from plancton.service.clock import SystemClock
 from plancton.service.files import FileHandle
-from plancton.service.paths import Paths
+from plancton.service.paths import Paths, default_paths
 
 INSTANCE = f"bench{os.getpid()}"
 PLANCTON = str(Path(sys.executable).with_name("plancton"))
@@ -244,6 +244,8 @@ def main() -> None:
         client.close()
         for place in Path("/sys/fs/cgroup").glob(f"*/plancton-{INSTANCE}"):
             place.rmdir()
+        for lock in default_paths().rundir.glob(f"instance-{INSTANCE}-*.lock"):
+            lock.unlink()
 
 
 main()

@@ -12,6 +12,7 @@ import pytest
 
 from plancton.runtime import spec
 from plancton.runtime.connection import Client, docker_url
+from plancton.service.paths import default_paths
 
 INSTANCE = f"test{os.getpid()}"
 
@@ -33,6 +34,8 @@ def sweep(client: Client, instance: str) -> None:
     for place in Path("/sys/fs/cgroup").glob(f"*/plancton-{instance}"):
         with suppress(OSError):
             place.rmdir()
+    for lock in default_paths().rundir.glob(f"instance-{instance}-*.lock"):
+        lock.unlink()
 
 
 def _alive(pid: str) -> bool:

@@ -52,8 +52,8 @@ _SENTENCES: Mapping[Code, str] = {
     Code.ROOM: "{room:.1f} cores are free and a pilot takes {cpus:g}",
     Code.PROBE: "one pilot tries whether {profile} lives, after {failures} failures in a row",
     Code.FULL: "the maximum of {maximum} pilots is reached",
-    Code.NO_ROOM: "no room for {profile}: {room:.1f} of {cpus:g} cores free, "
-    "{foreground:.1f} used by the foreground, {committed:g} promised to pilots",
+    Code.NO_ROOM: "no room for {profile}: {room:.2f} of {cpus:g} cores free, "
+    "{foreground:.2f} used by the foreground, {committed:g} promised to pilots",
     Code.WARMING_UP: "the foreground is being measured",
     Code.HOLD: "nothing is started for {left_s} more after an eviction",
     Code.BACKOFF: "{profile} backs off for {left_s} more after {failures} failures in a row: {why}",

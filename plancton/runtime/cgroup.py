@@ -63,6 +63,7 @@ class ParentCgroup:
         if any("rootless" in option for option in info.get("SecurityOptions") or ()):
             self.name, self._tree = None, None
             self.note = "rootless Docker: its pilots cannot be put into the node's idle class"
+            self._say()
             return
         unified = str(info.get("CgroupVersion", "1")) == "2"
         self._tree = hierarchy(self._mounts.read_text(), unified=unified)
@@ -74,7 +75,9 @@ class ParentCgroup:
         else:
             self.name = f"/{self.base}"
             self._chain = (self.base,)
-        self.verify()
+        self.protection = self._protect()
+        self.note = self._note()
+        self._say()
 
     def verify(self) -> Protection:
         """Check the idle class, set it again where that was lost, and return what holds now."""
@@ -82,9 +85,12 @@ class ParentCgroup:
         self.protection = self._protect()
         self.note = self._note()
         if self.protection is not before:
-            fields = {"protection": self.protection.value, "note": self.note}
-            log.info("protection", extra={"fields": {k: v for k, v in fields.items() if v}})
+            self._say()
         return self.protection
+
+    def _say(self) -> None:
+        fields = {"level": self.protection.value, **({"to_mend": self.note} if self.note else {})}
+        log.info("protection", extra={"fields": fields})
 
     def _protect(self) -> Protection:
         if self._tree is None or self._tree.cpu is None:
