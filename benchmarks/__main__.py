@@ -78,7 +78,7 @@ def service(pilot: dict[str, Any], interval: str = "5s", **spawn: Any) -> Iterat
         command = [PLANCTON, "serve", "-c", str(config), "--rundir", folder, "--logdir", folder]
         with (Path(folder) / "err").open("wb") as errors:
             process = subprocess.Popen(command, stderr=errors)
-        SERVICE["paths"] = Paths(config, Path(folder), Path(folder), Path(folder))
+        SERVICE["paths"] = Paths(config, Path(folder), Path(folder))
         try:
             yield psutil.Process(process.pid)
         finally:

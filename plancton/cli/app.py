@@ -14,10 +14,10 @@ from plancton.cli.options import (
     ConfDir,
     ConfigOption,
     Json,
+    Level,
     LogDir,
     LogLevel,
     RunDir,
-    StateDir,
     handle_of,
     paths_of,
 )
@@ -66,8 +66,7 @@ def serve(
     confdir: ConfDir = None,
     rundir: RunDir = None,
     logdir: LogDir = None,
-    statedir: StateDir = None,
-    log_level: LogLevel = "info",
+    log_level: LogLevel = Level.INFO,
 ) -> None:
     """Run headless in the foreground, for systemd. Ctrl-C stops it and leaves the pilots.
 
@@ -76,7 +75,7 @@ def serve(
     from plancton.service.assemble import locked_assembly
     from plancton.service.serve import serve as run
 
-    paths = paths_of(config, confdir, rundir, logdir, statedir)
+    paths = paths_of(config, confdir, rundir, logdir)
     with locked_assembly(paths, log_level) as parts:
         code = run(parts)
     raise typer.Exit(code)

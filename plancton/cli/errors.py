@@ -28,8 +28,9 @@ def explain(error: Exception) -> int | None:
             return _say(str(error), REFUSED)
         case ExpressionError():
             return _say(f"spawn.maximum: {error}", REFUSED)
-        case OSError() if error.filename:
-            return _say(f"{error.filename}: {error.strerror}", REFUSED)
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            return _say(f"{where}{error.strerror or error}", REFUSED)
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,8 +22,18 @@ RunDir = Annotated[
     Path | None, typer.Option("--rundir", help="Folder of lock, markers and snapshot.")
 ]
 LogDir = Annotated[Path | None, typer.Option("--logdir", help="Folder of plancton.log.")]
-StateDir = Annotated[Path | None, typer.Option("--statedir", help="Folder of what is kept.")]
-LogLevel = Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")]
+
+
+class Level(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+LogLevel = Annotated[Level, typer.Option("--log-level", help="How much is logged.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -31,7 +42,6 @@ def paths_of(
     confdir: Path | None = None,
     rundir: Path | None = None,
     logdir: Path | None = None,
-    statedir: Path | None = None,
 ) -> Paths:
     """Return the files and folders in force with these options."""
     from plancton.service.paths import Paths, config_path, default_paths
@@ -41,7 +51,6 @@ def paths_of(
         config=config_path(config, confdir),
         rundir=rundir or usual.rundir,
         logdir=logdir or usual.logdir,
-        statedir=statedir or usual.statedir,
         asked_for_config=config is not None or confdir is not None,
     )
 

@@ -27,7 +27,8 @@ class Diary:
         log.log(level, text, extra={"fields": shown})
         details = " ".join(f"{key}={value}" for key, value in shown.items() if key != "reason")
         because = f": {shown['reason']}" if "reason" in shown else ""
-        self.events.append(Event(wall, f"{text} {details}{because}".replace(" :", ":")))
+        line = " ".join(part for part in (text, details) if part) + because
+        self.events.append(Event(wall, line))
 
     def record(self, wall: float, outcome: Outcome, state: State) -> None:
         """Write what came of an action."""

@@ -8,14 +8,14 @@ import os
 import pwd
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from plancton import __version__
 from plancton.config.load import ConfigFile
 from plancton.config.schema import Config
 from plancton.engine.engine import Engine, World
-from plancton.engine.ports import Images, Orders
+from plancton.engine.ports import Images
 from plancton.engine.view import Identity
 from plancton.runtime.cgroup import DEFAULT_INSTANCE, ParentCgroup
 from plancton.runtime.connection import docker_url
@@ -73,18 +73,35 @@ def instance_lock(instance: str, url: str) -> Lock:
     return Lock(default_paths().rundir / f"instance-{instance}-{mark}.lock")
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What this process alone manages: the instance on the engine at the URL."""
+
+    source: ConfigFile
+    instance: str
+    url: str
+
+
+@contextmanager
+def claimed(paths: Paths) -> Iterator[Claim]:
+    """Yield a claim on the run directory and the instance.
+
+    Raises LockedError if another process has either, ConfigError, OSError.
+    """
+    source = ConfigFile(paths.config, must_exist=paths.asked_for_config)
+    config = source.first().config
+    claim = Claim(source, instance_of(config), docker_url(config.node.docker))
+    with Lock(paths.lock), instance_lock(claim.instance, claim.url):
+        yield claim
+
+
 @contextmanager
 def locked_assembly(paths: Paths, log_level: str) -> Iterator[Assembly]:
     """Yield an assembly that alone owns its run directory and its instance.
 
     Raises LockedError, ConfigError (only where no good configuration exists), OSError.
     """
-    source = ConfigFile(paths.config, must_exist=paths.asked_for_config)
-    config = source.first().config
-    instance, url = instance_of(config), docker_url(config.node.docker)
-    with ExitStack() as stack:
-        stack.enter_context(Lock(paths.lock))
-        stack.enter_context(instance_lock(instance, url))
+    with claimed(paths) as claim:
         trouble = logs.set_up(log_level, paths.log)
         if trouble:
             log.warning("no log file", extra={"fields": {"error": trouble}})
@@ -103,27 +120,21 @@ def assemble(source: ConfigFile, orders: Orders, instance: str, url: str, paths:
     fields = {
         "version": __version__,
         "node": engine.identity.node,
-        "instance": instance,
-        "docker": url,
+        "instance": claim.instance,
+        "docker": claim.url,
         "user": pwd.getpwuid(os.geteuid()).pw_name,
         "rundir": paths.rundir,
     }
     log.info("Plancton starts", extra={"fields": fields})
-    return Assembly(engine, events, images, lambda: source.current().config.node.on_stop)
+    return Assembly(engine, events, images, lambda: claim.source.current().config.node.on_stop)
 
 
-def build_engine(
-    source: ConfigFile,
-    orders: Orders,
-    images: Images,
-    instance: str,
-    url: str,
-    *subscribers: SnapshotFile,
-) -> Engine:
+def build_engine(claim: Claim, paths: Paths, images: Images, *subscribers: SnapshotFile) -> Engine:
     """Build an engine on the real node."""
-    clock, parent = SystemClock(), ParentCgroup(instance)
+    source, instance = claim.source, claim.instance
+    clock, parent, orders = SystemClock(), ParentCgroup(instance), MarkerFiles(paths.rundir)
     runtime = DockerRuntime(
-        url,
+        claim.url,
         instance,
         clock,
         parent,

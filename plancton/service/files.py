@@ -33,7 +33,9 @@ class SnapshotFile:
         """Replace the file by *snapshot*."""
         new = self.path.with_suffix(".new")
         try:
-            new.write_bytes(_ADAPTER.dump_json(snapshot))
+            # It holds pilots' last log lines, which are not for everybody.
+            with open(new, "wb", opener=lambda path, flags: os.open(path, flags, 0o640)) as file:
+                file.write(_ADAPTER.dump_json(snapshot))
             new.replace(self.path)
             self._failed = False
         except OSError as error:

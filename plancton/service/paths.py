@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,6 @@ class Paths:
     config: Path
     rundir: Path
     logdir: Path
-    statedir: Path
     asked_for_config: bool = False
     """Whether the config file was named by the user, and so must exist."""
 
@@ -43,15 +43,20 @@ def default_paths() -> Paths:
             config=Path("/etc/plancton/config.yaml"),
             rundir=Path("/run/plancton"),
             logdir=Path("/var/log/plancton"),
-            statedir=Path("/var/lib/plancton"),
         )
     dirs = PlatformDirs("plancton", appauthor=False)
     return Paths(
         config=dirs.user_config_path / "config.yaml",
-        rundir=dirs.user_runtime_path,
+        rundir=_user_rundir(),
         logdir=dirs.user_log_path,
-        statedir=dirs.user_state_path,
     )
+
+
+def _user_rundir() -> Path:
+    usual = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
+    if Path(usual).is_dir() and os.access(usual, os.W_OK):
+        return Path(usual) / "plancton"
+    return Path(tempfile.gettempdir()) / f"plancton-{os.geteuid()}"
 
 
 def config_path(config: Path | None = None, confdir: Path | None = None) -> Path:

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 
-from plancton.config.load import ConfigFile
 from plancton.engine.engine import Engine
 from plancton.engine.model import ImageStatus, Mode
 from plancton.engine.ports import RuntimeUnavailableError
-from plancton.runtime.connection import docker_url
 from plancton.service import logs
-from plancton.service.assemble import build_engine, instance_lock, instance_of
-from plancton.service.lock import Lock
-from plancton.service.orders import MarkerFiles
+from plancton.service.assemble import build_engine, claimed
 from plancton.service.paths import Paths
 
 _LOOK_AGAIN = 0.2
@@ -40,14 +35,9 @@ def reap_all(paths: Paths, mode: Mode) -> tuple[int, int]:
     DRAINING ends only what is overdue, ENDING all with their grace, FORCED all at once.
     Raises LockedError if an engine runs, RuntimeUnavailableError if Docker does not.
     """
-    source = ConfigFile(paths.config, must_exist=paths.asked_for_config)
-    config = source.first().config
-    instance, url = instance_of(config), docker_url(config.node.docker)
-    with ExitStack() as stack:
-        stack.enter_context(Lock(paths.lock))
-        stack.enter_context(instance_lock(instance, url))
+    with claimed(paths) as claim:
         logs.set_up("info", None)
-        engine = build_engine(source, MarkerFiles(paths.rundir), _NoImages(), instance, url)
+        engine = build_engine(claim, paths, _NoImages())
         engine.ask(max(mode, Mode.DRAINING, key=tuple(Mode).index))
         return _run(engine)
 

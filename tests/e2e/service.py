@@ -78,7 +78,7 @@ class Service:
 
         Asked in this process: the command in a tight loop would itself be a busy foreground.
         """
-        paths = Paths(self.config, self.rundir, self.folder, self.folder)
+        paths = Paths(self.config, self.rundir, self.folder)
         values: dict[str, Any] = json.loads(as_json(FileHandle(paths).snapshot()))
         return values
 

@@ -279,6 +279,22 @@ def test_doctor_finds_this_node_well(service: Service) -> None:
     assert "FAIL" not in done.stdout
 
 
+def test_another_user_is_refused_in_one_line(service: Service) -> None:
+    """Root's engine is not for everybody: neither its snapshot nor its orders."""
+    service.folder.chmod(0o711)
+    service.start()
+    for verb in ("status", "drain", "reload"):
+        command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", PLANCTON, verb]
+        command += ["--rundir", str(service.rundir)]
+        environment = {**os.environ, "HOME": "/nonexistent"}
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=20, check=False, env=environment
+        )
+        assert done.returncode == 1, done.stderr
+        assert done.stderr.count("\n") == 1
+        assert "ermi" in done.stderr
+
+
 def test_doctor_says_how_to_mend_missing_rights(tmp_path: Path) -> None:
     """A user outside the group docker."""
     command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", PLANCTON, "doctor"]
