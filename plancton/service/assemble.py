@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import pwd
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -106,23 +105,22 @@ def locked_assembly(paths: Paths, log_level: str) -> Iterator[Assembly]:
         if trouble:
             log.warning("no log file", extra={"fields": {"error": trouble}})
         paths.snapshot.unlink(missing_ok=True)
-        orders = MarkerFiles(paths.rundir)
-        yield assemble(source, orders, instance, url, paths)
+        yield assemble(claim, paths)
 
 
-def assemble(source: ConfigFile, orders: Orders, instance: str, url: str, paths: Paths) -> Assembly:
+def assemble(claim: Claim, paths: Paths) -> Assembly:
     """Build the engine and its helpers; nothing runs yet."""
-    config = source.current().config
-    images = ImageKeeper(url, SystemClock(), config.image.docker_config)
-    engine = build_engine(source, orders, images, instance, url, SnapshotFile(paths.snapshot))
+    config = claim.source.current().config
+    images = ImageKeeper(claim.url, SystemClock(), config.image.docker_config)
+    engine = build_engine(claim, paths, images, SnapshotFile(paths.snapshot))
     images.on_change = engine.wake
-    events = EventListener(url, instance, engine.wake)
+    events = EventListener(claim.url, claim.instance, engine.wake)
     fields = {
         "version": __version__,
         "node": engine.identity.node,
         "instance": claim.instance,
         "docker": claim.url,
-        "user": pwd.getpwuid(os.geteuid()).pw_name,
+        "uid": os.geteuid(),
         "rundir": paths.rundir,
     }
     log.info("Plancton starts", extra={"fields": fields})

@@ -7,7 +7,9 @@ import os
 import random
 import signal
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -279,10 +281,19 @@ def test_doctor_finds_this_node_well(service: Service) -> None:
     assert "FAIL" not in done.stdout
 
 
-def test_another_user_is_refused_in_one_line(service: Service) -> None:
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """Return a folder that every user may write; pytest's own are for root alone."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        yield Path(name)
+
+
+def test_another_user_is_refused_in_one_line(public: Path, instance: str) -> None:
     """Root's engine is not for everybody: neither its snapshot nor its orders."""
-    service.folder.chmod(0o711)
-    service.start()
+    service = Service(public, instance).start()
+    for name in ("status", "pilots", "why"):
+        assert service.run(name).returncode == 0
     for verb in ("status", "drain", "reload"):
         command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", PLANCTON, verb]
         command += ["--rundir", str(service.rundir)]
@@ -293,6 +304,30 @@ def test_another_user_is_refused_in_one_line(service: Service) -> None:
         assert done.returncode == 1, done.stderr
         assert done.stderr.count("\n") == 1
         assert "ermi" in done.stderr
+    service.close()
+
+
+def test_a_user_in_the_group_docker_runs_it_with_less_protection(
+    public: Path, containers: Containers
+) -> None:
+    """No right to write cgroups: it works all the same, and says what is missing."""
+    service = Service(public, containers.instance)
+    group = str(Path("/var/run/docker.sock").stat().st_gid)
+    command = ["setpriv", "--reuid=65534", "--regid=65534", f"--groups={group}", PLANCTON, "serve"]
+    command += ["--config", str(service.config), *service.options]
+    environment = {"HOME": str(public), "PATH": os.environ["PATH"], "TMPDIR": str(public)}
+    with (service.folder / "stderr").open("ab") as log:
+        service.process = subprocess.Popen(command, stderr=log, env=environment)
+    until(lambda: len(containers.names()) == CORES)
+    status = service.run("status").stdout
+    assert "protection  weight only - run as root, or have root create" in status
+    name = sorted(containers.names())[0]
+    host = containers.client.inspect_container(name)["HostConfig"]
+    assert host["CpuShares"] == 2
+    assert host["CgroupParent"] == f"/plancton-{containers.instance}"
+    until(lambda: service.status()["load"]["own"] >= 0)
+    assert service.stop() == 0
+    assert "Traceback" not in service.log
 
 
 def test_doctor_says_how_to_mend_missing_rights(tmp_path: Path) -> None:
