@@ -54,11 +54,11 @@ class House:
     def __init__(self, daemon: Daemon) -> None:
         """Build it."""
         clock, parent = SystemClock(), ParentCgroup(INSTANCE)
-        self.runtime = DockerRuntime(daemon.url, INSTANCE, clock, parent, timeout=2)
+        self.runtime = DockerRuntime(daemon.url, INSTANCE, clock, parent, timeout=6)
         pilot = {"command": "sleep 1000", "network": "none", "grace": "1s"}
         spawn = {"maximum": PILOTS, "min_room": 0.3, "short_life": 0}
         self.settings = Settings(
-            pilots=[{**pilot, "cpus": 0.1}], spawn=spawn, image={"pull": False}
+            pilots=[{**pilot, "cpus": 0.3}], spawn=spawn, image={"pull": False}
         )
         self.word = Word()
         self.images = ImageKeeper(daemon.url, clock)
@@ -86,7 +86,7 @@ class House:
 
     def fill(self) -> set[str]:
         """Tick until full."""
-        until(self._full, 30, 0.3)
+        until(self._full, 60, 0.3)
         return self.alive
 
     def _full(self) -> bool:
