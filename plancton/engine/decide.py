@@ -134,8 +134,12 @@ def reap(tick: Round) -> None:
             code = "unknown" if pilot.exit_code is None else pilot.exit_code
             lived = "no time" if lifetime is None else lifetime
             tick.act(Remove(pilot, because(Code.EXITED, exit_code=code, lifetime_s=lived)))
-        elif pilot.state is PilotState.CREATED and tick.now - pilot.created_at > START_LIMIT:
-            age, why = tick.now - pilot.created_at, pilot.error or "Docker gives no reason"
+        elif pilot.state is PilotState.CREATED and (
+            # A creation in the future was before a reboot: the boot clock began anew.
+            abs(tick.now - pilot.created_at) > START_LIMIT
+        ):
+            age = max(0.0, tick.now - pilot.created_at)
+            why = pilot.error or "Docker gives no reason"
             tick.act(Remove(pilot, because(Code.NEVER_STARTED, age_s=age, error=why)))
             if pilot.id not in tick.handled:
                 _fail(tick, pilot, "it never started")

@@ -124,6 +124,7 @@ class Engine:
         of pilots said to have ended.
         """
         self.told.tick += 1
+        spawned = self.told.spawned
         now, wall = self.world.clock.now(), self.world.clock.wall()
         config = self._configured(wall, reload=reload)
         try:
@@ -144,12 +145,16 @@ class Engine:
         if self.finished:
             self._close(wall)
         self._publish(config, "", now, wall)
-        return self._wait(config, observation, decision)
+        return self._wait(config, observation, decision, spawned)
 
-    def _wait(self, config: ConfigState, seen: Observation, decision: Decision) -> float:
+    def _wait(
+        self, config: ConfigState, seen: Observation, decision: Decision, spawned: int
+    ) -> float:
         due = config.config.node.interval
         if seen.load is None or seen.load.span < WINDOW:
             due = min(due, FIRST_LOOK)
+        if self.told.spawned > spawned:
+            due = min(due, FIRST_LOOK)  # what was started is shown, whatever the interval
         if decision.actions and seen.mode in ENDS_WHEN_EMPTY:
             due = min(due, _ENDING_LOOK)
         if decision.wake_at is not None:

@@ -97,6 +97,7 @@ class ParentCgroup:
             return Protection.WEIGHT_ONLY
         places = [self._tree.cpu / each for each in self._chain]
         if any(_read(place / "cpu.idle") == "1" for place in places):
+            self._lower_io()
             return Protection.IDLE
         if not self._systemd:
             self._create()
