@@ -76,9 +76,10 @@ def service(pilot: dict[str, Any], interval: str = "5s", **spawn: Any) -> Iterat
         values["protect"] = protect
         config.write_text(json.dumps(values))
         command = [PLANCTON, "serve", "-c", str(config), "--rundir", folder, "--logdir", folder]
+        command += ["--statedir", folder]
         with (Path(folder) / "err").open("wb") as errors:
             process = subprocess.Popen(command, stderr=errors)
-        SERVICE["paths"] = Paths(config, Path(folder), Path(folder))
+        SERVICE["paths"] = Paths(config, Path(folder), Path(folder), Path(folder))
         try:
             yield psutil.Process(process.pid)
         finally:

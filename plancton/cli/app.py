@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,9 +18,13 @@ from plancton.cli.options import (
     LogDir,
     LogLevel,
     RunDir,
+    StateDir,
     handle_of,
     paths_of,
 )
+
+if TYPE_CHECKING:
+    from plancton.service.paths import Paths
 
 app = typer.Typer(
     help="Keep disposable pilot containers running on the idle CPU of this machine.",
@@ -66,6 +70,7 @@ def serve(
     confdir: ConfDir = None,
     rundir: RunDir = None,
     logdir: LogDir = None,
+    statedir: StateDir = None,
     log_level: LogLevel = Level.INFO,
 ) -> None:
     """Run headless in the foreground, for systemd. Ctrl-C stops it and leaves the pilots.
@@ -75,7 +80,7 @@ def serve(
     from plancton.service.assemble import locked_assembly
     from plancton.service.serve import serve as run
 
-    paths = paths_of(config, confdir, rundir, logdir)
+    paths = paths_of(config, confdir, rundir, logdir, statedir)
     with locked_assembly(paths, log_level) as parts:
         code = run(parts)
     raise typer.Exit(code)
@@ -104,12 +109,21 @@ def pilots(rundir: RunDir = None, json: Json = False) -> None:
 
 @app.command()
 def why(rundir: RunDir = None, json: Json = False) -> None:
-    """Say why pilots are, or are not, started and ended: now, and in the last decisions."""
+    """Say why pilots are, or are not, started and ended: now, and the last 100 decisions."""
     from plancton.cli.render import as_json, why_text
 
     snapshot = handle_of(rundir).snapshot()
-    parts = {"now": snapshot.findings, "events": snapshot.events, "ended": snapshot.ended}
+    parts = {"now": snapshot.findings, "decisions": snapshot.decisions, "ended": snapshot.ended}
     typer.echo(as_json(parts) if json else why_text(snapshot))
+
+
+@app.command()
+def ledger(rundir: RunDir = None, json: Json = False) -> None:
+    """Show what was lent and what it cost: harvested, missed and why, evictions, work lost."""
+    from plancton.cli.render import as_json, ledger_text
+
+    snapshot = handle_of(rundir).snapshot()
+    typer.echo(as_json(snapshot.ledger) if json else ledger_text(snapshot.ledger))
 
 
 @app.command()
@@ -131,13 +145,18 @@ def resume(rundir: RunDir = None) -> None:
 
 
 @app.command("force-stop")
-def force_stop(config: ConfigOption = None, confdir: ConfDir = None, rundir: RunDir = None) -> None:
+def force_stop(
+    config: ConfigOption = None,
+    confdir: ConfDir = None,
+    rundir: RunDir = None,
+    statedir: StateDir = None,
+) -> None:
     """Kill all pilots at once, then end Plancton. Works without a running engine too."""
     handle = handle_of(rundir)
     if handle.pid:
         _order("forced", rundir, "the pilots are killed, then Plancton ends")
     else:
-        _reap("forced", config, confdir, rundir)
+        _reap("forced", paths_of(config, confdir, rundir, None, statedir))
 
 
 @app.command()
@@ -155,6 +174,7 @@ def reap(
     config: ConfigOption = None,
     confdir: ConfDir = None,
     rundir: RunDir = None,
+    statedir: StateDir = None,
 ) -> None:
     """End pilots whose time is over and remove exited ones, when no engine runs to do it.
 
@@ -164,7 +184,8 @@ def reap(
     if pid:
         typer.echo(f"nothing to do: the engine (process {pid}) runs and does it")
         return
-    _reap("ending" if everything else "draining", config, confdir, rundir)
+    paths = paths_of(config, confdir, rundir, None, statedir)
+    _reap("ending" if everything else "draining", paths)
 
 
 @app.command()
@@ -190,9 +211,9 @@ def _order(mode: str, rundir: Path | None, done: str) -> None:
     typer.echo(f"{Mode(mode).value}: {done}{later}")
 
 
-def _reap(mode: str, config: Path | None, confdir: Path | None, rundir: Path | None) -> None:
+def _reap(mode: str, paths: Paths) -> None:
     from plancton.engine.model import Mode
     from plancton.service.reap import reap_all
 
-    ended, left = reap_all(paths_of(config, confdir, rundir), Mode(mode))
+    ended, left = reap_all(paths, Mode(mode))
     typer.echo(f"{ended} pilots ended and removed, {left} left to their time to live")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from plancton.cli.options import ConfDir, ConfigOption, paths_of
+from plancton.cli.options import ConfDir, ConfigOption, RunDir, StateDir, paths_of
 
 app = typer.Typer(
     help="Check, show and convert the configuration.", no_args_is_help=True, rich_markup_mode=None
@@ -21,11 +21,17 @@ def _path(file: Path | None, config: Path | None, confdir: Path | None) -> Path:
 
 
 @app.command()
-def check(file: File = None, config: ConfigOption = None, confdir: ConfDir = None) -> None:
+def check(
+    file: File = None,
+    config: ConfigOption = None,
+    confdir: ConfDir = None,
+    rundir: RunDir = None,
+    statedir: StateDir = None,
+) -> None:
     """Say whether a file is good, with line and key of each problem, and what it means here."""
     from plancton.cli.node import figures
     from plancton.config.load import Loaded, load
-    from plancton.config.policy import maximum
+    from plancton.config.policy import evaluate, names_of
     from plancton.config.schema import Config
 
     path = _path(file, config, confdir)
@@ -38,12 +44,21 @@ def check(file: File = None, config: ConfigOption = None, confdir: ConfDir = Non
         loaded, found = Loaded(Config()), "not there, so the built-in defaults are in force"
     for warning in loaded.warnings:
         typer.echo(f"warning: {warning}", err=True)
-    node = figures()
-    most = maximum(loaded.config, node)
+    paths = paths_of(config, confdir, rundir, None, statedir)
+    node, origin = figures(paths)
+    names = names_of(loaded.config, node)
+    found_here = evaluate(loaded.config, node)
+    spawn = loaded.config.spawn
     typer.echo(f"{path}: {found}")
-    typer.echo(f"spawn.maximum: {loaded.config.spawn.maximum.text} = {most} pilots on this node")
-    for name, value in node.items():
-        typer.echo(f"  {name} = {value:g}" if value < 1e6 else f"  {name} = {value:.0f}")
+    typer.echo(f"spawn.maximum: {spawn.maximum.text} = {found_here.maximum} pilots on this node")
+    for profile in loaded.config.pilots:
+        if profile.maximum is not None:
+            most = found_here.maxima[profile.name]
+            typer.echo(f"maximum of {profile.name}: {profile.maximum.text} = {most}")
+    typer.echo(f"spawn.when: {spawn.when.text} = {str(found_here.when).lower()}")
+    typer.echo(f"names, {origin}:")
+    for name, value in names.items():
+        typer.echo(f"  {name} = {value:.4g}" if value < 1e6 else f"  {name} = {value:.0f}")
 
 
 @app.command()

@@ -27,7 +27,7 @@ def explain(error: Exception) -> int | None:
         case ConfigError() | RuntimeUnavailableError() | ActionError():
             return _say(str(error), REFUSED)
         case ExpressionError():
-            return _say(f"spawn.maximum: {error}", REFUSED)
+            return _say(str(error), REFUSED)
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             return _say(f"{where}{error.strerror or error}", REFUSED)

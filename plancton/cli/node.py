@@ -2,13 +2,55 @@
 
 from __future__ import annotations
 
+import os
+import time
+from typing import TYPE_CHECKING
+
 import psutil
 
+if TYPE_CHECKING:
+    from plancton.service.paths import Paths
 
-def figures() -> dict[str, float]:
-    """Return the names of expressions that describe the node, with their values here."""
-    return {
-        "ncpus": psutil.cpu_count() or 1,
-        "ram_bytes": psutil.virtual_memory().total,
-        "swap_bytes": psutil.swap_memory().total,
+_OF_PROFILE = ("max_dock_mem", "max_dock_swap")
+
+
+def figures(paths: Paths) -> tuple[dict[str, float], str]:
+    """Return the names of expressions that describe the node, and where their values are from.
+
+    A running engine's own figures; else those of this moment, with the means it last kept.
+    """
+    from plancton.engine.handle import NotRunningError
+    from plancton.service.files import FileHandle
+
+    try:
+        policy = FileHandle(paths).snapshot().policy
+        if policy:
+            names = {name: value for name, value in policy.items() if name not in _OF_PROFILE}
+            return names, "as the running engine sees them"
+    except (NotRunningError, OSError):
+        pass
+    return _measured(paths), "measured now; without an engine all CPU counts as foreground"
+
+
+def _measured(paths: Paths) -> dict[str, float]:
+    from plancton.engine.history import SPANS
+    from plancton.service.files import MemoryFile
+
+    ncpus, memory = psutil.cpu_count() or 1, psutil.virtual_memory()
+    busy = ncpus * psutil.cpu_percent(interval=0.5) / 100
+    present = {
+        "cpu": busy,
+        "foreground": busy,
+        "load": os.getloadavg()[0],
+        "mem": float(memory.available),
+        "disk": float(psutil.disk_usage("/").free),
     }
+    history, wall = MemoryFile(paths.memory).peek().history, time.time()
+    means = {
+        f"{name}_{span}": present[name] if mean is None else mean
+        for name in present
+        for span, seconds in SPANS.items()
+        for mean in [history.mean(name, seconds, wall)]
+    }
+    total = {"ncpus": ncpus, "ram_bytes": memory.total, "swap_bytes": psutil.swap_memory().total}
+    return {**total, **present, **means}

@@ -21,6 +21,7 @@ ConfDir = Annotated[
 RunDir = Annotated[
     Path | None, typer.Option("--rundir", help="Folder of lock, markers and snapshot.")
 ]
+StateDir = Annotated[Path | None, typer.Option("--statedir", help="Folder of history and ledger.")]
 LogDir = Annotated[Path | None, typer.Option("--logdir", help="Folder of plancton.log.")]
 
 
@@ -42,6 +43,7 @@ def paths_of(
     confdir: Path | None = None,
     rundir: Path | None = None,
     logdir: Path | None = None,
+    statedir: Path | None = None,
 ) -> Paths:
     """Return the files and folders in force with these options."""
     from plancton.service.paths import Paths, config_path, default_paths
@@ -51,6 +53,7 @@ def paths_of(
         config=config_path(config, confdir),
         rundir=rundir or usual.rundir,
         logdir=logdir or usual.logdir,
+        statedir=statedir or usual.statedir,
         asked_for_config=config is not None or confdir is not None,
     )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from pydantic_core import to_json
 
 from plancton.config.units import format_duration, format_size
-from plancton.engine.model import PilotView, Snapshot
+from plancton.engine.ledger import Account, Ledger
+from plancton.engine.snapshot import Decided, PilotView, SignalView, Snapshot
 
 
 def as_json(value: object) -> str:
@@ -34,18 +35,76 @@ def status_text(snapshot: Snapshot) -> str:
         ("cpu", _cpu(s)),
         ("host", _host(s)),
         ("pilots", f"{_count(s)}; at most {s.maximum}, {s.committed:g} cores promised"),
-        ("so far", f"{s.spawned} started, {len(s.ended)} ends on record, {s.evicted} evicted"),
+        ("so far", _so_far(s)),
+        ("today", account_line(s.ledger.today)),
         ("config", f"{s.config_source}, revision {s.config_revision}"),
     ]
     rows += [("CONFIG", f"refused, the last good one stays: {s.config_error}")] * bool(
         s.config_error
     )
     rows += [("warning", warning) for warning in s.warnings]
-    rows += [("why", finding) for finding in s.findings]
+    rows += [("signal", _signal(each)) for each in s.signals if each.limits != "off"]
+    off = [f"{each.name} ({each.reading})" for each in s.signals if each.limits == "off"]
+    rows += [("signals off", ", ".join(off))] * bool(off)
+    rows += [("why", finding.text) for finding in s.findings]
     age = time.time() - s.wall
     if age > s.interval + 30:
         rows.append(("stale", f"the engine last spoke {format_duration(age)} ago"))
     return "\n".join(f"{name:<11} {text}" for name, text in rows)
+
+
+def _so_far(snapshot: Snapshot) -> str:
+    s = snapshot
+    return f"{s.spawned} started, {s.frozen} times frozen, {s.evicted} evicted since its start"
+
+
+def _signal(signal: SignalView) -> str:
+    acts = f" - now: {signal.acts}" if signal.acts else ""
+    return f"{signal.name}: {signal.reading} ({signal.limits}){acts}"
+
+
+def core_hours(seconds: float) -> str:
+    """Write core-seconds as core-hours."""
+    hours = seconds / 3600
+    return f"{hours:.1f} core-h" if hours >= 10 else f"{hours:.3f} core-h"
+
+
+def account_line(account: Account) -> str:
+    """Return an account in one line."""
+    share = "" if account.share is None else f" ({100 * account.share:.0f} % of what was idle)"
+    return (
+        f"{core_hours(account.harvested)} harvested{share}, {account.frozen} times frozen, "
+        f"{account.evicted} evicted, {core_hours(account.lost)} of work lost"
+    )
+
+
+def ledger_text(ledger: Ledger) -> str:
+    """Return today's account and the whole one beside each other."""
+    today, total = ledger.today, ledger.total
+    rows: list[tuple[str, ...]] = []
+
+    def add(name: str, figure: Callable[[Account], str]) -> None:
+        rows.append((name, figure(today), figure(total)))
+
+    add("observed", lambda a: format_duration(a.seconds))
+    add("harvested", lambda a: core_hours(a.harvested))
+    add("share of what was idle", lambda a: "-" if a.share is None else f"{100 * a.share:.1f} %")
+    for cause in sorted(total.missed, key=lambda c: -total.missed[c]):
+        hours = (core_hours(account.missed.get(cause, 0.0)) for account in (today, total))
+        rows.append((f"idle, not harvested: {cause}", *hours))
+    for name in total.stalled:
+        spans = (format_duration(account.stalled.get(name, 0.0)) for account in (today, total))
+        rows.append((f"some task waited for {name}", *spans))
+    add("pilots started", lambda a: str(a.started))
+    for cause in sorted(total.ended):
+        counts = (str(account.ended.get(cause, 0)) for account in (today, total))
+        rows.append((f"pilots ended: {cause}", *counts))
+    add("times a pilot was frozen", lambda a: str(a.frozen))
+    add("pilots evicted", lambda a: str(a.evicted))
+    add("longest reaction to pressure", lambda a: format_duration(a.reaction_max))
+    add("work lost by evictions", lambda a: core_hours(a.lost))
+    since = _clock(ledger.since_wall) if ledger.since_wall else "now"
+    return table(("", f"TODAY {ledger.day}", f"SINCE {since}"), rows)
 
 
 def _cpu(snapshot: Snapshot) -> str:
@@ -74,7 +133,9 @@ def _count(snapshot: Snapshot) -> str:
 def pilots_text(snapshot: Snapshot) -> str:
     """Return the table of pilots, or why there are none."""
     if not snapshot.pilots:
-        return "no pilots: " + ("; ".join(snapshot.findings) or "the engine has just started")
+        return "no pilots: " + (
+            "; ".join(f.text for f in snapshot.findings) or "the engine has just started"
+        )
     head = ("PILOT", "ID", "PROFILE", "STATE", "AGE", "TTL LEFT", "CPU", "NOTE")
     return table(head, (_pilot_row(pilot) for pilot in snapshot.pilots))
 
@@ -97,9 +158,16 @@ def _pilot_row(pilot: PilotView) -> Sequence[str]:
 
 def why_text(snapshot: Snapshot) -> str:
     """Return the present reasons and the last events."""
-    now = [f"  {line}" for line in snapshot.findings] or ["  nothing is held back"]
-    events = [f"  {_clock(event.wall)}  {event.text}" for event in snapshot.events]
-    return "\n".join(["now", *now, "", "before (oldest first)", *(events or ["  nothing yet"])])
+    now = [f"  {finding.text}" for finding in snapshot.findings] or ["  nothing is held back"]
+    before = [f"  {_clock(each.wall)}  {_decided(each)}" for each in snapshot.decisions]
+    return "\n".join(["now", *now, "", "before (oldest first)", *(before or ["  nothing yet"])])
+
+
+def _decided(decided: Decided) -> str:
+    """Return one decision: who, what, why, and what went wrong."""
+    failed = f" - FAILED: {decided.error}" if decided.error else ""
+    subject = "" if decided.did == "waiting" else f"{decided.subject} "
+    return f"{subject}{decided.did}: {decided.text}{failed}"
 
 
 def _clock(wall: float) -> str:

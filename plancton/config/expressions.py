@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import math
 import operator
 from collections.abc import Callable, Mapping
@@ -13,14 +14,26 @@ from pydantic_core import CoreSchema, core_schema
 
 Number = float | int
 
-NAMES: Mapping[str, str] = {
+MEASURED: Mapping[str, str] = {
+    "cpu": "cores busy",
+    "foreground": "cores used by what is no pilot",
+    "load": "load average over a minute",
+    "mem": "memory available, bytes",
+    "disk": "free disk of Docker's data root, bytes",
+}
+SPANS = ("5m", "30m", "1h", "12h", "1d")
+
+PLAIN: Mapping[str, str] = {
     "ncpus": "cores of the node",
     "ram_bytes": "memory of the node, bytes",
     "swap_bytes": "swap of the node, bytes",
     "max_dock_mem": "memory limit of the first profile, bytes",
     "max_dock_swap": "swap limit of the first profile, bytes",
 }
-"""What an expression may name, with its meaning."""
+"""What does not change, with its meaning."""
+
+NAMES = frozenset((*PLAIN, *MEASURED, *(f"{name}_{span}" for name in MEASURED for span in SPANS)))
+"""All that an expression may name."""
 
 _LONGEST = 500
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Number]] = {
@@ -125,13 +138,22 @@ def _check(tree: ast.expr) -> None:
             raise ExpressionError(fault)
 
 
+def _known(name: str) -> str:
+    close = difflib.get_close_matches(name, NAMES, n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    spans = ", ".join(f"_{span}" for span in SPANS)
+    names = ", ".join((*PLAIN, *MEASURED))
+    return f"known are {names}; {', '.join(MEASURED)} also with {spans}"
+
+
 def _fault(node: ast.AST, *, called: bool) -> str:
     """Return what is wrong with one node of the tree by itself, or nothing."""
     match node:
         case ast.Name(id=name) if called:
             return "" if name in _CALLS else f"{name!r} is no function; known: {', '.join(_CALLS)}"
         case ast.Name(id=name):
-            return "" if name in NAMES else f"{name!r} is not known; known are {', '.join(NAMES)}"
+            return "" if name in NAMES else f"{name!r} is not known; {_known(name)}"
         case ast.Constant(value=value):
             number = isinstance(value, int | float) and not isinstance(value, bool)
             return "" if number else f"{ast.unparse(node)} is not a number"

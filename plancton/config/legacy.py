@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from plancton.config.source import Source
+from plancton.config.units import parse_duration
 
 DEFAULTS: Mapping[str, Any] = {
     "influxdb_url": [],
@@ -73,7 +75,8 @@ def translate(source: Source) -> tuple[dict[str, Any], tuple[str, ...]]:
     }
     native: dict[str, Any] = {
         "node": {},
-        "spawn": {},
+        # 0.6.0 looked at no memory before it started a pilot.
+        "spawn": {"memory_promise": 0},
         "protect": {},
         "image": {},
         "pilots": [pilot],
@@ -81,6 +84,11 @@ def translate(source: Source) -> tuple[dict[str, Any], tuple[str, ...]]:
     for key, (group, name) in _PLACES.items():
         target = pilot if group == "pilots" else native[group]
         target[name] = _TURNED.get(key, lambda value: value)(values[key])
+    # The time to the end of a pilot stays; in its first part it is not frozen yet.
+    with suppress(ValueError):
+        whole = parse_duration(values["grace_kill"])
+        first = min(30.0, whole / 4)
+        native["protect"] |= {"freeze_after": first, "evict_after": whole - first}
     capabilities = [str(each) for each in _list(values["capabilities"])]
     pilot["cap_add"] = [each.lstrip("+") for each in capabilities if not each.startswith("-")]
     pilot["cap_drop"] = [each.lstrip("-") for each in capabilities if each.startswith("-")]

@@ -19,8 +19,9 @@ from pydantic import (
     model_validator,
 )
 
+from plancton.config.calendar import Lending
 from plancton.config.expressions import Expression
-from plancton.config.units import parse_duration, parse_size
+from plancton.config.units import parse_duration, parse_level, parse_size
 
 Duration = Annotated[
     float,
@@ -31,6 +32,25 @@ Size = Annotated[
     int,
     BeforeValidator(parse_size),
     WithJsonSchema({"type": ["integer", "string"], "examples": ["512MiB", "2GB"]}),
+]
+
+Level = Annotated[
+    str,
+    BeforeValidator(parse_level),
+    WithJsonSchema({"type": ["integer", "string"], "examples": ["5%", "2GB", "off"]}),
+]
+
+
+def _off(value: Any) -> Any:
+    """YAML reads a bare ``off`` as false."""
+    return "off" if value is False else value
+
+
+Step = Annotated[Literal["off", "stop", "freeze", "evict"], BeforeValidator(_off)]
+Percent = Annotated[
+    Annotated[float, Field(gt=0, le=100)] | None,
+    BeforeValidator(lambda value: None if value is False or value == "off" else value),
+    WithJsonSchema({"type": ["number", "string"], "examples": [20, "off"]}),
 ]
 
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -106,7 +126,21 @@ class Profile(_Model):
     grace: Annotated[Duration, Field(ge=0, le=86400)] = 10.0
     """Time between SIGTERM and SIGKILL."""
     share: Annotated[float, Field(gt=0, le=1e6)] = 1.0
-    """Weight of this profile when several want the same room."""
+    """Weight of this profile when several want the same room. Shares hold over about an hour."""
+    maximum: Expression | None = None
+    """Most pilots of this profile: a number or an expression; empty: only spawn.maximum."""
+    short_life: Annotated[Duration, Field(ge=0)] | None = None
+    """As spawn.short_life, for this profile."""
+    backoff: Annotated[Duration, Field(gt=0)] | None = None
+    """As spawn.backoff, for this profile."""
+    no_work: tuple[int, ...] = (80,)
+    """Exit codes that mean: there is no work. The profile waits for spawn.no_work_wait."""
+    broken_node: tuple[int, ...] = (81,)
+    """Exit codes that mean: this node cannot do the work. Waits for spawn.broken_wait."""
+    outdated_image: tuple[int, ...] = (82,)
+    """Exit codes that mean: the image is too old. It is pulled, and a new one is waited for."""
+    features: bool = True
+    """Give the pilot its machine/job features: what it may use, and until when."""
     user: str = "65534:65534"
     """User and group inside the container, uid[:gid] or names."""
     env: dict[str, str] = {}
@@ -153,6 +187,8 @@ class Spawn(_Model):
 
     maximum: Expression = Expression("ncpus")
     """Most pilots at a time: a number or an expression, see the list of names."""
+    when: Expression = Expression(1)
+    """Pilots are started only while this is not 0, for example foreground_5m < ncpus / 2."""
     per_tick: Annotated[int, Field(ge=1, le=1000)] = 4
     """Most pilots started in one tick."""
     ceiling: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -162,24 +198,139 @@ class Spawn(_Model):
     min_room: Annotated[float, Field(ge=0.3, le=1)] = 0.5
     """Part of a pilot's cores that must be free before it is started. Below 1 the last,
     partly free core is harvested too: the idle class protects the foreground meanwhile."""
+    memory_promise: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Part of a pilot's memory limit that must be there before it is started, and is then set
+    aside for it. 0: limits are not counted, only what is really free."""
     short_life: Annotated[Duration, Field(ge=0)] = 5.0
     """A pilot that ends by itself sooner than this has failed, and its profile backs off."""
     backoff: Annotated[Duration, Field(gt=0)] = 5.0
     """First wait after a failure; it doubles with each further one."""
     backoff_max: Annotated[Duration, Field(gt=0)] = 900.0
     """Longest such wait."""
+    no_work_wait: Annotated[Duration, Field(gt=0)] = 60.0
+    """First wait after a pilot said that there is no work; it doubles up to backoff_max. One
+    pilot then tries, and others follow when it has lived as long."""
+    broken_wait: Annotated[Duration, Field(gt=0)] = 3600.0
+    """Wait after a pilot said that this node cannot do its work."""
+
+
+class Memory(_Model):
+    """Available memory of the node."""
+
+    stop_below: Level = "10%"
+    """No pilot is started that would leave less than this: a share of all, a size, or off."""
+    evict_below: Level = "4%"
+    """Pilots are ended, one at a time, while less than this is available."""
+    after: Annotated[Duration, Field(ge=0)] = 5.0
+    """How long that must last before each of them."""
+    recover: Annotated[Duration, Field(ge=0)] = 30.0
+    """How long it must be over before pilots are started again."""
+
+
+class Disk(_Model):
+    """Free space on the file system of Docker's data root."""
+
+    stop_below: Level = "2GB"
+    """No pilot is started with less than this: a share of all, a size, or off."""
+    recover: Annotated[Duration, Field(ge=0)] = 30.0
+    """How long it must be over before pilots are started again."""
+
+
+class Stall(_Model):
+    """Per cent of the last 10 s in which some task waited for a resource. Off unless set."""
+
+    stop_above: Percent = None
+    """No pilot is started above this."""
+    freeze_above: Percent = None
+    """One pilot is frozen above this, and one more each time it lasts anew."""
+    evict_above: Percent = None
+    """One pilot is ended above this, and one more each time it lasts anew."""
+    after: Annotated[Duration, Field(ge=0)] = 20.0
+    """How long it must last before a pilot is frozen or ended."""
+    recover: Annotated[Duration, Field(ge=0)] = 60.0
+    """How long it must be over before pilots are thawed or started."""
+
+
+class Stalls(_Model):
+    """Pressure stall information, where the kernel has it."""
+
+    cpu: Stall = Stall()
+    """Waiting for a core. Pilots in the idle class wait too, and are counted by the kernel."""
+    memory: Stall = Stall()
+    """Waiting for memory. A pilot at its own limit counts too."""
+    io: Stall = Stall()
+    """Waiting for disks."""
+
+
+class Load(_Model):
+    """The load average over a minute, pilots included. Off unless set."""
+
+    stop_above: Expression | None = None
+    """No pilot is started above this: a number or an expression, for example 2 * ncpus."""
+    recover: Annotated[Duration, Field(ge=0)] = 60.0
+    """How long it must be over before pilots are started again."""
+
+
+class User(_Model):
+    """Somebody who sits at the machine."""
+
+    presence: Annotated[Literal["off", "logged-in", "active"], BeforeValidator(_off)] = "off"
+    """Who counts: anybody logged in, or whoever touched a terminal within idle_after."""
+    idle_after: Annotated[Duration, Field(gt=0)] = 900.0
+    """How long after the last key stroke a user still counts as active."""
+    step: Step = "freeze"
+    """What is done while somebody is there: stop starting pilots, freeze them all, or end them."""
+    recover: Annotated[Duration, Field(ge=0)] = 60.0
+    """How long nobody must be there before pilots go on."""
+
+
+class Battery(_Model):
+    """A machine that runs on its battery."""
+
+    step: Step = "stop"
+    """What is done meanwhile: stop starting pilots, freeze them all, end them, or off."""
+    recover: Annotated[Duration, Field(ge=0)] = 60.0
+    """How long it must be back on the mains before pilots go on."""
+
+
+class Calendar(_Model):
+    """When the machine is lent."""
+
+    lend: Lending = Lending()
+    """Times of the week, by the machine's clock: "18:00-08:00", "Sat,Sun", "Mon-Fri 19:00-07:00".
+    Empty: always."""
+    step: Step = "stop"
+    """What is done outside of them: stop starting pilots, freeze them all, or end them."""
 
 
 class Protect(_Model):
-    """When pilots give way to the foreground."""
+    """When pilots give way to the foreground. Each signal stops new pilots, freezes or ends."""
 
+    freeze: bool = True
+    """Freeze pilots before they are ended; false: for pilots that cannot bear it."""
+    freeze_after: Annotated[Duration, Field(ge=0)] = 30.0
+    """How long the CPU must be overcommitted before the youngest pilots are frozen."""
+    freeze_after_unprotected: Annotated[Duration, Field(ge=0)] = 1.0
+    """The same where the idle class does not protect the foreground meanwhile."""
+    thaw_after: Annotated[Duration, Field(ge=0)] = 2.0
+    """How long there must be room again before frozen pilots go on, the oldest first."""
     evict_after: Annotated[Duration, Field(ge=0)] = 120.0
-    """How long the CPU must be overcommitted before a pilot is evicted."""
+    """How long a pilot stays frozen before it is ended."""
     hold_after_eviction: Annotated[Duration, Field(ge=0)] = 60.0
     """How long nothing is started after an eviction."""
     evict_room: Annotated[float, Field(ge=0.71, le=10)] = 0.75
     """Overcommitted means: the room is below minus this part of the youngest pilot's cores.
     With min_room it spans more than one pilot, so starting and evicting never take turns."""
+    victim: Literal["youngest", "least-lost"] = "youngest"
+    """Who goes first: the youngest pilot, or the one whose work since its start or its last
+    checkpoint is least. One that has checkpointed within the last minute comes before both."""
+    memory: Memory = Memory()
+    disk: Disk = Disk()
+    stall: Stalls = Stalls()
+    load: Load = Load()
+    user: User = User()
+    battery: Battery = Battery()
+    calendar: Calendar = Calendar()
     oom_score_adj: Annotated[int, Field(ge=-1000, le=1000)] = 1000
     """Pilots' place in the queue of the host's out-of-memory killer; 1000 is first."""
 
@@ -191,6 +342,11 @@ class Image(_Model):
     """Time between two pulls of each image. New pilots use the newest, running ones stay."""
     pull: bool = True
     """Pull images at all; false: only what is on the node is used."""
+    canary: bool = False
+    """Let one pilot try each new image first; the others stay with the last good one until it
+    has lived for canary_life."""
+    canary_life: Annotated[Duration, Field(gt=0)] = 600.0
+    """How long the first pilot of a new image must live, unless it ends well before."""
     docker_config: str = ""
     """Folder of Docker's config.json with registry credentials; empty: $DOCKER_CONFIG or
     ~/.docker. Needs a restart."""

@@ -34,6 +34,30 @@ def parse_size(value: object) -> int:
     return int(_plain_number(value, "size; write for example 512MiB or 2GB"))
 
 
+def parse_level(value: object) -> str:
+    """Check a level: ``"5%"`` of all, a size, or ``"off"``; returns its text."""
+    text = "off" if value is False else str(value).strip()
+    if text == "off":
+        return text
+    if text.endswith("%"):
+        try:
+            share = float(text[:-1])
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 100:
+            raise ValueError(f"{value!r} is not a share; write for example 5%")
+        return text
+    parse_size(value)
+    return text
+
+
+def level_of(text: str, total: float) -> float | None:
+    """Return a level in bytes, where *total* is 100 %; None if it is off."""
+    if text == "off":
+        return None
+    return total * float(text[:-1]) / 100 if text.endswith("%") else float(parse_size(text))
+
+
 def _unit(name: str, units: dict[str, float] | dict[str, int], what: str) -> float:
     if name not in units:
         known = ", ".join(unit for unit in units if unit)

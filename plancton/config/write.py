@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from plancton.config.expressions import NAMES
+from plancton.config.expressions import MEASURED, PLAIN, SPANS
 from plancton.config.schema import Config, Image, Node, Profile, Protect, Spawn
 
 _MASK = "***"
@@ -41,17 +41,34 @@ _GROUPS: tuple[tuple[str, type[BaseModel]], ...] = (
 def reference() -> str:
     """Return the tables of the reference page, made from the schema itself."""
     parts = [_group(title, model) for title, model in _GROUPS]
-    names = [f"| `{name}` | {meaning} |" for name, meaning in NAMES.items()]
-    table = "\n".join(["| name | meaning |", "|---|---|", *names])
-    return "\n\n".join([*parts, f"## Names in expressions\n\n{table}"])
+    plain = [f"| `{name}` | {meaning} |" for name, meaning in PLAIN.items()]
+    spans = ", ".join(f"`_{span}`" for span in SPANS)
+    measured = [f"| `{name}`, with {spans} | {meaning} |" for name, meaning in MEASURED.items()]
+    table = "\n".join(["| name | meaning |", "|---|---|", *plain, *measured])
+    ends = (
+        "A bare name is the value of now; with an ending it is the mean over the last 5 or 30 "
+        "minutes, 1 or 12 hours, or day, as far as they were seen. Means survive a restart."
+    )
+    return "\n\n".join([*parts, f"## Names in expressions\n\n{table}\n\n{ends}"])
 
 
 def _group(title: str, model: type[BaseModel]) -> str:
     rows = ["| key | default | meaning |", "|---|---|---|"]
+    inner: dict[type[BaseModel], list[str]] = {}
     for name, field in model.model_fields.items():
+        if isinstance(field.default, BaseModel):
+            inner.setdefault(type(field.default), []).append(f"{title}.{name}")
+            continue
         meaning = " ".join((field.description or "").split())
-        rows.append(f"| `{name}` | `{_plain(field.default)}` | {meaning} |")
-    return f"## {title}\n\n{model.__doc__}\n\n" + "\n".join(rows)
+        rows.append(f"| `{name}` | {_shown(field.default)} | {meaning} |")
+    table = "\n".join(rows) if len(rows) > 2 else ""
+    head = f"## {title}\n\n{model.__doc__}\n\n{table}".rstrip()
+    groups = (_group(", ".join(names), model) for model, names in inner.items())
+    return "\n\n".join([head, *groups])
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else f"`{_plain(value)}`"
 
 
 def _plain(value: Any) -> str:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from plancton.engine.model import Action, Kill, Outcome, Remove, Spawn, Terminate
+from plancton.engine.model import (
+    Action,
+    Freeze,
+    Kill,
+    Outcome,
+    Remove,
+    Spawn,
+    Terminate,
+    Thaw,
+)
 from plancton.engine.ports import ActionError, ImageMissingError, Images, Runtime
 
 
 def order(actions: Iterable[Action]) -> list[Action]:
     """Put what frees the machine first, then starts, then the tidying that can wait."""
-    urgency = {Kill: 0, Terminate: 1, Spawn: 2, Remove: 3}
+    urgency = {Freeze: 0, Kill: 1, Terminate: 2, Thaw: 3, Spawn: 4, Remove: 5}
     return sorted(actions, key=lambda action: urgency[type(action)])
 
 
@@ -19,7 +28,11 @@ def actuate(action: Action, runtime: Runtime, images: Images) -> Outcome:
     try:
         match action:
             case Spawn():
-                return Outcome(action, detail=runtime.start(action.profile))
+                return Outcome(action, detail=runtime.start(action.profile, action.image_id))
+            case Freeze():
+                runtime.freeze(action.pilot)
+            case Thaw():
+                runtime.thaw(action.pilot)
             case Terminate():
                 runtime.terminate(action.pilot)
             case Kill():
@@ -27,7 +40,8 @@ def actuate(action: Action, runtime: Runtime, images: Images) -> Outcome:
             case Remove():
                 return Outcome(action, detail=runtime.remove(action.pilot))
     except ActionError as error:
-        if isinstance(error, ImageMissingError) and isinstance(action, Spawn):
+        missing = isinstance(error, ImageMissingError) and isinstance(action, Spawn)
+        if missing and isinstance(action, Spawn):
             images.missing(action.profile.image)
-        return Outcome(action, error=str(error))
+        return Outcome(action, error=str(error), image_missing=missing)
     return Outcome(action)

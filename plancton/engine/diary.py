@@ -5,12 +5,21 @@ from __future__ import annotations
 import logging
 from collections import deque
 
-from plancton.engine.model import Ended, Event, Kill, Outcome, Remove, Spawn, State
+from plancton.engine.model import Kill, Outcome, Remove, Spawn, State
+from plancton.engine.reasons import Reason
+from plancton.engine.snapshot import Decided, Ended, Event
 
 log = logging.getLogger("plancton")
 
 _KEPT = 100
-_VERBS = {"Terminate": "asked to end (SIGTERM)", "Kill": "killed (SIGKILL)", "Remove": "removed"}
+_VERBS = {
+    "Spawn": "started",
+    "Freeze": "frozen",
+    "Thaw": "thawed",
+    "Terminate": "asked to end (SIGTERM)",
+    "Kill": "killed (SIGKILL)",
+    "Remove": "removed",
+}
 
 
 class Diary:
@@ -20,6 +29,7 @@ class Diary:
         """Start empty."""
         self.events: deque[Event] = deque(maxlen=_KEPT)
         self.ended: deque[Ended] = deque(maxlen=_KEPT)
+        self.decisions: deque[Decided] = deque(maxlen=_KEPT)
 
     def note(self, wall: float, text: str, level: int = logging.INFO, **fields: object) -> None:
         """Log an event and keep it."""
@@ -30,10 +40,18 @@ class Diary:
         line = " ".join(part for part in (text, details) if part) + because
         self.events.append(Event(wall, line))
 
+    def wait(self, wall: float, finding: Reason) -> None:
+        """Write why nothing more is done, once when it begins."""
+        self.note(wall, "waiting", logging.DEBUG, reason=str(finding))
+        subject = str(finding.values.get("profile", ""))
+        values, text = dict(finding.values), str(finding)
+        self.decisions.append(Decided(wall, "waiting", subject, finding.code, values, text))
+
     def record(self, wall: float, outcome: Outcome, state: State) -> None:
         """Write what came of an action."""
         action = outcome.action
         reason = str(action.reason)
+        self._decided(wall, outcome)
         if isinstance(action, Spawn):
             name = action.profile.name
             if outcome.error:
@@ -63,6 +81,24 @@ class Diary:
         else:
             level = logging.WARNING if isinstance(action, Kill) else logging.INFO
             self.note(wall, f"pilot {verb}", level, pilot=pilot, reason=reason)
+
+    def _decided(self, wall: float, outcome: Outcome) -> None:
+        action = outcome.action
+        if isinstance(action, Spawn):
+            subject = outcome.detail or action.profile.name
+        else:
+            subject = action.pilot.name or action.pilot.id[:12]
+        self.decisions.append(
+            Decided(
+                wall,
+                _VERBS[type(action).__name__],
+                subject,
+                action.reason.code,
+                dict(action.reason.values),
+                str(action.reason),
+                outcome.error,
+            )
+        )
 
     def _end(self, wall: float, action: Remove, lines: str, state: State) -> None:
         pilot = action.pilot

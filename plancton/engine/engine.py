@@ -8,20 +8,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from plancton.config.expressions import ExpressionError
-from plancton.config.policy import maximum
+from plancton.config.policy import evaluate, names_of
 from plancton.config.state import ConfigState
+from plancton.engine.accounts import elapsed, first_cause, interval, outcome_of
 from plancton.engine.actuate import actuate, order
-from plancton.engine.decide import ENDS_WHEN_EMPTY, decide
+from plancton.engine.decide import decide
 from plancton.engine.diary import Diary
-from plancton.engine.load import WINDOW, cpu_load, remember
+from plancton.engine.history import METRICS, SPANS
+from plancton.engine.ledger import Account
+from plancton.engine.load import RECENT, WINDOW, cpu_load, remember
+from plancton.engine.memory import Memory
 from plancton.engine.model import (
     Action,
     Decision,
+    HostSample,
     Mode,
     Observation,
     Outcome,
+    PilotState,
     Policy,
-    Snapshot,
+    Protection,
     Spawn,
     State,
 )
@@ -30,15 +36,21 @@ from plancton.engine.ports import (
     ConfigSource,
     Host,
     Images,
+    Keeper,
     Orders,
     Runtime,
     RuntimeUnavailableError,
 )
+from plancton.engine.round import ENDS_WHEN_EMPTY
 from plancton.engine.settle import settle
+from plancton.engine.snapshot import Snapshot
 from plancton.engine.view import Identity, Told
 
 FIRST_LOOK = 1.0
-"""Seconds between ticks until the foreground has been measured over a whole window."""
+"""Seconds between ticks until the foreground has been measured over a whole window, and while
+something builds up or pilots are frozen."""
+SAVE_EVERY = 60.0
+Rule = Callable[[Observation, Policy, State, float], Decision]
 _RETRY_LONGEST = 30.0
 _ENDING_LOOK = 0.2
 _MODES = tuple(Mode)
@@ -54,6 +66,7 @@ class World:
     config: ConfigSource
     orders: Orders
     clock: Clock
+    keeper: Keeper
 
 
 class Engine:
@@ -64,10 +77,17 @@ class Engine:
         world: World,
         identity: Identity,
         subscribers: tuple[Callable[[Snapshot], None], ...] = (),
+        rule: Rule = decide,
     ) -> None:
         """Build an engine; nothing happens before the first ``step``."""
         self.world, self.identity, self.subscribers = world, identity, subscribers
-        self.state = State()
+        self.rule = rule
+        memory = world.keeper.load()
+        self.history, self.ledger = memory.history, memory.ledger
+        self.state = State(rollouts=memory.rollouts, used=memory.used)
+        self._booked: HostSample | None = None
+        self._cause = "starting"
+        self._saved_at = world.clock.now()
         self.diary = Diary()
         self.finished = False
         self.latest: Snapshot | None = None
@@ -103,10 +123,13 @@ class Engine:
     def run(self) -> None:
         """Tick until asked to quit, or finished."""
         letters: list[tuple[str, str]] = []
-        while not self.finished and ("quit", "") not in letters:
-            ended = frozenset(id_ for _, id_ in letters if id_)
-            wait = self.step(reload=("reload", "") in letters, ended=ended)
-            letters = [] if self.finished else self._letters(wait)
+        try:
+            while not self.finished and ("quit", "") not in letters:
+                ended = frozenset(id_ for _, id_ in letters if id_)
+                wait = self.step(reload=("reload", "") in letters, ended=ended)
+                letters = [] if self.finished else self._letters(wait)
+        finally:
+            self.save()
 
     def _letters(self, wait: float) -> list[tuple[str, str]]:
         letters = []
@@ -129,11 +152,13 @@ class Engine:
         config = self._configured(wall, reload=reload)
         try:
             observation = self._observe(now, ended)
-            policy = self._policy(config, observation)
+            self._book(observation, wall)
+            policy = self._policy(config, observation, wall)
             decision = self._decide(observation, policy, now, wall)
             self._act(decision, policy, wall)
         except RuntimeUnavailableError as error:
             self._failures += 1
+            self._cause = "docker away"
             if self._failures == 1:
                 self.diary.note(wall, "Docker is unavailable", logging.ERROR, error=str(error))
             self._publish(config, str(error), now, wall)
@@ -144,6 +169,8 @@ class Engine:
         self.finished = decision.finished
         if self.finished:
             self._close(wall)
+        if now - self._saved_at >= SAVE_EVERY:
+            self.save()
         self._publish(config, "", now, wall)
         return self._wait(config, observation, decision, spawned)
 
@@ -152,6 +179,9 @@ class Engine:
     ) -> float:
         due = config.config.node.interval
         if seen.load is None or seen.load.span < WINDOW:
+            due = min(due, FIRST_LOOK)
+        urgent = decision.state.watches or decision.state.overcommitted_since is not None
+        if urgent or self.state.frozen or seen.host.protection is Protection.WEIGHT_ONLY:
             due = min(due, FIRST_LOOK)
         if self.told.spawned > spawned:
             due = min(due, FIRST_LOOK)  # what was started is shown, whatever the interval
@@ -189,47 +219,95 @@ class Engine:
         self.world.images.want(wanted, image.refresh, pull=image.pull)
         return new
 
-    def _policy(self, state: ConfigState, seen: Observation) -> Policy:
-        config = state.config
-        names = {
-            "ncpus": seen.host.ncpus,
-            "ram_bytes": seen.host.memory_total,
-            "swap_bytes": seen.host.swap_total,
-        }
+    def _policy(self, state: ConfigState, seen: Observation, wall: float) -> Policy:
+        config, told = state.config, self.told
+        names = self._names(seen, wall)
+        told.names = names_of(config, names)
         try:
-            self.told.maximum = maximum(config, names)
-            self.told.trouble = ""
+            told.figures = evaluate(config, names)
+            told.trouble = ""
         except ExpressionError as error:
-            self.told.trouble = f"spawn.maximum: {error}; it stays at {self.told.maximum}"
-        return Policy(config.pilots, config.spawn, config.protect, self.told.maximum)
+            told.trouble = f"{error}; the last value stays"
+        return Policy(
+            config.pilots,
+            config.spawn,
+            config.protect,
+            told.figures.maximum,
+            when=told.figures.when,
+            when_text=config.spawn.when.text,
+            maxima=told.figures.maxima,
+            load_limit=told.figures.load_limit,
+            canary=config.image.canary,
+            canary_life=config.image.canary_life,
+        )
+
+    def _names(self, seen: Observation, wall: float) -> dict[str, float]:
+        """Return the names of expressions with their values here and now."""
+        host = seen.host
+        names: dict[str, float] = {
+            "ncpus": host.ncpus,
+            "ram_bytes": host.memory_total,
+            "swap_bytes": host.swap_total,
+        }
+        present = dict(zip(METRICS, _levels(seen), strict=True))
+        for name in ("cpu", "foreground", "load", "mem", "disk"):
+            names[name] = present[name]
+            for span, seconds in SPANS.items():
+                mean = self.history.mean(name, seconds, wall)
+                names[f"{name}_{span}"] = present[name] if mean is None else mean
+        return names
 
     def _observe(self, now: float, ended: frozenset[str]) -> Observation:
         pilots = self.world.runtime.pilots(ended)
         host = self.world.host.sample(now)
         self.state = replace(self.state, samples=remember(self.state.samples, host))
-        promised = sum(pilot.cpus for pilot in pilots if pilot.live)
+        promised = sum(p.cpus for p in pilots if p.state is PilotState.RUNNING)
         mode = max(self.world.orders.mode(), self._asked, key=_MODES.index)
         load = cpu_load(self.state.samples, promised)
-        seen = Observation(pilots, host, load, self.world.images.status(), mode)
+        recent = cpu_load(self.state.samples, promised, RECENT)
+        seen = Observation(pilots, host, load, self.world.images.status(), mode, recent)
         self.told.observation, self.told.observed_at = seen, now
         self.told.meter.measure(pilots, now)
         return seen
 
+    # --- remember -----------------------------------------------------------------------
+
+    def _book(self, seen: Observation, wall: float) -> None:
+        """Take the time since the last tick into the history and the ledger."""
+        before, self._booked = self._booked, seen.host
+        span = elapsed(before, seen.host)
+        if span and seen.load is not None:
+            self.history = self.history.add(wall, span, _levels(seen))
+        self._enter(interval(before, seen, self._cause), wall)
+
+    def _enter(self, entry: Account, wall: float) -> None:
+        if entry != Account():
+            self.ledger = self.ledger.book(entry, self.world.clock.day(), wall)
+
+    def save(self) -> None:
+        """Have kept what outlives this engine."""
+        self._saved_at = self.world.clock.now()
+        state, wall = self.state, self.world.clock.wall()
+        self.world.keeper.save(Memory(self.history, self.ledger, state.rollouts, state.used, wall))
+
     # --- decide and act -----------------------------------------------------------------
 
     def _decide(self, seen: Observation, policy: Policy, now: float, wall: float) -> Decision:
-        decision = decide(seen, policy, self.state, now)
+        decision = self.rule(seen, policy, self.state, now)
         self.state = decision.state
         if seen.mode is not self._mode:
             if self._mode is not None or seen.mode is not Mode.ACTIVE:
                 self.diary.note(wall, f"the node is {seen.mode.value}")
             self._mode = seen.mode
         said = tuple(f"{f.code}:{f.values.get('profile', '')}" for f in decision.findings)
-        if said != self._said:
-            for finding in decision.findings:
-                self.diary.note(wall, "waiting", logging.DEBUG, reason=str(finding))
+        for finding, key in zip(decision.findings, said, strict=True):
+            if key not in self._said:
+                self.diary.wait(wall, finding)
         self._said = said
-        self.told.findings = tuple(str(finding) for finding in decision.findings)
+        self._cause = first_cause(decision.findings)
+        for reference in decision.refresh:
+            self.world.images.refresh(reference)
+        self.told.findings = decision.findings
         return decision
 
     def _act(self, decision: Decision, policy: Policy, wall: float) -> None:
@@ -244,16 +322,36 @@ class Engine:
 
     def _take(self, action: Action, outcome: Outcome, policy: Policy, wall: float) -> None:
         self.diary.record(wall, outcome, self.state)
-        before = self.state.hold_until
-        self.state = settle(self.state, (outcome,), policy, self.world.clock.now())
+        now = self.world.clock.now()
+        entry = outcome_of(outcome, self.state, now)
+        self.state = settle(self.state, (outcome,), policy, now)
         self.told.spawned += isinstance(action, Spawn) and not outcome.error
-        self.told.evicted += self.state.hold_until != before
+        self.told.evicted += entry.evicted
+        self.told.frozen += entry.frozen
+        self._enter(entry, wall)
 
     # --- publish ------------------------------------------------------------------------
 
     def _publish(self, config: ConfigState, degraded: str, now: float, wall: float) -> None:
         self.told.requests = self.world.runtime.requests
         self.told.protection_note = self.world.host.protection_note
+        self.told.ledger = self.ledger
         self.latest = self.told.snapshot(config, self.state, degraded, now, wall)
         for subscriber in self.subscribers:
             subscriber(self.latest)
+
+
+def _levels(seen: Observation) -> tuple[float, ...]:
+    """Return what the history keeps, in the order of its metrics."""
+    host, load = seen.host, seen.load
+    foreground = load.foreground if load else 0.0
+    states = [pilot.state for pilot in seen.pilots]
+    return (
+        foreground + (load.own if load else 0.0),
+        foreground,
+        host.load1,
+        float(host.memory_available),
+        float(host.disk_free),
+        float(states.count(PilotState.RUNNING)),
+        float(states.count(PilotState.PAUSED)),
+    )

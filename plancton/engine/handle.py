@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from plancton.engine.model import Mode, Snapshot
+from plancton.engine.model import Mode
+from plancton.engine.snapshot import Snapshot
 
 
 class NotRunningError(Exception):

@@ -6,6 +6,8 @@ from plancton.engine.model import CpuLoad, HostSample
 
 WINDOW = 10.0
 """Seconds over which the load is measured; longer when ticks are further apart."""
+RECENT = 1.0
+"""Seconds that count as just now."""
 GAP = 0.5
 """Shortest span worth measuring: kernel counters step in hundredths of a second."""
 
@@ -22,15 +24,19 @@ def remember(samples: tuple[HostSample, ...], new: HostSample) -> tuple[HostSamp
     return samples
 
 
-def cpu_load(samples: tuple[HostSample, ...], promised: float) -> CpuLoad | None:
-    """Return who used how many cores between the oldest and the newest sample.
+def cpu_load(
+    samples: tuple[HostSample, ...], promised: float, window: float = 2 * WINDOW
+) -> CpuLoad | None:
+    """Return who used how many cores in the last *window* seconds, or a little more.
 
     ``foreground = busy - own``. Where the pilots' own counter cannot be read they are taken to
     use the *promised* cores, as far as so much is busy: pilots must not look like the owner.
     """
     if not samples or samples[-1].at - samples[0].at < GAP:
         return None
-    first, last = samples[0], samples[-1]
+    last = samples[-1]
+    old = [each for each in samples if last.at - each.at >= window]
+    first = old[-1] if old else samples[0]
     span = last.at - first.at
     busy = min(float(last.ncpus), max(0.0, (last.busy_seconds - first.busy_seconds) / span))
     if first.own_seconds is None or last.own_seconds is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from plancton.config import schema
 from plancton.engine.reasons import Reason
@@ -75,6 +75,12 @@ class Pilot:
     """CPU time used so far; None where it cannot be read."""
     grace: float = 10.0
     """Seconds between its SIGTERM and SIGKILL."""
+    memory: int = 0
+    """Bytes promised to it."""
+    image_id: str = ""
+    """ID of the image it was made from."""
+    checkpoint_at: float | None = None
+    """When it last said that it saved its work."""
 
     @property
     def live(self) -> bool:
@@ -82,11 +88,38 @@ class Pilot:
         return self.state in (PilotState.CREATED, PilotState.RUNNING, PilotState.PAUSED)
 
     @property
+    def frozen(self) -> bool:
+        """Whether it is stopped where it is, using no CPU."""
+        return self.state is PilotState.PAUSED
+
+    def lost(self, now: float) -> float:
+        """Core-seconds of work that would be lost if it ended now.
+
+        What it used since its start, or the part that lies after its last checkpoint.
+        """
+        started = self.created_at if self.started_at is None else self.started_at
+        age = max(0.0, now - started)
+        used = self.cpus * age if self.cpu_seconds is None else self.cpu_seconds
+        if self.checkpoint_at is None or not age:
+            return used
+        return used * min(1.0, max(0.0, now - self.checkpoint_at) / age)
+
+    @property
     def lifetime(self) -> float | None:
         """Seconds it ran, if it ran and ended."""
         if self.started_at is None or self.finished_at is None:
             return None
         return max(0.0, self.finished_at - self.started_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Stalled:
+    """Pressure stall information of one resource (the kernel's "some" line)."""
+
+    percent: float
+    """Share of the last 10 s in which some task waited, per cent."""
+    seconds: float
+    """Such time since boot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +139,19 @@ class HostSample:
     disk_free: int = 0
     """Free bytes on the file system of Docker's data root."""
     protection: Protection = Protection.WEIGHT_ONLY
+    own_memory: int | None = None
+    """Anonymous memory of all pilots; None where it cannot be read."""
+    disk_total: int = 0
+    stalled: Mapping[str, Stalled] = field(default_factory=dict)
+    """By resource: cpu, memory, io. Empty where the kernel has no such measure."""
+    users: int = 0
+    """Sessions logged in."""
+    user_idle: float | None = None
+    """Seconds since the last key stroke on a terminal; 0 where it cannot be known."""
+    on_battery: bool | None = None
+    """None: there is no battery."""
+    minute_of_week: int = 0
+    """By the node's own clock; Monday 0:00 is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +184,11 @@ class Observation:
     pilots: tuple[Pilot, ...]
     host: HostSample
     load: CpuLoad | None
-    """None until two samples exist."""
+    """Over some seconds; None until two samples exist."""
     images: Mapping[str, ImageStatus]
     mode: Mode = Mode.ACTIVE
+    recent: CpuLoad | None = None
+    """Over about one second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +199,24 @@ class Policy:
     spawn: schema.Spawn
     protect: schema.Protect
     maximum: int
+    when: bool = True
+    """Whether spawn.when holds."""
+    when_text: str = ""
+    maxima: Mapping[str, int] = field(default_factory=dict)
+    """Most pilots of a profile, where it has a maximum of its own."""
+    load_limit: float | None = None
+    """Load average above which nothing is started."""
+    canary: bool = False
+    canary_life: float = 600.0
+
+
+class Failing(StrEnum):
+    """Why a profile waits."""
+
+    FAILED = "failed"
+    NO_WORK = "no work"
+    BROKEN = "broken node"
+    OUTDATED = "outdated image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +227,11 @@ class Backoff:
     until: float
     last_failure: float
     why: str = ""
+    kind: Failing = Failing.FAILED
+    proof: float = 0.0
+    """How long the one pilot that tries must live, to end the back-off."""
+    image_id: str = ""
+    """The image found outdated; another one ends the wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +243,82 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class Frozen:
+    """A pilot that is frozen: why, and since when."""
+
+    reason: Reason
+    since: float
+
+
+class Step(IntEnum):
+    """What a signal asks for; each includes those before."""
+
+    STOP = 1
+    """Start no pilots."""
+    FREEZE = 2
+    EVICT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A signal beyond one of its thresholds, now."""
+
+    signal: str
+    step: Step
+    reason: Reason
+    after: float = 0.0
+    """Seconds it must last before anything is done."""
+    recover: float = 0.0
+    """Seconds it must be over before that is undone."""
+    all_at_once: bool = True
+    """Whether it concerns all pilots, or one more each time it lasts anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """An alarm in time."""
+
+    alarm: Alarm
+    since: float
+    last: float
+    """When it was last beyond its threshold."""
+    active: bool
+    """Whether it has lasted long enough, and has not been over for long enough since."""
+    met: bool = True
+    """Whether it is beyond its threshold now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """What is known of the images behind one reference. IDs; empty: none."""
+
+    good: str = ""
+    """The last one that a pilot lived on."""
+    trial: str = ""
+    """A new one that one pilot tries."""
+    bad: str = ""
+    """A new one that failed its trial."""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """What the engine carries from tick to tick. Losing it costs time, never a pilot."""
 
     samples: tuple[HostSample, ...] = ()
-    pressure_since: float | None = None
+    watches: Mapping[str, Watch] = field(default_factory=dict)
+    """Alarms by signal and step."""
+    overcommitted_since: float | None = None
+    room_since: float | None = None
+    """Since when there is room for a frozen pilot."""
+    frozen: Mapping[str, Frozen] = field(default_factory=dict)
+    used: Mapping[str, float] = field(default_factory=dict)
+    """Core-seconds promised to each profile of late; they fade within about an hour."""
+    used_at: float | None = None
+    rollouts: Mapping[str, Rollout] = field(default_factory=dict)
+    """By image reference; only with canaries."""
+    kept: Mapping[str, float] = field(default_factory=dict)
+    """Since when free cores are kept for a large profile."""
     hold_until: float = 0.0
     """Nothing is started before this; armed by evictions only."""
     endings: Mapping[str, Ending] = field(default_factory=dict)
@@ -190,6 +332,24 @@ class Spawn:
     """Create and start one pilot of a profile."""
 
     profile: schema.Profile
+    reason: Reason
+    image_id: str = ""
+    """The very image to use; empty: what the profile's reference means now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """Stop a pilot where it is."""
+
+    pilot: Pilot
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Thaw:
+    """Let a frozen pilot go on."""
+
+    pilot: Pilot
     reason: Reason
 
 
@@ -217,7 +377,7 @@ class Remove:
     reason: Reason
 
 
-Action = Spawn | Terminate | Kill | Remove
+Action = Spawn | Freeze | Thaw | Terminate | Kill | Remove
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +388,7 @@ class Outcome:
     error: str = ""
     detail: str = ""
     """Name of the started container, or the last log lines of the removed one."""
+    image_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,85 +400,7 @@ class Decision:
     state: State
     finished: bool = False
     """The mode asked the engine to end, and no pilot is left."""
+    refresh: frozenset[str] = frozenset()
+    """Images that a pilot found outdated: to be pulled now."""
     wake_at: float | None = None
     """When the next known thing falls due: a TTL, a grace, a back-off, an eviction."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The engine's record of a pilot that is gone."""
-
-    id: str
-    name: str
-    profile: str
-    exit_code: int | None
-    oom_killed: bool
-    lifetime: float | None
-    reason: str
-    log: str
-    """Its last lines."""
-    ended_wall: float
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One line of the engine's diary."""
-
-    wall: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class PilotView:
-    """A pilot as people see it."""
-
-    id: str
-    name: str
-    profile: str
-    state: str
-    age: float
-    """Seconds since its start, or since its creation if it has not started."""
-    ttl_left: float | None
-    cpus: float
-    cpu: float | None
-    """Cores used since the last tick."""
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One moment of the engine, as every view shows it."""
-
-    node: str
-    instance: str
-    version: str
-    pid: int
-    started_wall: float
-    wall: float
-    tick: int
-    mode: Mode
-    degraded: str
-    """Why the node cannot be observed; empty when it can."""
-    protection: Protection
-    protection_note: str
-    """How to get the full protection; empty if it is there."""
-    load: CpuLoad | None
-    host: HostSample | None
-    maximum: int
-    committed: float
-    room: float | None
-    pilots: tuple[PilotView, ...]
-    findings: tuple[str, ...]
-    warnings: tuple[str, ...]
-    """Things the administrator should mend: config, image, disk."""
-    events: tuple[Event, ...]
-    ended: tuple[Ended, ...]
-    config_source: str
-    config_error: str
-    config_revision: int
-    images: Mapping[str, ImageStatus]
-    requests: int
-    """Requests to Docker by the engine since its start."""
-    spawned: int
-    evicted: int
-    interval: float

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from plancton.config.schema import Profile
 from plancton.config.state import ConfigState
+from plancton.engine.memory import Memory
 from plancton.engine.model import HostSample, ImageStatus, Mode, Pilot
 
 
@@ -40,12 +41,18 @@ class Runtime(Protocol):
         Raises RuntimeUnavailableError; never returns a partial list.
         """
 
-    def start(self, profile: Profile) -> str:
-        """Create and start one pilot; returns its container's name.
+    def start(self, profile: Profile, image_id: str = "") -> str:
+        """Create and start one pilot, of the very image *image_id* if given; returns its name.
 
         Raises ImageMissingError, ActionError (nothing is left behind), or
         RuntimeUnavailableError (a container may exist; the next ``pilots`` tells).
         """
+
+    def freeze(self, pilot: Pilot) -> None:
+        """Stop a pilot where it is. Gone, or frozen already, is fine."""
+
+    def thaw(self, pilot: Pilot) -> None:
+        """Let a frozen pilot go on. Gone, or running already, is fine."""
 
     def terminate(self, pilot: Pilot) -> None:
         """Send SIGTERM, thawing a paused pilot so that it can act on it. Gone is fine."""
@@ -77,6 +84,9 @@ class Images(Protocol):
     def missing(self, reference: str) -> None:
         """Say that an image has gone from the node."""
 
+    def refresh(self, reference: str) -> None:
+        """Have an image pulled now: a pilot says that it is outdated."""
+
     def status(self) -> Mapping[str, ImageStatus]:
         """Return what is known now, by reference; references never seen yet are absent."""
 
@@ -98,6 +108,16 @@ class Orders(Protocol):
         """Forget a request to stop that was carried out."""
 
 
+class Keeper(Protocol):
+    """Keeps what outlives the engine."""
+
+    def load(self) -> Memory:
+        """Return what was saved last; an empty one if that cannot be read."""
+
+    def save(self, memory: Memory) -> None:
+        """Save it; a failure is logged, never raised."""
+
+
 class Clock(Protocol):
     """Time."""
 
@@ -106,3 +126,6 @@ class Clock(Protocol):
 
     def wall(self) -> float:
         """Seconds of the epoch."""
+
+    def day(self) -> str:
+        """Return today's date by the node's own clock: ``2026-11-24``."""

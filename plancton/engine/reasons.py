@@ -21,10 +21,24 @@ class Code(StrEnum):
     OPERATOR = "operator"
     GRACE_OVER = "grace-over"
     PRESSURE = "pressure"
+    FROZEN_LONG = "frozen-long"
     SHRINK = "shrink"
+    # freezing and thawing
+    THAW = "thaw"
+    ADOPTED_FROZEN = "adopted-frozen"
+    # signals
+    LOW_MEMORY = "low-memory"
+    LOW_DISK = "low-disk"
+    STALLED = "stalled"
+    HIGH_LOAD = "high-load"
+    USER = "user"
+    BATTERY = "battery"
+    CALENDAR = "calendar"
+    RECOVERING = "recovering"
     # starts
     ROOM = "room"
     PROBE = "probe"
+    CANARY = "canary"
     # why nothing more is started
     FULL = "full"
     NO_ROOM = "no-room"
@@ -35,10 +49,30 @@ class Code(StrEnum):
     NO_IMAGE = "no-image"
     MODE = "mode"
     PER_TICK = "per-tick"
+    PROFILE_FULL = "profile-full"
+    NO_MEMORY = "no-memory"
+    WHEN = "when"
+    FROZEN_FIRST = "frozen-first"
+    KEPT_FREE = "kept-free"
+    IMAGE_PINNED = "image-pinned"
     # what is building up
     PRESSURE_BUILDING = "pressure-building"
     ENDING = "ending"
 
+
+EVICTIONS = frozenset(
+    {
+        Code.PRESSURE,
+        Code.FROZEN_LONG,
+        Code.LOW_MEMORY,
+        Code.STALLED,
+        Code.HIGH_LOAD,
+        Code.USER,
+        Code.BATTERY,
+        Code.CALENDAR,
+    }
+)
+"""Reasons for which a pilot is evicted."""
 
 _SENTENCES: Mapping[Code, str] = {
     Code.EXITED: "it exited with code {exit_code} after {lifetime_s}",
@@ -47,22 +81,42 @@ _SENTENCES: Mapping[Code, str] = {
     Code.OPERATOR: "the operator asked for it: the node is {mode}",
     Code.GRACE_OVER: "it did not end within its grace after SIGTERM, which was sent because {why}",
     Code.PRESSURE: "the CPU is overcommitted by {excess:.1f} cores since {since_s}: "
-    "the foreground uses {foreground:.1f} of {ncpus}",
+    "the foreground uses {foreground:.1f} of {ncpus}, {committed:g} are promised to pilots",
+    Code.FROZEN_LONG: "it was frozen for {frozen_s}, because {why}",
+    Code.THAW: "{room:.1f} cores are free again",
+    Code.ADOPTED_FROZEN: "it was found frozen",
+    Code.LOW_MEMORY: "{available} of memory are available, less than {limit}, since {since_s}",
+    Code.LOW_DISK: "{free} of disk are free, less than {limit}",
+    Code.STALLED: "tasks waited for {resource} in {percent:.0f} % of the last 10 s, more than "
+    "{limit:g} %, since {since_s}",
+    Code.HIGH_LOAD: "the load is {load:.1f}, more than {limit:g}",
+    Code.USER: "a user is {presence}",
+    Code.BATTERY: "the machine runs on its battery",
+    Code.CALENDAR: "the machine is lent again from {until}",
+    Code.RECOVERING: "for {left_s} more it must stay over that {why}",
     Code.SHRINK: "{running} pilots run and the maximum is {maximum}",
     Code.ROOM: "{room:.1f} cores are free and a pilot takes {cpus:g}",
-    Code.PROBE: "one pilot tries whether {profile} lives, after {failures} failures in a row",
+    Code.PROBE: "one pilot of {profile} tries again ({kind}, {failures} in a row)",
+    Code.CANARY: "it tries the new image {image}",
+    Code.PROFILE_FULL: "the maximum of {maximum} pilots of {profile} is reached",
+    Code.NO_MEMORY: "no memory for {profile}: {room} of {memory} free beside what is promised "
+    "to pilots and {kept} that are kept free",
+    Code.WHEN: "spawn.when is not true: {when}",
+    Code.FROZEN_FIRST: "{frozen} frozen pilots go on first",
+    Code.KEPT_FREE: "{room:.1f} cores are kept free for {profile}, which is owed {owed:.0f} % of "
+    "its share and takes {cpus:g}; {left_s} more",
+    Code.IMAGE_PINNED: "{image} stays with {good}: the new {bad} failed ({why})",
     Code.FULL: "the maximum of {maximum} pilots is reached",
     Code.NO_ROOM: "no room for {profile}: {room:.2f} of {cpus:g} cores free, "
     "{foreground:.2f} used by the foreground, {committed:g} promised to pilots",
     Code.WARMING_UP: "the foreground is being measured",
     Code.HOLD: "nothing is started for {left_s} more after an eviction",
-    Code.BACKOFF: "{profile} backs off for {left_s} more after {failures} failures in a row: {why}",
-    Code.PROBING: "{profile} waits whether its one pilot lives, after {failures} failures in a row",
+    Code.BACKOFF: "{profile} waits for {left_s} more ({kind}, {failures} in a row): {why}",
+    Code.PROBING: "{profile} waits whether its one pilot lives ({kind}, {failures} in a row)",
     Code.NO_IMAGE: "no image {image} on the node: {why}",
     Code.MODE: "the node is {mode}",
     Code.PER_TICK: "{per_tick} pilots were started in this tick, the rest follows in the next",
-    Code.PRESSURE_BUILDING: "the CPU is overcommitted by {excess:.1f} cores since {since_s}; "
-    "the youngest pilot is evicted at {after_s}",
+    Code.PRESSURE_BUILDING: "{step} at {after_s}: {why}",
     Code.ENDING: "{pilot} was sent SIGTERM and has {left_s} left, because {why}",
 }
 

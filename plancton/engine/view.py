@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from plancton.config.policy import Figures
 from plancton.config.state import ConfigState
 from plancton.engine.diary import Diary
-from plancton.engine.model import (
-    CpuLoad,
-    Mode,
-    Observation,
-    Pilot,
-    PilotView,
-    Protection,
-    Snapshot,
-    State,
-)
+from plancton.engine.ledger import Ledger
+from plancton.engine.model import CpuLoad, Mode, Observation, Pilot, Protection, State
+from plancton.engine.reasons import Reason
+from plancton.engine.signal_views import signal_views
+from plancton.engine.snapshot import Finding, PilotView, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +60,16 @@ class Told:
     meter: CpuMeter = field(default_factory=CpuMeter)
     observation: Observation | None = None
     observed_at: float = 0.0
-    findings: tuple[str, ...] = ()
-    maximum: int = 0
+    findings: tuple[Reason, ...] = ()
+    figures: Figures = field(default_factory=lambda: Figures(0, {}, True, None))
+    names: Mapping[str, float] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
     trouble: str = ""
     protection_note: str = ""
     tick: int = 0
     spawned: int = 0
     evicted: int = 0
+    frozen: int = 0
     requests: int = 0
 
     def snapshot(
@@ -79,7 +79,7 @@ class Told:
         who, seen = self.identity, self.observation
         live = tuple(pilot for pilot in seen.pilots if pilot.live) if seen else ()
         load = seen.load if seen else None
-        committed = sum(pilot.cpus for pilot in live)
+        committed = sum(pilot.cpus for pilot in live if not pilot.frozen)
         return Snapshot(
             node=who.node,
             instance=who.instance,
@@ -94,11 +94,15 @@ class Told:
             protection_note=self.protection_note if seen else "",
             load=load,
             host=seen.host if seen else None,
-            maximum=self.maximum,
+            maximum=self.figures.maximum,
             committed=committed,
             room=_room(load, config, committed),
             pilots=tuple(self._pilot(pilot, state, now) for pilot in seen.pilots) if seen else (),
-            findings=self.findings,
+            findings=tuple(Finding(f.code, dict(f.values), str(f)) for f in self.findings),
+            decisions=tuple(self.diary.decisions),
+            signals=signal_views(seen, config.config.protect, state) if seen else (),
+            ledger=self.ledger,
+            policy=dict(self.names),
             warnings=self._warnings(config),
             events=tuple(self.diary.events),
             ended=tuple(self.diary.ended),
@@ -109,6 +113,7 @@ class Told:
             requests=self.requests,
             spawned=self.spawned,
             evicted=self.evicted,
+            frozen=self.frozen,
             interval=config.config.node.interval,
         )
 
@@ -124,6 +129,7 @@ class Told:
 
     def _pilot(self, pilot: Pilot, state: State, now: float) -> PilotView:
         ending = state.endings.get(pilot.id)
+        frozen = state.frozen.get(pilot.id) if pilot.frozen else None
         since = pilot.created_at if pilot.started_at is None else pilot.started_at
         return PilotView(
             id=pilot.id,
@@ -134,7 +140,9 @@ class Told:
             ttl_left=None if pilot.deadline_at is None else pilot.deadline_at - now,
             cpus=pilot.cpus,
             cpu=self.meter.cores.get(pilot.id),
-            note=str(ending.reason) if ending else "",
+            memory=pilot.memory,
+            image_id=pilot.image_id,
+            note=str(ending.reason) if ending else str(frozen.reason) if frozen else "",
         )
 
 
@@ -146,4 +154,5 @@ def _room(load: CpuLoad | None, config: ConfigState, committed: float) -> float 
 
 
 def _shown(pilot: Pilot) -> str:
-    return "starting" if pilot.state == "created" else pilot.state.value
+    words = {"created": "starting", "paused": "frozen"}
+    return words.get(pilot.state.value, pilot.state.value)

@@ -27,6 +27,7 @@ class Hierarchy:
     cpu: Path | None
     cpuacct: Path | None
     blkio: Path | None
+    memory: Path | None = None
 
 
 def hierarchy(mounts: str, *, unified: bool) -> Hierarchy:
@@ -35,10 +36,10 @@ def hierarchy(mounts: str, *, unified: bool) -> Hierarchy:
     for line in mounts.splitlines():
         _, point, kind, options, *_ = line.split()
         if unified and kind == "cgroup2":
-            return Hierarchy(True, Path(point), Path(point), Path(point))
+            return Hierarchy(True, *[Path(point)] * 4)
         if kind == "cgroup":
             places.update(dict.fromkeys(options.split(","), Path(point)))
-    return Hierarchy(False, places.get("cpu"), places.get("cpuacct"), places.get("blkio"))
+    return Hierarchy(False, *map(places.get, ("cpu", "cpuacct", "blkio", "memory")))
 
 
 class ParentCgroup:
@@ -153,6 +154,16 @@ class ParentCgroup:
             self._base += self._last
         self._last = used
         return self._base + used
+
+    def own_memory(self) -> int | None:
+        """Return the anonymous memory of all pilots, None where it cannot be read."""
+        tree = self._tree
+        if tree is None or tree.memory is None or not self._chain:
+            return None
+        name = "anon" if tree.unified else "total_rss"
+        text = _read(tree.memory / self._chain[-1] / "memory.stat")
+        lines = (line.split() for line in (text or "").splitlines())
+        return next((int(value) for key, value in lines if key == name), 0)
 
     def _may_appear(self) -> bool:
         tree = self._tree

@@ -23,6 +23,7 @@ from plancton.engine.ports import (
 from plancton.runtime import spec
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.connection import Client, api_text, talking
+from plancton.runtime.features import Features, checkpoint_of
 from plancton.runtime.stamps import epoch_of
 
 _STATES = {state.value: state for state in PilotState} | {"restarting": PilotState.RUNNING}
@@ -43,6 +44,7 @@ class _Details:
     oom_killed: bool
     error: str
     status: str
+    pid: int
 
 
 class DockerRuntime:
@@ -60,15 +62,19 @@ class DockerRuntime:
         parent: ParentCgroup,
         *,
         oom_score_adj: Callable[[], int] = lambda: 1000,
+        features: Features | None = None,
+        node: str = "",
         timeout: float = 30.0,
     ) -> None:
         """Manage the containers of *instance* on the engine at *url*."""
         self.url, self.instance, self.clock, self.parent = url, instance, clock, parent
         self.oom_score_adj, self.timeout = oom_score_adj, timeout
+        self.features, self.node = features or Features(None), node
         self.data_root = "/"
         self.info: Mapping[str, Any] = {}
         self._client: Client | None = None
         self._before = 0
+        self._swept = False
         self._known: dict[str, _Details] = {}
 
     @property
@@ -119,6 +125,9 @@ class DockerRuntime:
         pilots = [pilot for pilot in found if pilot is not None]
         present = {pilot.id for pilot in pilots}
         self._known = {id_: details for id_, details in self._known.items() if id_ in present}
+        if not self._swept:
+            self._swept = True
+            self.features.sweep({pilot.name for pilot in pilots})
         return tuple(sorted(pilots, key=lambda pilot: (pilot.created_at, pilot.id)))
 
     def _pilot(self, client: Client, item: Mapping[str, Any], doubted: bool) -> Pilot | None:
@@ -156,6 +165,9 @@ class DockerRuntime:
             error=details.error if details else "",
             cpu_seconds=self.parent.pilot_seconds(item["Id"]),
             grace=_number(labels.get(spec.GRACE), 10.0),
+            memory=int(_number(labels.get(spec.MEMORY), 0)),
+            image_id=str(item.get("ImageID") or ""),
+            checkpoint_at=_shift(_checkpoint(details, state), offset),
         )
 
     def _details(self, client: Client, id_: str, *, ended: bool) -> _Details | None:
@@ -177,12 +189,13 @@ class DockerRuntime:
             oom_killed=bool(state.get("OOMKilled")) and ended,
             error=str(state.get("Error") or ""),
             status=status,
+            pid=int(state.get("Pid") or 0),
         )
         return details
 
     # --- act ----------------------------------------------------------------------------
 
-    def start(self, profile: Profile) -> str:
+    def start(self, profile: Profile, image_id: str = "") -> str:
         """Create and start one pilot; see ``ports.Runtime``."""
         labels = spec.labels_for(
             profile,
@@ -191,26 +204,40 @@ class DockerRuntime:
             boot=self.clock.now(),
             version=__version__,
         )
+        name = f"plancton-{profile.name}-{''.join(random.choices(_ALPHABET, k=6))}"  # noqa: S311 (a name)
         with self._engine() as client:
+            told = self.features.prepare(
+                name,
+                profile,
+                node=self.node,
+                ncpus=int(self.info.get("NCPU") or 1),
+                wall=self.clock.wall(),
+                instance=self.instance,
+            )
             body = spec.container_spec(
                 profile,
                 labels=labels,
                 parent=self.parent.name,
                 low_weight=self.parent.protection is Protection.WEIGHT_ONLY,
                 oom_score_adj=self.oom_score_adj(),
+                image=image_id,
+                env=told.env,
+                binds=told.binds,
             )
-            name = f"plancton-{profile.name}-{''.join(random.choices(_ALPHABET, k=6))}"  # noqa: S311 (a name)
             try:
                 made = client.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
             except docker.errors.ImageNotFound as error:
+                self.features.forget(name)
                 raise ImageMissingError(f"no image {profile.image} on the node") from error
             except docker.errors.APIError as error:
+                self.features.forget(name)
                 raise ActionError(f"cannot create: {api_text(error)}") from error
             id_ = str(made["Id"])
             try:
                 client.start(id_)
             except docker.errors.APIError as error:
                 self._discard(client, id_)
+                self.features.forget(name)
                 raise ActionError(f"cannot start: {api_text(error)}") from error
         return name
 
@@ -218,8 +245,19 @@ class DockerRuntime:
         """Remove a container that did not start; if that fails, it is reaped as an orphan."""
         _answered(lambda: client.remove_container(id_, v=True, force=True), fine=(400, 500))
 
+    def freeze(self, pilot: Pilot) -> None:
+        """Pause the container."""
+        with self._engine() as client:
+            _answered(lambda: client.pause(pilot.id), said="already paused")
+
+    def thaw(self, pilot: Pilot) -> None:
+        """Unpause the container."""
+        with self._engine() as client:
+            _answered(lambda: client.unpause(pilot.id), said="not paused")
+
     def terminate(self, pilot: Pilot) -> None:
         """Send SIGTERM, and thaw a paused pilot so that it can act on it."""
+        self.features.shutting_down(pilot.name, self.clock.wall() + pilot.grace)
         with self._engine() as client:
             _answered(lambda: client.kill(pilot.id, "SIGTERM"))
             if pilot.state is PilotState.PAUSED:
@@ -235,17 +273,26 @@ class DockerRuntime:
         with self._engine() as client:
             raw = _answered(lambda: client.logs(pilot.id, tail=_LOG_LINES), fine=(400, 500, 501))
             _answered(lambda: client.remove_container(pilot.id, v=True, force=True))
+        self.features.forget(pilot.name)
         return _printable(raw or b"")
 
 
-def _answered(call: Callable[[], _T], fine: tuple[int, ...] = ()) -> _T | None:
-    """Do a call whose effect may be there already: gone (404), not running (409) are fine."""
+def _answered(call: Callable[[], _T], fine: tuple[int, ...] = (), said: str = "") -> _T | None:
+    """Do a call whose effect may be there already: gone (404), not running (409) are fine.
+
+    So are the codes *fine*, and an answer of one line that contains what is *said*.
+    """
     try:
         return call()
     except docker.errors.APIError as error:
-        if error.status_code in (404, 409, *fine):
+        if error.status_code in (404, 409, *fine) or (said and said in api_text(error)):
             return None
         raise ActionError(api_text(error)) from error
+
+
+def _checkpoint(details: _Details | None, state: PilotState) -> float | None:
+    runs = details is not None and details.pid > 0 and state is PilotState.RUNNING
+    return checkpoint_of(details.pid) if details and runs else None
 
 
 def _printable(raw: bytes) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 
-from plancton.engine.model import HostSample
+from plancton.engine.model import HostSample, Stalled
 from plancton.runtime.cgroup import ParentCgroup
 
 
@@ -29,6 +31,8 @@ class HostSampler:
         cpu, memory = psutil.cpu_times(), psutil.virtual_memory()
         # Guest time is part of user; idle and iowait are time that pilots can use.
         busy = cpu.user + cpu.nice + cpu.system + cpu.irq + cpu.softirq + cpu.steal
+        disk, (users, idle) = self._disk(), _users()
+        local = time.localtime()
         return HostSample(
             at=now,
             ncpus=psutil.cpu_count() or 1,
@@ -38,12 +42,56 @@ class HostSampler:
             memory_available=memory.available,
             swap_total=psutil.swap_memory().total,
             load1=os.getloadavg()[0],
-            disk_free=self._disk_free(),
+            disk_free=disk[1],
             protection=protection,
+            own_memory=self.parent.own_memory(),
+            disk_total=disk[0],
+            stalled=_stalled(),
+            users=users,
+            user_idle=idle,
+            on_battery=_on_battery(),
+            minute_of_week=(local.tm_wday * 24 + local.tm_hour) * 60 + local.tm_min,
         )
 
-    def _disk_free(self) -> int:
+    def _disk(self) -> tuple[int, int]:
+        """Return total and free bytes."""
         try:
-            return psutil.disk_usage(self.data_root()).free
+            usage = psutil.disk_usage(self.data_root())
         except OSError:
-            return psutil.disk_usage("/").free
+            usage = psutil.disk_usage("/")
+        return usage.total, usage.free
+
+
+def _stalled(folder: Path = Path("/proc/pressure")) -> dict[str, Stalled]:
+    """Read the "some" lines of the kernel's pressure stall information; empty without it."""
+    found = {}
+    for name in ("cpu", "memory", "io"):
+        try:
+            line = (folder / name).read_text().splitlines()[0]
+        except OSError:
+            continue
+        values = dict(part.split("=") for part in line.split()[1:])
+        found[name] = Stalled(float(values["avg10"]), int(values["total"]) / 1e6)
+    return found
+
+
+def _users() -> tuple[int, float | None]:
+    """Return sessions, and seconds since the last key stroke on any of their terminals.
+
+    A graphical session has no terminal to look at; its user counts as active.
+    """
+    sessions = psutil.users()
+    idle = [_idle(each.terminal) for each in sessions]
+    return len(sessions), min(idle, default=None)
+
+
+def _idle(terminal: str | None) -> float:
+    try:
+        return max(0.0, time.time() - Path("/dev", terminal or "none").stat().st_atime)
+    except OSError:
+        return 0.0
+
+
+def _on_battery() -> bool | None:
+    battery = psutil.sensors_battery()
+    return None if battery is None else not battery.power_plugged

@@ -58,6 +58,10 @@ class ImageKeeper:
         self._due.pop(reference, None)
         self._wake.set()
 
+    def refresh(self, reference: str) -> None:
+        """Have an image pulled now."""
+        self.missing(reference)
+
     def status(self) -> Mapping[str, ImageStatus]:
         """Return what is known now, by reference."""
         return self._status

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from plancton.config.schema import Profile
+from plancton.engine.memory import Memory
 from plancton.engine.model import HostSample, ImageStatus, Pilot, PilotState, Protection
 from plancton.engine.ports import ActionError, ImageMissingError, RuntimeUnavailableError
 
@@ -22,14 +23,29 @@ class Container:
     exit_code: int = 0
     ignores_term: bool = False
     log: str = ""
+    frozen_at: float = 0.0
 
 
 class SimulatedNode:
-    """Implements ``Runtime``, ``Host``, ``Images`` and ``Clock`` of one node."""
+    """Implements ``Runtime``, ``Host``, ``Images``, ``Keeper`` and ``Clock`` of one node."""
 
     def __init__(self, ncpus: int = 4) -> None:
         """Start with an idle node, a usable image for everything, and no containers."""
         self.ncpus, self.foreground = ncpus, 0.0
+        self.foreground_memory, self.memory_total = 4e9, 256e9
+        self.memory_use, self.appetite = 0.25, 1.0
+        """Parts of its memory limit and of its cores that each pilot uses."""
+        self.protection = Protection.IDLE
+        self.start_delay = self.start_cost = 0.0
+        """Seconds until a started container runs, and core-seconds that this costs the node."""
+        self.host = HostSample(0.0, ncpus, 0.0, 0.0, disk_free=10**11, disk_total=10**12)
+        """What no container changes; tests replace it."""
+        self.wanted = self.got = 0.0
+        """Core-seconds that the foreground wanted, and had."""
+        self.image_ids: dict[str, str] = {}
+        self.refreshed: list[str] = []
+        self.memory = Memory()
+        self._debt = 0.0
         self.containers: dict[str, Container] = {}
         self.lifetime: Callable[[Profile], float] = lambda _: 60.0
         self.exit_code = 0
@@ -37,7 +53,7 @@ class SimulatedNode:
         self.missing_images: set[str] = set()
         self.down = self.refuses = ""
         """Reasons why the engine is away, and why it refuses to start a container."""
-        self.hangs_on_start = self.keeps_exited = False
+        self.hangs_on_start = self.keeps_exited = self.cannot_freeze = False
         self.wall_step = 0.0
         self.started = 0
         self.ended: set[str] = set()
@@ -55,6 +71,10 @@ class SimulatedNode:
     def wall(self) -> float:
         """Return the wall clock, which tests may step."""
         return 1_700_000_000.0 + self._now + self.wall_step
+
+    def day(self) -> str:
+        """Return the day, in UTC."""
+        return str(int(self.wall() // 86400))
 
     def take_ended(self) -> frozenset[str]:
         """Return the IDs of containers that ended since the last call."""
@@ -82,15 +102,27 @@ class SimulatedNode:
         return min(running, key=lambda c: (c.pilot.started_at or 0) + c.lifetime, default=None)
 
     def _burn(self, seconds: float) -> None:
-        """Share the cores: the foreground first, pilots get what is left, up to their quota."""
-        left = max(0.0, self.ncpus - self.foreground)
+        """Share the cores: to the foreground first, or by weight where nothing protects it.
+
+        Pilots get what is left, up to their quota. Starting containers costs the node, too.
+        """
         running = [c for c in self.containers.values() if c.pilot.state is PilotState.RUNNING]
+        hungry = sum(each.pilot.cpus for each in running) * self.appetite
+        wants = min(self.foreground, float(self.ncpus))
+        paid = min(self._debt, max(0.0, self.ncpus - wants) * seconds)
+        self._debt -= paid
+        whole = self.ncpus - (paid / seconds if seconds else 0.0)
+        has = wants
+        if self.protection is Protection.WEIGHT_ONLY and wants + hungry > whole:
+            has = max(whole - hungry, whole * wants / (wants + hungry))
+        part = min(1.0, max(0.0, whole - has) / hungry) if hungry else 0.0
         for each in running:
-            used = min(each.pilot.cpus, left / len(running)) * seconds
+            used = each.pilot.cpus * self.appetite * part * seconds
             self._own += used
             each.pilot = replace(each.pilot, cpu_seconds=(each.pilot.cpu_seconds or 0) + used)
             self._busy += used
-        self._busy += min(self.foreground, self.ncpus) * seconds
+        self._busy += has * seconds + paid
+        self.wanted, self.got = self.wanted + wants * seconds, self.got + has * seconds
 
     # --- Host ---------------------------------------------------------------------------
 
@@ -98,9 +130,20 @@ class SimulatedNode:
 
     def sample(self, now: float) -> HostSample:
         """Read the simulated counters."""
-        own = self._own if self.own_readable else None
-        return HostSample(
-            now, self.ncpus, self._busy, own, 8 * 2**30, 4 * 2**30, 0, 0.0, 10**10, Protection.IDLE
+        live = sum(c.pilot.memory for c in self.containers.values() if c.pilot.live)
+        own = int(live * self.memory_use)
+        return replace(
+            self.host,
+            at=now,
+            ncpus=self.ncpus,
+            busy_seconds=self._busy,
+            own_seconds=self._own if self.own_readable else None,
+            memory_total=int(self.memory_total),
+            memory_available=max(0, int(self.memory_total - self.foreground_memory) - own),
+            own_memory=own,
+            load1=self.foreground + sum(p.cpus for p in self.running()),
+            protection=self.protection,
+            minute_of_week=int(self.wall() // 60 + 3 * 1440) % (7 * 1440),
         )
 
     # --- Images -------------------------------------------------------------------------
@@ -118,8 +161,27 @@ class SimulatedNode:
     def status(self) -> Mapping[str, ImageStatus]:
         """Return that every wanted image is here, but for the missing ones."""
         gone = ImageStatus(error="no such image in the registry", retry_at=self._now + 30)
-        here = ImageStatus(id="sha256:simulated")
-        return {name: gone if name in self.missing_images else here for name in self._wanted}
+        return {
+            name: gone if name in self.missing_images else ImageStatus(id=self._image(name))
+            for name in self._wanted
+        }
+
+    def refresh(self, reference: str) -> None:
+        """Take note that an image is outdated."""
+        self.refreshed.append(reference)
+
+    def _image(self, reference: str) -> str:
+        return self.image_ids.get(reference, "sha256:simulated")
+
+    # --- Keeper -------------------------------------------------------------------------
+
+    def load(self) -> Memory:
+        """Return what was saved last."""
+        return self.memory
+
+    def save(self, memory: Memory) -> None:
+        """Keep it."""
+        self.memory = memory
 
     # --- Runtime ------------------------------------------------------------------------
 
@@ -139,7 +201,7 @@ class SimulatedNode:
         pilots = [container.pilot for container in self.containers.values()]
         return tuple(sorted(pilots, key=lambda pilot: (pilot.created_at, pilot.id)))
 
-    def start(self, profile: Profile) -> str:
+    def start(self, profile: Profile, image_id: str = "") -> str:
         """Create and start a container."""
         self._asked()
         if profile.image in self.missing_images:
@@ -161,12 +223,37 @@ class SimulatedNode:
             deadline_at=self._now + profile.ttl,
             cpu_seconds=0.0,
             grace=profile.grace,
+            memory=profile.memory,
+            image_id=image_id or self._image(profile.image),
         )
+        self._debt += self.start_cost
         life = self.lifetime(profile)
         self.containers[id_] = Container(pilot, life, self.exit_code, self.ignores_term, "bye\n")
+        if self.start_delay:
+            self.advance(self.start_delay)
         if self.hangs_on_start:
             raise RuntimeUnavailableError("the engine does not answer: it is stalled")
         return name
+
+    def freeze(self, pilot: Pilot) -> None:
+        """Pause a container."""
+        self._pause(pilot, "freeze", PilotState.RUNNING, PilotState.PAUSED)
+
+    def thaw(self, pilot: Pilot) -> None:
+        """Unpause a container; the time it was frozen does not count to its work."""
+        self._pause(pilot, "thaw", PilotState.PAUSED, PilotState.RUNNING)
+
+    def _pause(self, pilot: Pilot, verb: str, old: PilotState, new: PilotState) -> None:
+        self._asked()
+        self.actions.append(f"{verb} {pilot.name}")
+        if self.cannot_freeze and verb == "freeze":
+            raise ActionError("the freezer is not there")
+        container = self.containers.get(pilot.id)
+        if container is None or container.pilot.state is not old:
+            return
+        container.lifetime += self._now - container.frozen_at if verb == "thaw" else 0.0
+        container.frozen_at = self._now
+        container.pilot = replace(container.pilot, state=new)
 
     def terminate(self, pilot: Pilot) -> None:
         """Send SIGTERM."""
@@ -182,8 +269,11 @@ class SimulatedNode:
         container = self.containers.get(pilot.id)
         if container is None or container.pilot.state is PilotState.EXITED:
             return
-        if not (ignored and container.ignores_term):
-            self._exit(container, code)
+        if ignored and container.ignores_term:
+            if container.pilot.state is PilotState.PAUSED:
+                self.change(pilot.id, PilotState.RUNNING)
+            return
+        self._exit(container, code)
 
     def remove(self, pilot: Pilot) -> str:
         """Remove a container."""

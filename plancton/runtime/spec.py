@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from plancton.config.schema import Profile
+from plancton.runtime.features import HINTS_TMPFS
 
 PREFIX = "io.plancton."
 INSTANCE = PREFIX + "instance"
@@ -15,6 +16,7 @@ DEADLINE = PREFIX + "deadline"
 TTL = PREFIX + "ttl"
 CPUS = PREFIX + "cpus"
 GRACE = PREFIX + "grace"
+MEMORY = PREFIX + "memory"
 CLOCK = PREFIX + "clock"
 SPEC = PREFIX + "spec"
 VERSION = PREFIX + "version"
@@ -37,6 +39,7 @@ def labels_for(
         TTL: f"{profile.ttl:.3f}",
         CPUS: f"{profile.cpus:g}",
         GRACE: f"{profile.grace:g}",
+        MEMORY: f"{profile.memory}",
         CLOCK: f"{wall - boot:.3f}",
         SPEC: spec_hash(profile),
         VERSION: version,
@@ -55,10 +58,14 @@ def container_spec(
     parent: str | None,
     low_weight: bool,
     oom_score_adj: int,
+    image: str = "",
+    env: Mapping[str, str] | None = None,
+    binds: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Return the body of ``POST /containers/create`` (Docker Engine API 1.41).
 
-    The CPU limit is a quota over a period, never NanoCpus: those cannot be changed later.
+    *image*, *env* and *binds* are what a pilot gets beside its profile. The CPU limit is a quota
+    over a period, never NanoCpus: those cannot be changed later.
     """
     host: dict[str, Any] = {
         "CpuPeriod": _PERIOD,
@@ -67,8 +74,8 @@ def container_spec(
         "MemorySwap": profile.memory + profile.swap,
         "OomScoreAdj": oom_score_adj,
         "NetworkMode": profile.network,
-        "Binds": [_bind(bind) for bind in profile.binds],
-        "Tmpfs": dict(profile.tmpfs),
+        "Binds": [*(_bind(bind) for bind in profile.binds), *binds],
+        "Tmpfs": {**HINTS_TMPFS, **profile.tmpfs} if profile.features else dict(profile.tmpfs),
         "Devices": [_device(device) for device in profile.devices],
         "CapAdd": list(profile.cap_add),
         "CapDrop": list(profile.cap_drop),
@@ -93,9 +100,9 @@ def container_spec(
     if low_weight:
         host["CpuShares"] = 2
     spec: dict[str, Any] = {
-        "Image": profile.image,
+        "Image": image or profile.image,
         "User": profile.user,
-        "Env": [f"{key}={value}" for key, value in profile.env.items()],
+        "Env": [f"{key}={value}" for key, value in {**(env or {}), **profile.env}.items()],
         "Labels": dict(labels),
         "HostConfig": host,
     }

@@ -20,11 +20,12 @@ from plancton.runtime.cgroup import DEFAULT_INSTANCE, ParentCgroup
 from plancton.runtime.connection import docker_url
 from plancton.runtime.docker import DockerRuntime
 from plancton.runtime.events import EventListener
+from plancton.runtime.features import Features
 from plancton.runtime.host import HostSampler
 from plancton.runtime.images import ImageKeeper
 from plancton.service import logs
 from plancton.service.clock import SystemClock
-from plancton.service.files import SnapshotFile
+from plancton.service.files import MemoryFile, SnapshotFile
 from plancton.service.guard import Guard
 from plancton.service.lock import Lock
 from plancton.service.orders import MarkerFiles
@@ -131,14 +132,19 @@ def build_engine(claim: Claim, paths: Paths, images: Images, *subscribers: Snaps
     """Build an engine on the real node."""
     source, instance = claim.source, claim.instance
     clock, parent, orders = SystemClock(), ParentCgroup(instance), MarkerFiles(paths.rundir)
+    name = node_name(source.current().config)
     runtime = DockerRuntime(
         claim.url,
         instance,
         clock,
         parent,
         oom_score_adj=lambda: source.current().config.protect.oom_score_adj,
+        features=Features(paths.features),
+        node=name,
     )
     host = HostSampler(parent, lambda: runtime.data_root)
-    name = node_name(source.current().config)
+    keeper = MemoryFile(paths.memory)
     identity = Identity(name, instance, __version__, os.getpid(), clock.wall())
-    return Engine(World(runtime, host, images, source, orders, clock), identity, subscribers)
+    return Engine(
+        World(runtime, host, images, source, orders, clock, keeper), identity, subscribers
+    )

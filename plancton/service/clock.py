@@ -15,3 +15,7 @@ class SystemClock:
     def wall(self) -> float:
         """Return seconds since the epoch."""
         return time.time()
+
+    def day(self) -> str:
+        """Return today's date by the node's own clock."""
+        return time.strftime("%Y-%m-%d")

@@ -17,6 +17,7 @@ class Paths:
     config: Path
     rundir: Path
     logdir: Path
+    statedir: Path
     asked_for_config: bool = False
     """Whether the config file was named by the user, and so must exist."""
 
@@ -31,6 +32,16 @@ class Paths:
         return self.rundir / "plancton.lock"
 
     @property
+    def memory(self) -> Path:
+        """What outlives an engine: history, ledger, good images."""
+        return self.statedir / "memory.json"
+
+    @property
+    def features(self) -> Path:
+        """Folders that are shown to pilots, one for each."""
+        return self.rundir / "pilots"
+
+    @property
     def snapshot(self) -> Path:
         """The engine's last snapshot, for the verbs that ask it."""
         return self.rundir / "snapshot.json"
@@ -43,12 +54,14 @@ def default_paths() -> Paths:
             config=Path("/etc/plancton/config.yaml"),
             rundir=Path("/run/plancton"),
             logdir=Path("/var/log/plancton"),
+            statedir=Path("/var/lib/plancton"),
         )
     dirs = PlatformDirs("plancton", appauthor=False)
     return Paths(
         config=dirs.user_config_path / "config.yaml",
         rundir=_user_rundir(),
         logdir=dirs.user_log_path,
+        statedir=dirs.user_state_path,
     )
 
 

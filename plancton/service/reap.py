@@ -24,6 +24,9 @@ class _NoImages:
     def missing(self, reference: str) -> None:
         """Do nothing."""
 
+    def refresh(self, reference: str) -> None:
+        """Do nothing."""
+
     def status(self) -> Mapping[str, ImageStatus]:
         """Return nothing."""
         return {}
@@ -39,7 +42,9 @@ def reap_all(paths: Paths, mode: Mode) -> tuple[int, int]:
         logs.set_up("info", None)
         engine = build_engine(claim, paths, _NoImages())
         engine.ask(max(mode, Mode.DRAINING, key=tuple(Mode).index))
-        return _run(engine)
+        done = _run(engine)
+        engine.save()
+        return done
 
 
 def _run(engine: Engine) -> tuple[int, int]:

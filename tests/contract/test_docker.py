@@ -15,6 +15,7 @@ from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.connection import Client, docker_url
 from plancton.runtime.docker import DockerRuntime
 from plancton.runtime.events import EventListener
+from plancton.runtime.features import Features
 from plancton.service.clock import SystemClock
 from tests.conftest import until
 
@@ -99,15 +100,49 @@ def test_pilots_live_in_the_idle_class(runtime: DockerRuntime) -> None:
     assert runtime.parent.pilot_seconds(pilot.id) is not None
 
 
-@pytest.mark.parametrize("verb", ["terminate", "kill"])
-def test_paused_pilots_end(runtime: DockerRuntime, docker_client: Client, verb: str) -> None:
-    """A frozen process can act on no signal; it is thawed for it."""
-    runtime.start(SLEEPER)
-    docker_client.pause(runtime.pilots()[0].id)
+def test_a_pilot_is_told_its_limits(
+    runtime: DockerRuntime, docker_client: Client, tmp_path: Path
+) -> None:
+    """By environment and by machine/job features, which follow when it is asked to end."""
+    runtime.features = Features(tmp_path)
+    show = "cat $MACHINEFEATURES/* $JOBFEATURES/job_id; trap 'cat $JOBFEATURES/shut*' TERM"
+    command = ("sh", "-c", f"{show}; sleep 1000 & wait; exit 0")
+    profile = Profile(command=command, network="none", ttl=500, grace=7, env={"PLANCTON_TTL": "x"})
+    name = runtime.start(profile)
     (pilot,) = runtime.pilots()
-    assert pilot.state is PilotState.PAUSED
-    getattr(runtime, verb)(pilot)
+    until(lambda: name in str(docker_client.logs(pilot.id)))
+    before = int((tmp_path / name / "job" / "shutdowntime_job").read_text())
+    runtime.terminate(pilot)
     until(lambda: runtime.pilots()[0].state is PilotState.EXITED)
+    log = runtime.remove(runtime.pilots()[0])
+    after = int(log.split()[-1])
+    assert after < before - 400
+    assert not (tmp_path / name).exists()
+
+
+def test_a_checkpoint_hint_is_seen(runtime: DockerRuntime) -> None:
+    """The pilot touches a file in a memory of its own; root reads when."""
+    hint = "touch $PLANCTON_HINTS/checkpoint; sleep 1000"
+    runtime.start(Profile(command=("sh", "-c", hint), network="none"))
+    until(lambda: runtime.pilots()[0].checkpoint_at is not None)
+    (pilot,) = runtime.pilots()
+    assert abs((pilot.checkpoint_at or 0) - SystemClock().now()) < 10
+
+
+def test_a_pilot_cannot_fill_the_host_by_hints(runtime: DockerRuntime) -> None:
+    """The place for hints holds a page."""
+    fill = "head -c 1000000 /dev/zero > $PLANCTON_HINTS/x; ls -l $PLANCTON_HINTS/x"
+    text = output(runtime, Profile(command=("sh", "-c", fill), network="none"))
+    assert " 4096 " in text
+
+
+def test_pilots_without_features_get_nothing(runtime: DockerRuntime, tmp_path: Path) -> None:
+    """For images that must not see any of it."""
+    runtime.features = Features(tmp_path)
+    text = output(runtime, Profile(command=("env",), network="none", features=False))
+    assert "PLANCTON" not in text
+    assert "FEATURES" not in text
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_refused_start_leaves_nothing(runtime: DockerRuntime) -> None:

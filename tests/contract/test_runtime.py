@@ -148,3 +148,53 @@ def test_own_cpu_never_falls_when_pilots_go(node: Node) -> None:
     assert before is not None
     assert after is not None
     assert after >= before
+
+
+def test_a_frozen_pilot_stands_still_and_goes_on(node: Node) -> None:
+    """It is seen as frozen, uses no CPU, and doing it twice is no error."""
+    pilot = node.start(SLEEPER)
+    node.runtime.freeze(pilot)
+    node.runtime.freeze(pilot)
+    frozen = node.only()
+    assert frozen.state is PilotState.PAUSED
+    assert frozen.frozen
+    assert frozen.live
+    node.runtime.thaw(frozen)
+    node.runtime.thaw(frozen)
+    assert node.only().state is PilotState.RUNNING
+
+
+@pytest.mark.parametrize("verb", ["terminate", "kill"])
+def test_frozen_pilots_end(node: Node, verb: str) -> None:
+    """A frozen process can act on no signal; it is thawed for it."""
+    pilot = node.start(SLEEPER)
+    node.runtime.freeze(pilot)
+    getattr(node.runtime, verb)(node.only())
+    assert node.ends().exit_code == (143 if verb == "terminate" else 137)
+
+
+def test_freezing_what_has_gone_is_no_error(node: Node) -> None:
+    """Both verbs take that calmly."""
+    pilot = node.start(SHORT)
+    node.runtime.remove(node.ends())
+    node.runtime.freeze(pilot)
+    node.runtime.thaw(pilot)
+
+
+def test_a_pilot_has_the_image_and_memory_it_was_started_with(node: Node) -> None:
+    """Also when the very image is named."""
+    first = node.start(SLEEPER)
+    assert first.image_id.startswith("sha256:")
+    assert first.memory == SLEEPER.memory
+    node.runtime.start(SLEEPER, first.image_id)
+    assert {pilot.image_id for pilot in node.runtime.pilots()} == {first.image_id}
+
+
+def test_the_host_is_measured_beyond_the_cpu(node: Node) -> None:
+    """Memory, disk and the minute of the week are plausible; the rest may be absent."""
+    node.runtime.pilots()
+    sample = node.host.sample(node.clock.now())
+    assert 0 < sample.memory_available <= sample.memory_total
+    assert 0 < sample.disk_free <= sample.disk_total
+    assert 0 <= sample.minute_of_week < 7 * 1440
+    assert sample.own_memory is not None

@@ -63,7 +63,8 @@ class Service:
     @property
     def options(self) -> list[str]:
         """Where the files lie."""
-        return ["--rundir", str(self.rundir), "--logdir", str(self.folder / "log")]
+        state = ["--statedir", str(self.folder / "state")]
+        return ["--rundir", str(self.rundir), "--logdir", str(self.folder / "log"), *state]
 
     def run(self, *words: str, config: bool = False) -> subprocess.CompletedProcess[str]:
         """Run a verb."""
@@ -78,7 +79,7 @@ class Service:
 
         Asked in this process: the command in a tight loop would itself be a busy foreground.
         """
-        paths = Paths(self.config, self.rundir, self.folder)
+        paths = Paths(self.config, self.rundir, self.folder, self.folder)
         values: dict[str, Any] = json.loads(as_json(FileHandle(paths).snapshot()))
         return values
 

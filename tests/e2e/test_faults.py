@@ -21,7 +21,7 @@ from plancton.runtime.images import ImageKeeper
 from plancton.service.clock import SystemClock
 from tests.conftest import INSTANCE, until
 from tests.e2e.daemon import Daemon
-from tests.scenario.rig import Settings, Word
+from tests.scenario.rig import NoKeeper, Settings, Word
 
 pytestmark = pytest.mark.docker
 PILOTS = 3
@@ -63,7 +63,7 @@ class House:
         self.word = Word()
         self.images = ImageKeeper(daemon.url, clock)
         host = HostSampler(parent, lambda: "/")
-        world = World(self.runtime, host, self.images, self.settings, self.word, clock)
+        world = World(self.runtime, host, self.images, self.settings, self.word, clock, NoKeeper())
         self.engine = Engine(world, Identity("n", INSTANCE, "0", 1, clock.wall()))
         self.most = 0
 

@@ -47,7 +47,7 @@ def test_fills_the_node_shows_it_and_refills_an_exit(
     table = service.run("pilots").stdout
     assert all(name in table for name in containers.names())
     why = service.run("why").stdout
-    assert f"pilot ended pilot={victim}" in why
+    assert f"{victim} removed: it exited with code 137" in why
     assert json.loads(service.run("why", "--json").stdout)["now"]
     assert service.stop() == 0
 
@@ -244,7 +244,7 @@ def test_black_hole_backs_off_and_says_so(service: Service) -> None:
     """A pilot that exits at once is not hammered."""
     service.configure({"command": "false"})
     service.start()
-    until(lambda: any("backs off" in line for line in service.status()["findings"]))
+    until(lambda: any(f["code"] == "backoff" for f in service.status()["findings"]))
     time.sleep(3)
     assert service.status()["spawned"] <= 2 * CORES
     assert service.status()["ended"][0]["exit_code"] == 1

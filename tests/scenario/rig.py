@@ -7,7 +7,9 @@ from typing import Any
 from plancton.config.schema import Config
 from plancton.config.state import ConfigState
 from plancton.engine.engine import Engine, World
-from plancton.engine.model import Mode, Snapshot
+from plancton.engine.memory import Memory
+from plancton.engine.model import Mode
+from plancton.engine.snapshot import Snapshot
 from plancton.engine.view import Identity
 from plancton.runtime.simulated import SimulatedNode
 
@@ -45,6 +47,17 @@ class Word:
         self.value = Mode.ACTIVE
 
 
+class NoKeeper:
+    """Keeps nothing."""
+
+    def load(self) -> Memory:
+        """Return an empty memory."""
+        return Memory()
+
+    def save(self, memory: Memory) -> None:
+        """Forget it."""
+
+
 class Rig:
     """An engine, its node, and time."""
 
@@ -58,7 +71,7 @@ class Rig:
     def new_engine(self) -> Engine:
         """Return a fresh engine on the same node, as after a crash."""
         node = self.node
-        world = World(node, node, node, self.settings, self.word, node)
+        world = World(node, node, node, self.settings, self.word, node, node)
         return Engine(world, Identity("n", "t", "0", 1, node.wall()), (self.seen.append,))
 
     def run(self, seconds: float) -> None:
@@ -81,5 +94,8 @@ class Rig:
 
     def said(self, text: str) -> bool:
         """Whether the newest findings or any event say *text*."""
-        lines = [*self.latest.findings, *(event.text for event in self.latest.events)]
+        lines = [
+            *(f.text for f in self.latest.findings),
+            *(event.text for event in self.latest.events),
+        ]
         return any(text in line for line in lines)

@@ -81,22 +81,40 @@ def test_restart_adopts_pilots_and_neither_leaks_nor_doubles() -> None:
     assert rig.running == 4
 
 
-def test_eviction_gives_the_machine_back_and_recovers() -> None:
-    """The owner takes the node: pilots go one by one; it is left: they come back."""
+def test_the_machine_is_given_back_and_taken_again() -> None:
+    """The owner takes the node: pilots are frozen, then end; it is left: new ones come."""
     rig = Rig(4)
     rig.node.lifetime = lambda _: 1e9
     rig.run(30)
     rig.node.foreground = 4.0
-    rig.run(100)
+    rig.run(30)
     assert rig.running == 4
-    rig.run(60)
-    assert rig.running == 3
-    rig.run(600)
+    rig.run(20)
     assert rig.running == 0
-    assert rig.latest.evicted == 4
+    assert [p.state for p in rig.latest.pilots] == ["frozen"] * 4
+    rig.run(125)
+    assert rig.latest.pilots == ()
+    assert (rig.latest.frozen, rig.latest.evicted) == (4, 4)
     rig.node.foreground = 0.0
-    rig.run(120)
+    rig.run(80)
     assert rig.running == 4
+
+
+def test_a_short_absence_is_slept_through() -> None:
+    """The owner works for a minute: the same pilots go on afterwards, nothing is lost."""
+    rig = Rig(4)
+    rig.node.lifetime = lambda _: 1e9
+    rig.run(30)
+    before = [pilot.id for pilot in rig.node.running()]
+    rig.node.foreground = 4.0
+    rig.run(60)
+    assert rig.running == 0
+    rig.node.foreground = 0.0
+    rig.run(6)
+    assert [pilot.id for pilot in rig.node.running()] == before
+    assert rig.latest.evicted == 0
+    assert rig.latest.ledger.total.frozen == 4
+    assert rig.latest.ledger.total.lost == 0
 
 
 def test_a_short_burst_kills_nobody() -> None:
@@ -166,7 +184,7 @@ def test_black_hole_profile_backs_off_and_recovers() -> None:
     rig.node.exit_code = 1
     rig.run(3600)
     assert rig.node.started < 20
-    assert rig.said("backs off for")
+    assert rig.said("default waits for")
     rig.node.lifetime = lambda _: 600.0
     rig.run(1000)
     assert rig.running == 4

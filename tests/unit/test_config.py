@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from plancton.config import legacy
 from plancton.config.load import ConfigError, ConfigFile, load, load_text
-from plancton.config.policy import maximum
+from plancton.config.policy import evaluate
 from plancton.config.schema import Config, Profile
 from plancton.config.units import format_duration, parse_duration, parse_size
 from plancton.config.write import json_schema, reference, to_yaml
@@ -32,7 +32,7 @@ def test_empty_files_are_the_defaults(text: str) -> None:
     """Busybox sleeping for a minute, one pilot a core: never zero, never unprotected."""
     config = load_text(text, "f").config
     assert config == Config()
-    assert maximum(config, {"ncpus": 4, "ram_bytes": 1, "swap_bytes": 0}) == 4
+    assert evaluate(config, {"ncpus": 4, "ram_bytes": 1, "swap_bytes": 0}).maximum == 4
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,9 @@ def test_0_6_0_defaults_and_keys() -> None:
     config, pilot = loaded.config, loaded.config.pilots[0]
     assert loaded.legacy
     assert (config.node.interval, config.image.refresh) == (30, 43200)
-    assert (config.protect.evict_after, config.protect.hold_after_eviction) == (120, 60)
+    protect = config.protect
+    assert (protect.freeze_after, protect.evict_after) == (30, 90)
+    assert protect.hold_after_eviction == 60
     assert (config.spawn.maximum.text, config.spawn.per_tick) == ("ncpus - 2", 4)
     assert (pilot.ttl, pilot.image, pilot.command) == (3600, "busybox", ("/bin/sleep", "60"))
     assert (pilot.memory, pilot.swap, pilot.user, pilot.cpus) == (2_000_000_000, 0, "0:0", 1)

@@ -96,7 +96,8 @@ def test_a_snapshot_that_cannot_be_written_is_said_once(
 ) -> None:
     """A full disk stops nothing, and the last whole file stays."""
     rig = Rig(1)
-    rig.engine.subscribers = (SnapshotFile(tmp_path / "gone" / "snapshot.json"),)
+    (tmp_path / "file").touch()
+    rig.engine.subscribers = (SnapshotFile(tmp_path / "file" / "snapshot.json"),)
     rig.run(10)
     assert rig.running == 1
     assert [r.message for r in caplog.records].count(

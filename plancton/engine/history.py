@@ -1,0 +1,79 @@
+"""The node's own past at falling resolution: a day in constant memory. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+METRICS = ("cpu", "foreground", "load", "mem", "disk", "pilots", "frozen")
+"""What is kept: cores busy, cores of the foreground, load average, bytes of memory and disk
+free, pilots running and frozen."""
+
+LEVELS = ((5.0, 60), (60.0, 60), (300.0, 288))
+"""Seconds a row, and rows kept: five minutes, an hour, a day."""
+
+SPANS = {"5m": 300.0, "30m": 1800.0, "1h": 3600.0, "12h": 43200.0, "1d": 86400.0}
+"""Spans over which expressions know means, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Means over one step of time."""
+
+    at: float
+    """Its begin, seconds of the epoch."""
+    seconds: float
+    """How much of it was seen."""
+    values: tuple[float, ...]
+    """One mean for each metric."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Rows of each level, oldest first."""
+
+    levels: tuple[tuple[Row, ...], ...] = ((), (), ())
+
+    def add(self, wall: float, seconds: float, values: tuple[float, ...]) -> History:
+        """Return the history with *values* that held for the *seconds* before *wall*."""
+        pairs = zip(self.levels, LEVELS, strict=True)
+        return History(
+            tuple(_add(rows, *level, wall, seconds, values) for rows, level in pairs),
+        )
+
+    def mean(self, metric: str, span: float, wall: float) -> float | None:
+        """Return the mean of a metric over the last *span* seconds, as far as they were seen.
+
+        Rows count by how much of them was seen; None if nothing was.
+        """
+        index = METRICS.index(metric)
+        rows = next(
+            (rows for rows, (step, count) in zip(self.levels, LEVELS, strict=True)
+             if step * count >= span),
+            self.levels[-1],
+        )  # fmt: skip
+        within = [row for row in rows if wall - span < row.at + row.seconds and row.at <= wall]
+        seen = sum(row.seconds for row in within)
+        if not seen:
+            return None
+        return sum(row.values[index] * row.seconds for row in within) / seen
+
+
+def _add(
+    rows: tuple[Row, ...],
+    step: float,
+    count: int,
+    wall: float,
+    seconds: float,
+    values: tuple[float, ...],
+) -> tuple[Row, ...]:
+    begin = wall - wall % step
+    last = rows[-1] if rows else None
+    # A wall clock that was set back adds to the last row, rather than to rows out of order.
+    if last is None or begin > last.at:
+        return (*rows[-count + 1 :], Row(begin, min(seconds, step), values))
+    both = last.seconds + seconds
+    means = tuple(
+        (old * last.seconds + new * seconds) / both
+        for old, new in zip(last.values, values, strict=True)
+    )
+    return (*rows[:-1], Row(last.at, min(both, step), means))

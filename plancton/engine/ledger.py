@@ -1,0 +1,83 @@
+"""What the node's owner lent, and what it cost. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+_Number = TypeVar("_Number", int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Sums over some time. Accounts add up with ``+``."""
+
+    seconds: float = 0.0
+    """Time observed."""
+    harvested: float = 0.0
+    """Core-seconds used by pilots."""
+    missed: Mapping[str, float] = field(default_factory=dict)
+    """Core-seconds that nobody used, by why pilots did not."""
+    stalled: Mapping[str, float] = field(default_factory=dict)
+    """Seconds in which some task waited for cpu, memory or io while pilots ran, by resource."""
+    started: int = 0
+    ended: Mapping[str, int] = field(default_factory=dict)
+    """Pilots that are gone, by why."""
+    frozen: int = 0
+    """Times a pilot was frozen."""
+    evicted: int = 0
+    reaction: float = 0.0
+    """Seconds from the begin of pressure to each freeze and eviction, together."""
+    reaction_max: float = 0.0
+    """The longest of them."""
+    lost: float = 0.0
+    """Core-seconds of evicted pilots since their start or last checkpoint."""
+
+    def __add__(self, other: Account) -> Account:
+        """Return the sums of both."""
+        return Account(
+            seconds=self.seconds + other.seconds,
+            harvested=self.harvested + other.harvested,
+            missed=_sum(self.missed, other.missed),
+            stalled=_sum(self.stalled, other.stalled),
+            started=self.started + other.started,
+            ended=_sum(self.ended, other.ended),
+            frozen=self.frozen + other.frozen,
+            evicted=self.evicted + other.evicted,
+            reaction=self.reaction + other.reaction,
+            reaction_max=max(self.reaction_max, other.reaction_max),
+            lost=self.lost + other.lost,
+        )
+
+    @property
+    def idle(self) -> float:
+        """Core-seconds that the foreground left."""
+        return self.harvested + sum(self.missed.values())
+
+    @property
+    def share(self) -> float | None:
+        """Part of what the foreground left that was harvested; None if it left nothing."""
+        return self.harvested / self.idle if self.idle > 0 else None
+
+
+def _sum(a: Mapping[str, _Number], b: Mapping[str, _Number]) -> dict[str, _Number]:
+    return {key: a[key] + b[key] if key in a and key in b else c for key, c in {**a, **b}.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Accounts of this day, by the node's own clock, and of all time."""
+
+    day: str = ""
+    today: Account = Account()
+    total: Account = Account()
+    since_wall: float = 0.0
+
+    def book(self, entry: Account, day: str, wall: float) -> Ledger:
+        """Return the ledger after *entry*, which belongs to *day*."""
+        today = self.today if day == self.day else Account()
+        since = self.since_wall or wall
+        return replace(
+            self, day=day, today=today + entry, total=self.total + entry, since_wall=since
+        )

@@ -1,0 +1,22 @@
+"""What an engine keeps beyond its own life. Losing it costs figures, never a pilot. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from plancton.engine.history import History
+from plancton.engine.ledger import Ledger
+from plancton.engine.model import Rollout
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The node's past, its accounts, which images were good, and what each profile had."""
+
+    history: History = field(default_factory=History)
+    ledger: Ledger = field(default_factory=Ledger)
+    rollouts: Mapping[str, Rollout] = field(default_factory=dict)
+    used: Mapping[str, float] = field(default_factory=dict)
+    wall: float = 0.0
+    """When it was written."""

@@ -1,0 +1,259 @@
+"""The working set of one decision: what is known, and what was decided so far. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from math import exp
+
+from plancton.config import schema
+from plancton.engine.model import (
+    Action,
+    Alarm,
+    CpuLoad,
+    Decision,
+    Freeze,
+    Frozen,
+    Kill,
+    Mode,
+    Observation,
+    Pilot,
+    PilotState,
+    Policy,
+    Protection,
+    Remove,
+    Spawn,
+    State,
+    Step,
+    Terminate,
+    Thaw,
+)
+from plancton.engine.reasons import EVICTIONS, Code, Reason, because
+from plancton.engine.signals import alarms, attend
+
+ENDS_WHEN_EMPTY = (Mode.STOPPING, Mode.ENDING, Mode.FORCED)
+FADE = 3600.0
+"""Seconds over which the cores a profile had are remembered for its share."""
+JUST_SAVED = 60.0
+"""Seconds for which a checkpoint makes a pilot the preferred victim."""
+_STRICT_START, _STRICT_FREEZE = 0.8, 0.25
+"""Parts of a pilot's cores, without the idle class: start and thaw later, freeze sooner. There
+a pilot takes cores from the foreground, which then looks smaller than it would be."""
+
+
+class Round:
+    """One decision under way."""
+
+    def __init__(self, observation: Observation, policy: Policy, state: State, now: float) -> None:
+        """Start from the state, without what concerns pilots that have gone."""
+        self.seen, self.policy, self.now, self.state = observation, policy, now, state
+        present = {pilot.id for pilot in observation.pilots}
+        self.endings = {id_: end for id_, end in state.endings.items() if id_ in present}
+        self.frozen = {
+            pilot.id: state.frozen.get(pilot.id, Frozen(because(Code.ADOPTED_FROZEN), now))
+            for pilot in observation.pilots
+            if pilot.frozen
+        }
+        self.handled = state.handled & present
+        self.backoffs, self.rollouts, self.kept = (
+            dict(state.backoffs),
+            dict(state.rollouts),
+            dict(state.kept),
+        )
+        self.overcommitted_since, self.room_since = state.overcommitted_since, state.room_since
+        self.watches = attend(alarms(observation, policy), state.watches, now)
+        self.refresh: set[str] = set()
+        self.actions: list[Action] = []
+        self.findings: list[Reason] = []
+        self.acted: set[str] = set()
+        self.used = self._used()
+
+    # --- what is decided ----------------------------------------------------------------
+
+    def act(self, action: Freeze | Thaw | Terminate | Kill | Remove) -> None:
+        """Decide an action on a pilot, which later rules then leave alone."""
+        self.actions.append(action)
+        self.acted.add(action.pilot.id)
+
+    def end(self, pilot: Pilot, reason: Reason) -> None:
+        """Ask a pilot to go; one that never started is removed."""
+        action = Remove if pilot.state is PilotState.CREATED else Terminate
+        self.act(action(pilot, reason))
+
+    def starts(self, profile: schema.Profile | None = None) -> list[schema.Profile]:
+        """Profiles of the pilots decided to start so far, one entry each."""
+        starts = [a.profile for a in self.actions if isinstance(a, Spawn)]
+        return [each for each in starts if profile is None or each.name == profile.name]
+
+    def alarmed(self, step: Step) -> list[Alarm]:
+        """Alarms that ask for *step* now, having lasted long enough."""
+        return [
+            watch.alarm
+            for watch in self.watches.values()
+            if watch.met
+            and watch.alarm.step is step
+            and self.now - watch.since >= watch.alarm.after
+        ]
+
+    # --- the pilots ---------------------------------------------------------------------
+
+    def live(self) -> list[Pilot]:
+        """Pilots that are there, youngest first, those about to go included."""
+        removed = self._objects(Remove)
+        live = [p for p in self.seen.pilots if p.live and p.id not in removed]
+        return sorted(live, key=lambda p: (p.created_at, p.id), reverse=True)
+
+    def running(self) -> list[Pilot]:
+        """Pilots that hold cores: live, and not frozen after this round."""
+        frozen, thawed = self._objects(Freeze), self._objects(Thaw)
+        return [p for p in self.live() if p.id not in frozen and (not p.frozen or p.id in thawed)]
+
+    def staying(self, pilots: Iterable[Pilot] | None = None) -> list[Pilot]:
+        """Those of the *pilots* that were not asked to go and not acted upon, youngest first."""
+        some = self.live() if pilots is None else pilots
+        return [p for p in some if p.id not in self.endings and p.id not in self.acted]
+
+    def victims(self) -> list[Pilot]:
+        """Pilots that may be frozen or ended, in this order.
+
+        Frozen ones first, then those that have just saved their work, then as configured.
+        """
+        least_lost = self.policy.protect.victim == "least-lost"
+
+        def rank(pilot: Pilot) -> tuple[bool, bool, float]:
+            saved = pilot.checkpoint_at is not None and (
+                self.now - pilot.checkpoint_at <= JUST_SAVED
+            )
+            return not pilot.frozen, not saved, pilot.lost(self.now) if least_lost else 0.0
+
+        return sorted(self.staying(), key=rank)
+
+    def evicting(self) -> bool:
+        """Whether an evicted pilot has not gone yet."""
+        return any(end.reason.code in EVICTIONS for end in self.endings.values())
+
+    def _objects(self, kind: type[Remove] | type[Freeze] | type[Thaw]) -> set[str]:
+        return {a.pilot.id for a in self.actions if isinstance(a, kind)}
+
+    # --- the node -----------------------------------------------------------------------
+
+    @property
+    def unprotected(self) -> bool:
+        """Whether nothing but our own reaction protects the foreground."""
+        return self.seen.host.protection is Protection.WEIGHT_ONLY
+
+    @property
+    def start_room(self) -> float:
+        """Part of a pilot's cores that must be free to start or thaw it."""
+        return _STRICT_START if self.unprotected else self.policy.spawn.min_room
+
+    @property
+    def freeze_room(self) -> float:
+        """Part of a pilot's cores that may be missing."""
+        return _STRICT_FREEZE if self.unprotected else self.policy.protect.evict_room
+
+    @property
+    def load(self) -> CpuLoad | None:
+        """What the foreground uses; without the idle class, at its worst."""
+        known = [load for load in (self.seen.load, self.seen.recent) if load is not None]
+        if self.unprotected:
+            return max(known, key=lambda load: load.foreground, default=None)
+        return self.seen.load
+
+    def room(self, pilots: Iterable[Pilot], load: CpuLoad | None = None) -> float | None:
+        """Cores free beside *pilots* and those starting, negative when overcommitted.
+
+        ``ceiling * cores - reserve - foreground - committed``; None while unmeasured.
+        """
+        load, limits = load or self.load, self.policy.spawn
+        if load is None:
+            return None
+        committed = cores(pilots) + cores(self.starts())
+        return limits.ceiling * load.ncpus - limits.reserve - load.foreground - committed
+
+    def memory_room(self) -> float:
+        """Bytes available beside what was promised to pilots and is not used by them yet."""
+        share = self.policy.spawn.memory_promise
+        pilots = sum(each.memory for each in self.live())
+        promised = share * (pilots + sum(each.memory for each in self.starts()))
+        own = self.seen.host.own_memory
+        return self.seen.host.memory_available - max(0.0, promised - (own or 0.0))
+
+    def _used(self) -> dict[str, float]:
+        """Core-seconds by profile, the older the less: ``u' = u d + cores FADE (1 - d)``."""
+        elapsed = self.now - (self.now if self.state.used_at is None else self.state.used_at)
+        left = exp(-max(0.0, elapsed) / FADE)
+        names = {profile.name for profile in self.policy.profiles}
+        running = self.running()
+        return {
+            name: self.state.used.get(name, 0.0) * left
+            + cores(p for p in running if p.profile == name) * FADE * (1 - left)
+            for name in names
+        }
+
+    # --- the end ------------------------------------------------------------------------
+
+    def decision(self) -> Decision:
+        """Close the round."""
+        left = [p for p in self.seen.pilots if p.state is not PilotState.REMOVING]
+        state = replace(
+            self.state,
+            watches=self.watches,
+            overcommitted_since=self.overcommitted_since,
+            room_since=self.room_since,
+            frozen=self.frozen,
+            endings=self.endings,
+            backoffs=self.backoffs,
+            rollouts=self.rollouts,
+            kept=self.kept,
+            handled=self.handled,
+            used=self.used,
+            used_at=self.now,
+        )
+        finished = self.seen.mode in ENDS_WHEN_EMPTY and not left
+        return Decision(
+            tuple(self.actions),
+            tuple(self.findings),
+            state,
+            finished,
+            frozenset(self.refresh),
+            self._wake_at(),
+        )
+
+    def _wake_at(self) -> float | None:
+        protect = self.policy.protect
+        times = [end.kill_at for end in self.endings.values()]
+        times += [p.deadline_at for p in self.staying() if p.deadline_at is not None]
+        times += [backoff.until for backoff in self.backoffs.values()]
+        times += [watch.since + watch.alarm.after for watch in self.watches.values()]
+        times += [watch.last + watch.alarm.recover for watch in self.watches.values()]
+        times += [frozen.since + protect.evict_after for frozen in self.frozen.values()]
+        times += [self.state.hold_until]
+        if self.overcommitted_since is not None:
+            times.append(self.overcommitted_since + freeze_after(self))
+            times.append(self.overcommitted_since + end_after(self))
+        if self.room_since is not None:
+            times.append(self.room_since + protect.thaw_after)
+        return min((at for at in times if at > self.now), default=None)
+
+
+def freeze_after(tick: Round) -> float:
+    """Seconds of overcommitment after which pilots are frozen."""
+    protect = tick.policy.protect
+    return protect.freeze_after_unprotected if tick.unprotected else protect.freeze_after
+
+
+def end_after(tick: Round) -> float:
+    """Seconds of overcommitment after which a pilot that cannot be frozen is ended."""
+    protect = tick.policy.protect
+    return protect.evict_after + (freeze_after(tick) if protect.freeze else 0.0)
+
+
+def cores(pilots: Iterable[Pilot] | Iterable[schema.Profile]) -> float:
+    """Cores promised to these pilots."""
+    return sum(pilot.cpus for pilot in pilots)
+
+
+def of(pilots: Iterable[Pilot], profile: schema.Profile) -> list[Pilot]:
+    """Those of the *pilots* that belong to the profile."""
+    return [pilot for pilot in pilots if pilot.profile == profile.name]

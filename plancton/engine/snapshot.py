@@ -1,0 +1,135 @@
+"""What the engine publishes: one frozen snapshot a tick, the same for every view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from plancton.engine.ledger import Ledger
+from plancton.engine.model import CpuLoad, HostSample, ImageStatus, Mode, Protection
+from plancton.engine.reasons import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The engine's record of a pilot that is gone."""
+
+    id: str
+    name: str
+    profile: str
+    exit_code: int | None
+    oom_killed: bool
+    lifetime: float | None
+    reason: str
+    log: str
+    """Its last lines."""
+    ended_wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the engine's diary."""
+
+    wall: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why nothing more is done now."""
+
+    code: str
+    values: Mapping[str, Value]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One decision: what was done to whom, or what is waited for, and why."""
+
+    wall: float
+    did: str
+    """started, frozen, thawed, asked to end, killed, removed; or waiting."""
+    subject: str
+    """Name of the pilot or profile; empty: the node."""
+    code: str
+    values: Mapping[str, Value]
+    text: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalView:
+    """One signal as people see it."""
+
+    name: str
+    reading: str
+    limits: str
+    """What it may do, and when; "off" if nothing."""
+    acts: str = ""
+    """What it does now: stop, freeze or evict; empty: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class PilotView:
+    """A pilot as people see it."""
+
+    id: str
+    name: str
+    profile: str
+    state: str
+    age: float
+    """Seconds since its start, or since its creation if it has not started."""
+    ttl_left: float | None
+    cpus: float
+    cpu: float | None
+    """Cores used since the last tick."""
+    memory: int = 0
+    image_id: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One moment of the engine, as every view shows it."""
+
+    node: str
+    instance: str
+    version: str
+    pid: int
+    started_wall: float
+    wall: float
+    tick: int
+    mode: Mode
+    degraded: str
+    """Why the node cannot be observed; empty when it can."""
+    protection: Protection
+    protection_note: str
+    """How to get the full protection; empty if it is there."""
+    load: CpuLoad | None
+    host: HostSample | None
+    maximum: int
+    committed: float
+    room: float | None
+    pilots: tuple[PilotView, ...]
+    findings: tuple[Finding, ...]
+    decisions: tuple[Decided, ...]
+    signals: tuple[SignalView, ...]
+    ledger: Ledger
+    policy: Mapping[str, float]
+    """Every name that expressions may use, with its value."""
+    warnings: tuple[str, ...]
+    """Things the administrator should mend: config, image, disk."""
+    events: tuple[Event, ...]
+    ended: tuple[Ended, ...]
+    config_source: str
+    config_error: str
+    config_revision: int
+    images: Mapping[str, ImageStatus]
+    requests: int
+    """Requests to Docker by the engine since its start."""
+    spawned: int
+    evicted: int
+    frozen: int
+    """Times a pilot was frozen."""
+    interval: float

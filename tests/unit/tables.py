@@ -1,0 +1,98 @@
+"""Observations, policies and decisions in few words, for tables of cases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from plancton.config import schema
+from plancton.engine.decide import decide
+from plancton.engine.model import (
+    CpuLoad,
+    Decision,
+    HostSample,
+    ImageStatus,
+    Mode,
+    Observation,
+    Outcome,
+    Pilot,
+    PilotState,
+    Policy,
+    Protection,
+    Spawn,
+    State,
+)
+from plancton.engine.reasons import Code
+from plancton.engine.settle import settle
+
+NOW = 10_000.0
+HOST = HostSample(
+    NOW,
+    4,
+    0.0,
+    0.0,
+    memory_total=64 * 10**9,
+    memory_available=60 * 10**9,
+    disk_free=10**11,
+    disk_total=10**12,
+    protection=Protection.IDLE,
+    own_memory=0,
+)
+PROFILE = schema.Profile()
+HERE = {PROFILE.image: ImageStatus(id="sha256:1")}
+
+
+def pilot(name: str, **fields: Any) -> Pilot:
+    """Return a pilot running since 100 s with an hour to live, changed by *fields*."""
+    values: dict[str, Any] = {
+        "state": PilotState.RUNNING,
+        "created_at": NOW - 100,
+        "started_at": NOW - 100,
+        "deadline_at": NOW + 3600,
+    }
+    return Pilot(name, f"plancton-{name}", "default", **{"cpus": 1.0, **values, **fields})
+
+
+def look(
+    *pilots: Pilot, foreground: float = 0.0, mode: Mode = Mode.ACTIVE, ncpus: int = 4, **fields: Any
+) -> Observation:
+    """Return an observation of a node with these pilots and this foreground."""
+    load = CpuLoad(ncpus, foreground, 0.0, ncpus - foreground, 10.0)
+    values = {"host": HOST, "load": load, "images": HERE, "mode": mode, **fields}
+    return Observation(pilots, **values)
+
+
+def policy(maximum: int = 4, *profiles: schema.Profile, **spawn: Any) -> Policy:
+    """Return a policy with the defaults but for these."""
+    return Policy(profiles or (PROFILE,), schema.Spawn(**spawn), schema.Protect(), maximum)
+
+
+def guarded(maximum: int = 4, **protect: Any) -> Policy:
+    """Return a policy with these settings of protection."""
+    return replace(policy(maximum), protect=schema.Protect.model_validate(protect))
+
+
+def run(
+    seen: Observation, rules: Policy | None = None, state: State | None = None, now: float = NOW
+) -> Decision:
+    """Decide with defaults."""
+    return decide(seen, rules or policy(), state or State(), now)
+
+
+def kinds(decision: Decision) -> list[str]:
+    """Return the actions' names and whom they concern."""
+    return [
+        type(a).__name__ + ("" if isinstance(a, Spawn) else f" {a.pilot.id}")
+        for a in decision.actions
+    ]
+
+
+def codes(decision: Decision) -> list[Code]:
+    """Return the codes of the findings."""
+    return [finding.code for finding in decision.findings]
+
+
+def carry_out(decision: Decision, rules: Policy, now: float, error: str = "") -> State:
+    """Return the state after all actions of a decision were done, or failed."""
+    outcomes = [Outcome(action, error=error) for action in decision.actions]
+    return settle(decision.state, outcomes, rules, now)
