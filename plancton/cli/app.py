@@ -10,6 +10,7 @@ import typer
 
 from plancton import __version__
 from plancton.cli import config as config_verbs
+from plancton.cli import simulate
 from plancton.cli.options import (
     ConfDir,
     ConfigOption,
@@ -34,6 +35,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(config_verbs.app, name="config")
+for verb in (simulate.simulate, simulate.record, simulate.demo):
+    app.command()(verb)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ def explain(error: Exception) -> int | None:
     from plancton.engine.handle import NotRunningError
     from plancton.engine.ports import ActionError, RuntimeUnavailableError
     from plancton.service.lock import LockedError
+    from plancton.simulation.trace import TraceError
 
     match error:
         case NotRunningError():
@@ -24,7 +25,7 @@ def explain(error: Exception) -> int | None:
                 "see plancton status, or give this one its own node.instance and --rundir",
                 REFUSED,
             )
-        case ConfigError() | RuntimeUnavailableError() | ActionError():
+        case ConfigError() | RuntimeUnavailableError() | ActionError() | TraceError():
             return _say(str(error), REFUSED)
         case ExpressionError():
             return _say(str(error), REFUSED)

@@ -308,13 +308,13 @@ class Protect(_Model):
 
     freeze: bool = True
     """Freeze pilots before they are ended; false: for pilots that cannot bear it."""
-    freeze_after: Annotated[Duration, Field(ge=0)] = 30.0
+    freeze_after: Annotated[Duration, Field(ge=0)] = 120.0
     """How long the CPU must be overcommitted before the youngest pilots are frozen."""
     freeze_after_unprotected: Annotated[Duration, Field(ge=0)] = 1.0
     """The same where the idle class does not protect the foreground meanwhile."""
     thaw_after: Annotated[Duration, Field(ge=0)] = 2.0
     """How long there must be room again before frozen pilots go on, the oldest first."""
-    evict_after: Annotated[Duration, Field(ge=0)] = 120.0
+    evict_after: Annotated[Duration, Field(ge=0)] = 600.0
     """How long a pilot stays frozen before it is ended."""
     hold_after_eviction: Annotated[Duration, Field(ge=0)] = 60.0
     """How long nothing is started after an eviction."""

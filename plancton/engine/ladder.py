@@ -19,10 +19,8 @@ def thaw(tick: Round) -> None:
     if not frozen or any(w.alarm.step >= Step.FREEZE for w in tick.watches.values()):
         tick.room_since = None
         return
-    loads = [load for load in (tick.seen.load, tick.seen.recent) if load is not None]
-    calmest = min(loads, key=lambda load: load.foreground, default=None)
-    room = tick.room(tick.running(), calmest)
-    if room is None or room < tick.start_room * frozen[0].cpus:
+    room = tick.room(tick.running(), tick.calm)
+    if room is None or not tick.fits(frozen[0].cpus, room):
         tick.room_since = None
         return
     if tick.room_since is None:
@@ -30,7 +28,7 @@ def thaw(tick: Round) -> None:
     if tick.now - tick.room_since < tick.policy.protect.thaw_after:
         return
     for pilot in frozen:
-        if room < tick.start_room * pilot.cpus:
+        if not tick.fits(pilot.cpus, room):
             return
         tick.act(Thaw(pilot, because(Code.THAW, room=room)))
         room -= pilot.cpus
@@ -63,10 +61,7 @@ def freeze(tick: Round) -> None:
     victims, load = _freezable(tick), tick.load
     ours = [p for p in tick.running() if p.id not in tick.endings]
     room = tick.room(ours)
-    if room is None or load is None or not victims:
-        tick.overcommitted_since = None
-        return
-    if room >= -tick.freeze_room * victims[0].cpus:
+    if room is None or load is None or not (victims and tick.crowded(victims[0], room)):
         tick.overcommitted_since = None
         return
     if tick.overcommitted_since is None:
@@ -93,7 +88,7 @@ def freeze(tick: Round) -> None:
 
 def _freeze_excess(tick: Round, victims: list[Pilot], room: float, reason: Reason) -> None:
     for pilot in victims:
-        if room >= -tick.freeze_room * pilot.cpus:
+        if not tick.crowded(pilot, room):
             return
         tick.act(Freeze(pilot, reason))
         room += pilot.cpus

@@ -36,9 +36,12 @@ FADE = 3600.0
 """Seconds over which the cores a profile had are remembered for its share."""
 JUST_SAVED = 60.0
 """Seconds for which a checkpoint makes a pilot the preferred victim."""
-_STRICT_START, _STRICT_FREEZE = 0.8, 0.25
-"""Parts of a pilot's cores, without the idle class: start and thaw later, freeze sooner. There
-a pilot takes cores from the foreground, which then looks smaller than it would be."""
+HEADROOM, SATURATED = 0.5, 0.25
+"""Cores that stay free beside pilots without the idle class, and below which the node is full.
+
+There a pilot takes cores from the foreground, which then looks smaller than it would be. So
+some are always left, and as soon as they are used up the foreground may want more.
+"""
 
 
 class Round:
@@ -142,23 +145,34 @@ class Round:
         """Whether nothing but our own reaction protects the foreground."""
         return self.seen.host.protection is Protection.WEIGHT_ONLY
 
-    @property
-    def start_room(self) -> float:
-        """Part of a pilot's cores that must be free to start or thaw it."""
-        return _STRICT_START if self.unprotected else self.policy.spawn.min_room
+    def fits(self, cpus: float, room: float) -> bool:
+        """Say whether a pilot of so many cores may run in this *room*."""
+        if self.unprotected:
+            return room >= cpus + HEADROOM
+        return room >= self.policy.spawn.min_room * cpus
 
-    @property
-    def freeze_room(self) -> float:
-        """Part of a pilot's cores that may be missing."""
-        return _STRICT_FREEZE if self.unprotected else self.policy.protect.evict_room
+    def crowded(self, victim: Pilot, room: float) -> bool:
+        """Say whether the pilots are promised too much: *victim*, or one like it, has to go."""
+        if self.unprotected and self.load is not None:
+            return self.load.idle < SATURATED
+        return room < -self.policy.protect.evict_room * victim.cpus
 
     @property
     def load(self) -> CpuLoad | None:
         """What the foreground uses; without the idle class, at its worst."""
-        known = [load for load in (self.seen.load, self.seen.recent) if load is not None]
         if self.unprotected:
-            return max(known, key=lambda load: load.foreground, default=None)
+            return max(self._loads(), key=lambda load: load.foreground, default=None)
         return self.seen.load
+
+    @property
+    def calm(self) -> CpuLoad | None:
+        """What the foreground uses, as soon as it uses less; without the idle class, surely."""
+        if self.unprotected:
+            return self.load
+        return min(self._loads(), key=lambda load: load.foreground, default=None)
+
+    def _loads(self) -> list[CpuLoad]:
+        return [load for load in (self.seen.load, self.seen.recent) if load is not None]
 
     def room(self, pilots: Iterable[Pilot], load: CpuLoad | None = None) -> float | None:
         """Cores free beside *pilots* and those starting, negative when overcommitted.

@@ -12,6 +12,8 @@ from plancton.engine.round import FADE, Round, cores, of
 KEEP_FREE, KEEP_AGAIN = 600.0, 3600.0
 """Seconds for which free cores are kept for a large profile that is owed its share, and until
 they may be kept for it again."""
+_FORESIGHT = FADE / 10
+"""Seconds for which the cores that a profile has now count beside those it had."""
 _OWED = 0.5
 """Part of the others' share below which a profile is owed."""
 
@@ -65,7 +67,7 @@ def _pressed(tick: Round) -> Reason | None:
             return watch.alarm.reason
         over = watch.last + watch.alarm.recover - tick.now
         return because(Code.RECOVERING, left_s=over, why=str(watch.alarm.reason))
-    frozen = sum(p.frozen for p in tick.staying())
+    frozen = len(tick.live()) - len(tick.running())
     if frozen:
         return because(Code.FROZEN_FIRST, frozen=frozen)
     if left > 0:
@@ -86,7 +88,7 @@ def _limit(tick: Round) -> Reason | None:
 def _had(tick: Round, profile: schema.Profile) -> float:
     """Return what a profile had lately and has now, relative to its share."""
     now = cores(of(tick.running(), profile)) + cores(tick.starts(profile))
-    return (tick.used[profile.name] + now * FADE) / profile.share
+    return (tick.used[profile.name] + now * _FORESIGHT) / profile.share
 
 
 def _kept_free(
@@ -98,7 +100,7 @@ def _kept_free(
         if reason is None or reason.code is not Code.NO_ROOM:
             continue
         empty = tick.room(())
-        fits = empty is not None and empty >= tick.start_room * profile.cpus
+        fits = empty is not None and tick.fits(profile.cpus, empty)
         if not fits or owed >= _OWED * _had(tick, able):
             continue
         since = tick.kept.setdefault(profile.name, tick.now)
@@ -129,7 +131,7 @@ def _blocked(tick: Round, profile: schema.Profile) -> Reason | None:
 
 def _no_cores(tick: Round, profile: schema.Profile) -> Reason | None:
     room, load = tick.room(tick.running()), tick.load
-    if room is None or load is None or room >= tick.start_room * profile.cpus:
+    if room is None or load is None or tick.fits(profile.cpus, room):
         return None
     return because(
         Code.NO_ROOM,

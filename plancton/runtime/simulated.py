@@ -54,7 +54,7 @@ class SimulatedNode:
         self.down = self.refuses = ""
         """Reasons why the engine is away, and why it refuses to start a container."""
         self.hangs_on_start = self.keeps_exited = self.cannot_freeze = False
-        self.wall_step = 0.0
+        self.epoch, self.wall_step = 1_700_000_000.0, 0.0
         self.started = 0
         self.ended: set[str] = set()
         """Ends not yet reported; ``take_ended`` is the event stream."""
@@ -70,11 +70,16 @@ class SimulatedNode:
 
     def wall(self) -> float:
         """Return the wall clock, which tests may step."""
-        return 1_700_000_000.0 + self._now + self.wall_step
+        return self.epoch + self._now + self.wall_step
 
     def day(self) -> str:
         """Return the day, in UTC."""
         return str(int(self.wall() // 86400))
+
+    @property
+    def own_total(self) -> float:
+        """Core-seconds of all pilots ever."""
+        return self._own
 
     def take_ended(self) -> frozenset[str]:
         """Return the IDs of containers that ended since the last call."""

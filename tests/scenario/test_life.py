@@ -83,7 +83,7 @@ def test_restart_adopts_pilots_and_neither_leaks_nor_doubles() -> None:
 
 def test_the_machine_is_given_back_and_taken_again() -> None:
     """The owner takes the node: pilots are frozen, then end; it is left: new ones come."""
-    rig = Rig(4)
+    rig = Rig(4, protect={"freeze_after": "30s", "evict_after": "120s"})
     rig.node.lifetime = lambda _: 1e9
     rig.run(30)
     rig.node.foreground = 4.0
@@ -102,7 +102,7 @@ def test_the_machine_is_given_back_and_taken_again() -> None:
 
 def test_a_short_absence_is_slept_through() -> None:
     """The owner works for a minute: the same pilots go on afterwards, nothing is lost."""
-    rig = Rig(4)
+    rig = Rig(4, protect={"freeze_after": "30s", "evict_after": "120s"})
     rig.node.lifetime = lambda _: 1e9
     rig.run(30)
     before = [pilot.id for pilot in rig.node.running()]

@@ -39,6 +39,8 @@ HOST = HostSample(
     own_memory=0,
 )
 PROFILE = schema.Profile()
+PACE = {"freeze_after": "30s", "evict_after": "120s"}
+PROTECT = schema.Protect.model_validate(PACE)
 HERE = {PROFILE.image: ImageStatus(id="sha256:1")}
 
 
@@ -64,12 +66,12 @@ def look(
 
 def policy(maximum: int = 4, *profiles: schema.Profile, **spawn: Any) -> Policy:
     """Return a policy with the defaults but for these."""
-    return Policy(profiles or (PROFILE,), schema.Spawn(**spawn), schema.Protect(), maximum)
+    return Policy(profiles or (PROFILE,), schema.Spawn(**spawn), PROTECT, maximum)
 
 
 def guarded(maximum: int = 4, **protect: Any) -> Policy:
     """Return a policy with these settings of protection."""
-    return replace(policy(maximum), protect=schema.Protect.model_validate(protect))
+    return replace(policy(maximum), protect=schema.Protect.model_validate({**PACE, **protect}))
 
 
 def run(

@@ -146,17 +146,23 @@ def test_large_nodes_give_way_too(ncpus: int) -> None:
     assert len(run(seen, policy(ncpus), state).actions) == ncpus - 1
 
 
-def test_without_the_idle_class_freezing_is_quick_and_thresholds_are_strict() -> None:
-    """A pilot beside the foreground makes it look smaller: a quarter core too much is enough."""
+def test_without_the_idle_class_a_full_node_is_freed_at_once() -> None:
+    """A pilot beside the foreground makes it look smaller, so all give way, within a second."""
     bare = replace(HOST, protection=Protection.WEIGHT_ONLY)
-    now_busy = CpuLoad(4, 3.4, 1.0, 0.0, 1.0)
-    seen = look(OLD, foreground=1.0, host=bare, recent=now_busy)
+    full = CpuLoad(4, 2.1, 1.9, 0.0, 1.0)
+    seen = look(OLD, YOUNG, foreground=1.0, host=bare, recent=full)
     building = run(seen)
     assert kinds(building) == []
-    assert kinds(run(seen, state=building.state, now=NOW + 1)) == ["Freeze old"]
-    nearly = replace(seen, load=CpuLoad(4, 2.3, 0.0, 1.7, 10.0), recent=None)
-    assert [type(a) for a in run(nearly, policy(9)).actions] == []
-    assert [type(a) for a in run(replace(nearly, host=HOST), policy(9)).actions] == [Spawn]
+    due = run(seen, state=building.state, now=NOW + 1)
+    assert kinds(due) == ["Freeze young", "Freeze old"]
+
+
+def test_without_the_idle_class_some_of_the_node_stays_free() -> None:
+    """A core and a half must be free for a pilot of one core."""
+    bare = replace(HOST, protection=Protection.WEIGHT_ONLY)
+    seen = look(foreground=1.9, host=bare)
+    assert len(run(seen).actions) == 1
+    assert len(run(replace(seen, host=HOST)).actions) == 2
 
 
 # --- who goes first -------------------------------------------------------------------------
@@ -351,7 +357,10 @@ class Loop:
     def tick(self, foreground: float, seconds: float = 5.0) -> int:
         """Do one round; returns how many actions it took."""
         self.now += seconds
-        seen = look(*self.pilots, foreground=foreground, ncpus=self.ncpus, host=self.host)
+        promised = sum(p.cpus for p in self.pilots if not p.frozen)
+        own = min(promised, self.ncpus - foreground)
+        load = CpuLoad(self.ncpus, foreground, own, self.ncpus - foreground - own, 10.0)
+        seen = look(*self.pilots, host=self.host, load=load)
         decision = decide(seen, self.rules, self.state, self.now)
         self.state = carry_out(decision, self.rules, self.now)
         for action in decision.actions:

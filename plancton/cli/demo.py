@@ -1,0 +1,79 @@
+"""Plancton at work on a simulated node, for people who want to see it before they install it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from contextlib import suppress
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.text import Text
+
+from plancton.cli.render import pilots_text, status_text
+from plancton.config.schema import Config
+from plancton.engine.snapshot import Snapshot
+from plancton.simulation.run import Column, Simulation
+from plancton.simulation.show import plot
+from plancton.simulation.trace import synthetic
+
+_FRAMES = 8
+_SHOWN, _WIDTH = 6, 64
+
+
+def run(speed: float, seconds: float, cores: int) -> None:
+    """Show a working day of an office machine, *speed* times faster than time."""
+    seen: deque[Snapshot] = deque(maxlen=1)
+    trace = synthetic("day", cores)
+    simulation = Simulation(Config(), trace, name="demo", subscriber=seen.append)
+    columns: deque[Column] = deque(maxlen=_WIDTH)
+    console, began, shown = Console(), time.monotonic(), 0.0
+    with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:
+        node = simulation.node
+        start = node.now()
+        for _ in simulation.ticks():
+            wait = (node.now() - start) / speed - (time.monotonic() - began)
+            if time.monotonic() - began > seconds:
+                break
+            if seen and (wait > 0 or node.now() - start >= shown):
+                shown = node.now() - start + speed / _FRAMES
+                load = seen[0].load
+                if load is not None:
+                    columns.append(Column(load.foreground, load.own))
+                live.update(_frame(seen[0], columns, cores, speed), refresh=True)
+            if wait > 0:
+                time.sleep(min(wait, 1.0))
+
+
+def _line(text: str) -> Text:
+    return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def _frame(snapshot: Snapshot, columns: deque[Column], cores: int, speed: float) -> RenderableType:
+    clock = time.strftime("%a %H:%M:%S", time.gmtime(snapshot.wall))
+    head = Text.assemble(
+        ("SIMULATED", "bold reverse"),
+        ("  No container runs.", "bold"),
+        f"  {clock}, {speed:g} times faster than time\n",
+    )
+    status = [
+        line
+        for line in status_text(snapshot).splitlines()
+        if line.split()[0] in ("mode", "cpu", "pilots", "today", "why")
+    ]
+    table = pilots_text(snapshot).splitlines()
+    rest = len(table) - 1 - _SHOWN
+    more = [f"... and {rest} more"] * (rest > 0)
+    events = [event.text for event in snapshot.events][-4:]
+    parts: tuple[Text | str, ...] = (
+        plot(list(columns), cores, 6),
+        *status,
+        "",
+        *table[: 1 + _SHOWN],
+        *more,
+        "",
+        *events,
+    )
+    lines = [_line(part) if isinstance(part, str) else part for part in parts]
+    return Panel(Group(head, *lines), title="plancton demo", title_align="left")

@@ -1,0 +1,69 @@
+"""Write down what a node's owner does, for simulations."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from plancton.config.load import load
+from plancton.config.schema import Config
+from plancton.engine.model import HostSample
+from plancton.engine.ports import RuntimeUnavailableError
+from plancton.runtime.cgroup import ParentCgroup
+from plancton.runtime.connection import docker_url
+from plancton.runtime.docker import DockerRuntime
+from plancton.runtime.host import HostSampler
+from plancton.service.assemble import instance_of
+from plancton.service.clock import SystemClock
+from plancton.simulation.trace import Point, header, row
+
+
+def record(config: Path, output: Path, every: float, seconds: float) -> int:
+    """Write a row each *every* seconds until *seconds* are over or Ctrl-C; returns the rows.
+
+    CPU and memory of our own pilots are not the owner's and are left out; without Docker there
+    are none. FileExistsError if there is an *output* already.
+    """
+    try:
+        known = load(config).config
+    except FileNotFoundError:
+        known = Config()
+    clock, parent = SystemClock(), ParentCgroup(instance_of(known))
+    runtime = DockerRuntime(docker_url(known.node.docker), instance_of(known), clock, parent)
+    with suppress(RuntimeUnavailableError):
+        runtime.check()
+    runtime.close()
+    sampler = HostSampler(parent, lambda: runtime.data_root)
+    begin, rows = sampler.sample(clock.now()), 0
+    local = clock.wall() + time.localtime().tm_gmtoff
+    with output.open("x", encoding="utf-8") as file, suppress(KeyboardInterrupt):
+        file.write(header(begin.ncpus, begin.memory_total, local))
+        last = begin
+        while last.at - begin.at < seconds:
+            time.sleep(max(0.0, begin.at + (rows + 1) * every - clock.now()))
+            new = sampler.sample(clock.now())
+            file.write(row(_point(begin, last, new)))
+            file.flush()
+            last, rows = new, rows + 1
+        file.write(row(_point(begin, begin, last, at=last.at - begin.at)))
+    return rows + 1
+
+
+def _point(begin: HostSample, last: HostSample, new: HostSample, at: float | None = None) -> Point:
+    """Return what the owner did between two samples; it holds from the first of them on."""
+    span = new.at - last.at
+    own = (new.own_seconds or 0.0) - (last.own_seconds or 0.0)
+    busy = new.busy_seconds - last.busy_seconds
+    stalled = {name: each.percent for name, each in new.stalled.items()}
+    return Point(
+        at=last.at - begin.at if at is None else at,
+        foreground=min(float(new.ncpus), max(0.0, busy - own) / span),
+        memory=new.memory_total - new.memory_available - (new.own_memory or 0),
+        disk_free=new.disk_free,
+        users=new.users,
+        user_idle=-1.0 if new.user_idle is None else new.user_idle,
+        on_battery=int(new.on_battery or False),
+        stall_memory=stalled.get("memory", 0.0),
+        stall_io=stalled.get("io", 0.0),
+    )

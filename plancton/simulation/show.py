@@ -1,0 +1,108 @@
+"""Results of simulations as a table and as plots, for the terminal and as SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from plancton.config.units import format_duration
+from plancton.simulation.run import Column, Result
+
+OWNER, PILOTS, IDLE = "blue", "green", "bright_black"
+_EIGHTHS = " ▁▂▃▄▅▆▇█"
+
+
+def table(results: Sequence[Result]) -> Table:
+    """Return the figures of all runs side by side."""
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("", no_wrap=True, min_width=36)
+    for result in results:
+        shown.add_column(result.name, justify="right")
+    for name, values in _rows(results):
+        shown.add_row(name, *values)
+    return shown
+
+
+def _rows(results: Sequence[Result]) -> list[tuple[str, list[str]]]:
+    accounts = [result.account for result in results]
+    rows = [
+        ("harvested share of idle CPU", [_share(result.share) for result in results]),
+        ("foreground slowdown", [f"{result.slowdown:.3f}" for result in results]),
+        ("pilots started", [str(a.started) for a in accounts]),
+        ("times a pilot was frozen", [str(a.frozen) for a in accounts]),
+        ("pilots evicted", [str(a.evicted) for a in accounts]),
+        ("work lost, core-h", [f"{a.lost / 3600:.2f}" for a in accounts]),
+        ("longest reaction", [format_duration(a.reaction_max) for a in accounts]),
+    ]
+    causes = {cause for account in accounts for cause in account.missed}
+    for cause in sorted(causes, key=lambda c: -max(a.missed.get(c, 0) for a in accounts)):
+        hours = [f"{account.missed.get(cause, 0.0) / 3600:.2f}" for account in accounts]
+        if any(float(each) for each in hours):
+            rows.append((f"not harvested, core-h: {cause}", hours))
+    return rows
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{share:.3f}"
+
+
+def plot(columns: Sequence[Column], ncpus: int, height: int = 8) -> Text:
+    """Return stacked bars: the owner below, pilots on top of it, one column a part of time."""
+    text = Text(no_wrap=True)
+    for line in range(height, 0, -1):
+        low, high = (line - 1) * ncpus / height, line * ncpus / height
+        text.append(f"{high:5.1f} ┤" if line in (height, 1) else "      │", style="dim")
+        for column in columns:
+            text.append(*_cell(column, low, high))
+        text.append("\n")
+    return text
+
+
+def _cell(column: Column, low: float, high: float) -> tuple[str, str]:
+    """Return the character and style of one cell: what it is filled with, up to where."""
+    owner, both = column.foreground, column.foreground + column.own
+    size = high - low
+    if owner >= high - size / 16:
+        return "█", OWNER
+    if owner > low + size / 16:
+        part = _EIGHTHS[round(8 * (owner - low) / size)]
+        return part, f"{OWNER} on {PILOTS}" if both > owner + size / 4 else OWNER
+    if both > low + size / 16:
+        return _EIGHTHS[min(8, round(8 * (both - low) / size))], PILOTS
+    return "·", IDLE
+
+
+def picture(results: Sequence[Result]) -> Group:
+    """Return the whole answer: a plot for each run, and the table."""
+    trace = results[0].trace
+    long = format_duration(trace.seconds)
+    title = Text.assemble(
+        ("SIMULATED", "bold reverse"),
+        f" {trace.name}: {trace.ncpus} cores, {long}. ",
+        ("█", OWNER),
+        " owner ",
+        ("█", PILOTS),
+        " pilots ",
+        ("·", IDLE),
+        " idle\n",
+    )
+    parts: list[Text | Table] = [title]
+    for result in results:
+        speed = f"{result.speed:,.0f} times faster than time"
+        parts += [Text(f"{result.name} ({speed})", style="bold"), plot(result.columns, trace.ncpus)]
+    return Group(*parts, table(results))
+
+
+def print_results(results: Sequence[Result], svg: Path | None, file: IO[str] | None = None) -> None:
+    """Print the answer, and write it as SVG too if asked."""
+    Console(file=file, highlight=False).print(picture(results))
+    if svg is not None:
+        with Path("/dev/null").open("w") as nowhere:
+            paper = Console(record=True, width=100, file=nowhere, force_terminal=True)
+            paper.print(picture(results))
+            paper.save_svg(str(svg), title="plancton simulate")

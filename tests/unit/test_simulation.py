@@ -1,0 +1,129 @@
+"""Simulations: the same decisions, other time."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from plancton.cli.app import app
+from plancton.config.schema import Config
+from plancton.engine.model import Protection
+from plancton.simulation.run import Assumed, Simulation
+from plancton.simulation.trace import (
+    SYNTHETIC,
+    Point,
+    Trace,
+    TraceError,
+    header,
+    read,
+    row,
+    synthetic,
+)
+
+HOUR = Trace("hour", 4, 16e9, (Point(0, 1.0), Point(3600, 1.0)))
+LONG = Assumed(life=1e9, start_delay=0, start_cost=0)
+
+
+def test_a_constant_owner_leaves_three_of_four_cores() -> None:
+    """The result is what arithmetic says: 3 of 4 cores but for the first seconds."""
+    result = Simulation(Config(), HOUR, assumed=LONG).run(columns=60)
+    assert result.wanted == result.got == pytest.approx(3600)
+    assert result.share == pytest.approx(1.0, abs=0.005)
+    assert result.slowdown == 1.0
+    assert result.account.started == 3
+    assert [round(c.foreground, 3) for c in result.columns] == [1.0] * 60
+    assert result.columns[-1].own == pytest.approx(3.0)
+
+
+def test_without_protection_the_owner_pays() -> None:
+    """Until pilots are frozen, and only until then."""
+    points = (Point(0, 0.0), Point(600, 4.0), Point(660, 0.0), Point(1200, 0.0))
+    trace = Trace("burst", 4, 16e9, points)
+    bare = replace(LONG, protection=Protection.WEIGHT_ONLY)
+    result = Simulation(Config(), trace, assumed=bare).run()
+    assert 1.01 < result.slowdown < 1.1
+    assert result.account.frozen == 3
+    assert result.account.reaction_max < 5
+    assert Simulation(Config(), trace, assumed=LONG).run().slowdown == 1.0
+
+
+@pytest.mark.parametrize("name", SYNTHETIC)
+def test_every_synthetic_trace_runs_much_faster_than_time(name: str) -> None:
+    """And the owner is never slowed in the idle class."""
+    result = Simulation(Config(), synthetic(name, 4), name=name).run()
+    assert result.slowdown == 1.0
+    assert result.speed > 100
+    assert result.share is None or result.share > 0.3
+
+
+def test_the_same_seed_gives_the_same_day() -> None:
+    """Results can be compared."""
+    runs = [Simulation(Config(), synthetic("ramp", 4)).run().account for _ in range(2)]
+    assert runs[0] == runs[1]
+
+
+def test_a_trace_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """Every column, and the node's facts."""
+    points = (Point(0, 0.5, 1e9, 2e9, 1, 30.0, 1, 2.5, 3.5), Point(1.5, 0.25, 2e9))
+    path = tmp_path / "t.csv"
+    path.write_text(header(8, 16e9, 86400.0) + "".join(map(row, points)))
+    assert read(path) == Trace("t", 8, 16e9, points, 86400.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", ":1: not a trace"),
+        ("at,foreground\n0,1\n", ":1: not a trace"),
+        ("# plancton-trace 1 ncpus=x memory=1\n", ":1: ncpus= and memory="),
+        ("# plancton-trace 1 ncpus=2 memory=1\nat,foreground\n0,1\n", "at least two rows"),
+        ("# plancton-trace 1 ncpus=2 memory=1\nat,foreground\n0,1\nx,1\n", ":4: a number"),
+        ("# plancton-trace 1 ncpus=2 memory=1\nat,foreground\n0,1\n0,1\n", ":4: the times"),
+        ("# plancton-trace 1 ncpus=2 memory=1\nat,foreground\n0,nan\n1,1\n", ":3: the times"),
+    ],
+)
+def test_a_bad_trace_is_named_with_its_line(tmp_path: Path, text: str, line: str) -> None:
+    """One line for people."""
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    with pytest.raises(TraceError, match=line):
+        read(path)
+
+
+def test_simulate_compares_configurations(tmp_path: Path) -> None:
+    """Side by side as a table, as JSON, and as a picture."""
+    few = tmp_path / "few.yaml"
+    few.write_text("spawn: {maximum: 1}")
+    many = tmp_path / "many.yaml"
+    many.write_text("max_docks: ncpus")
+    options = ["simulate", "-c", str(few), "-c", str(many), "--synthetic", "idle", "--cores", "4"]
+    svg = tmp_path / "plot.svg"
+    shown = CliRunner().invoke(app, [*options, "--svg", str(svg)])
+    assert shown.exit_code == 0
+    assert "SIMULATED" in shown.output
+    assert svg.read_text().startswith("<svg")
+    figures = json.loads(CliRunner().invoke(app, [*options, "--json"]).output)
+    shares = {each["config"]: each["harvested_share"] for each in figures}
+    assert shares["few.yaml"] == pytest.approx(0.25, abs=0.01)
+    assert shares["many.yaml"] > 0.95
+
+
+@pytest.mark.parametrize(
+    "options", [["--synthetic", "nothing"], ["--trace", "/dev/null"], ["-c", "/nonexistent"]]
+)
+def test_bad_input_is_refused(options: list[str]) -> None:
+    """Before anything runs."""
+    result = CliRunner().invoke(app, ["simulate", *options])
+    assert isinstance(result.exception, TraceError | FileNotFoundError)
+
+
+def test_the_demo_shows_a_simulated_node_and_ends() -> None:
+    """Clearly marked, and without Docker."""
+    shown = CliRunner().invoke(app, ["demo", "--speed", "3000", "--for", "1"])
+    assert shown.exit_code == 0
+    assert "SIMULATED" in shown.output
+    assert "No container runs" in shown.output
