@@ -21,6 +21,8 @@ from typing import Any
 
 import psutil
 
+from benchmarks import proof as proof_
+from benchmarks.peers import Pool, Rule060
 from plancton.config.schema import Profile
 from plancton.runtime import spec
 from plancton.runtime.cgroup import ParentCgroup
@@ -64,16 +66,20 @@ def clear(client: Client) -> None:
 
 
 @contextmanager
-def service(pilot: dict[str, Any], interval: str = "5s", **spawn: Any) -> Iterator[psutil.Process]:
+def service(
+    pilot: dict[str, Any],
+    interval: str = "5s",
+    protect: dict[str, Any] | None = None,
+    **spawn: Any,
+) -> Iterator[psutil.Process]:
     """Run ``plancton serve`` with these pilots; yields its process."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.yaml"
         node = {"instance": INSTANCE, "interval": interval, "on_stop": "leave"}
         limits = {"per_tick": 50, "min_room": 0.3, "short_life": 0, **spawn}
         image = {"pull": False}
-        protect = {"evict_after": "1d"}
         values = {"node": node, "pilots": [pilot], "spawn": limits, "image": image}
-        values["protect"] = protect
+        values["protect"] = {"evict_after": "1d"} if protect is None else protect
         config.write_text(json.dumps(values))
         command = [PLANCTON, "serve", "-c", str(config), "--rundir", folder, "--logdir", folder]
         command += ["--statedir", folder]
@@ -222,11 +228,79 @@ def cost(client: Client) -> None:
         )
 
 
+def _cpu_of(group: str) -> Callable[[], float | None]:
+    """Return a reader of the CPU-seconds of a cgroup and all that ever ran below it."""
+    places = (
+        Path(f"/sys/fs/cgroup/cpuacct/{group}/cpuacct.usage"),
+        Path(f"/sys/fs/cgroup/{group}/cpu.stat"),
+    )
+
+    def read() -> float | None:
+        for place in places:
+            try:
+                text = place.read_text()
+            except OSError:
+                continue
+            words = text.split()
+            return int(words[1]) / 1e6 if words[0] == "usage_usec" else int(words[0]) / 1e9
+        return None
+
+    return read
+
+
+def proof(client: Client) -> None:
+    """Serve one foreground with Plancton and with its peers, and compare."""
+    print(f"one foreground of {proof_.LONG:.0f} s, pilots that burn CPU for {proof_.LIFE} s each")
+    work = proof_.Work()
+    base, trace = proof_.alone(work)
+    idle = proof_.CORES * proof_.LONG - base.cpu
+    labels, pilot = {spec.INSTANCE: INSTANCE}, {**SLEEP, "command": proof_.BURN}
+    runs: dict[str, tuple[proof_.Run, str]] = {}
+    with service(pilot, min_room=0.5, short_life=5, protect={}):
+        runs["Plancton"] = work.run(_cpu_of(f"plancton-{INSTANCE}")), ""
+        total = FileHandle(SERVICE["paths"]).snapshot().ledger.total
+        lost = f"{total.evicted} evicted, {total.frozen} frozen, {total.lost:.0f} core-s lost"
+        runs["Plancton"] = runs["Plancton"][0], lost
+        started = total.started
+    clear(client)
+    pools: dict[str, dict[str, Any]] = {
+        "plain containers, in a loop": {},
+        "--cpu-shares 2, in a loop": {"cpu_shares": 2},
+        "--restart=always": {"restart_policy": {"Name": "always"}},
+    }
+    for name, host in pools.items():
+        with Pool(proof_.BURN, labels, proof_.CORES, **host):
+            runs[name] = work.run(_cpu_of("docker")), "none ever gives way"
+    for name, (run, note) in runs.items():
+        share = run.harvested() / idle
+        quiet = run.quiet_after(30, 40)
+        reaction = "never" if quiet is None else f"{quiet:.2f} s"
+        text = f"slowdown {run.slowdown(base):.2f}, quiet after {reaction}; {note}"
+        row(f"{name}: harvested share", f"{share:.3f}", text)
+        for phase in base.took:
+            mean = statistics.mean(run.took[phase]) / statistics.mean(base.took[phase])
+            row(f"  slowdown, {phase}", f"{mean:.2f}")
+    settings: dict[str, object] = {"pilots": [{"cpus": 1, "memory": "64MB"}]}
+    rules = {
+        "0.6.0 rule, defaults (simulated)": Rule060(),
+        "0.6.0 rule, tuned: 1 s, 2 s, 2 s (simulated)": Rule060(1, 2, 2),
+    }
+    for name, rule in rules.items():
+        result = proof_.simulated(trace, settings, rule)
+        text = f"slowdown {result.slowdown:.2f}; {rule.killed} killed, {rule.lost:.0f} core-s lost"
+        row(f"{name}: share", f"{result.share or 0:.3f}", text)
+    ours = proof_.simulated(trace, settings)
+    real = runs["Plancton"][0].harvested() / idle
+    text = f"real {real:.3f}; started {ours.account.started}, real {started}"
+    row("Plancton simulated on the recorded trace", f"{ours.share or 0:.3f}", text)
+
+
 BENCHES: dict[str, Callable[[Client], None]] = {
     "requests": requests_a_tick,
     "refill": refill,
     "slowdown": slowdown,
     "cost": cost,
+    "proof": proof,
 }
 
 

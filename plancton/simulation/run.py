@@ -26,6 +26,8 @@ class Assumed:
 
     life: float = 3600.0
     """Mean life of a pilot that nobody ends, seconds; lives are exponentially distributed."""
+    exact_life: bool = False
+    """Every pilot lives for exactly so long."""
     appetite: float = 1.0
     """Part of its cores that a pilot uses."""
     start_delay: float = 0.17
@@ -124,7 +126,8 @@ class Simulation:
         node.appetite, node.protection = self.assumed.appetite, self.assumed.protection
         node.start_delay, node.start_cost = self.assumed.start_delay, self.assumed.start_cost
         dice = random.Random(self.assumed.seed)  # noqa: S311 (a repeatable simulation)
-        node.lifetime = lambda _: dice.expovariate(1 / self.assumed.life)
+        life, exact = self.assumed.life, self.assumed.exact_life
+        node.lifetime = lambda _: life if exact else dice.expovariate(1 / life)
         _apply(node, trace.points[0])
         world = World(node, node, node, Fixed(config, name), Undisturbed(), node, node)
         identity = Identity("simulated", "simulated", __version__, 0, node.wall())

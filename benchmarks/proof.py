@@ -1,0 +1,165 @@
+"""One foreground, served by Plancton and by its peers one after the other, side by side.
+
+The foreground is a timetable of jobs of fixed work. Run alone it tells how long each takes and
+how many core-seconds are left; those are what pilots may harvest, at no cost to the jobs.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.peers import Rule060
+from plancton.config.schema import Config
+from plancton.engine.model import Protection
+from plancton.service.record import record
+from plancton.simulation.run import Assumed, Result, Simulation
+from plancton.simulation.trace import Trace, read
+
+CORES = os.cpu_count() or 1
+LIFE = 40
+BURN = [
+    "sh",
+    "-c",
+    f"e=$(($(date +%s)+{LIFE})); while [ $(date +%s) -lt $e ]; do "
+    "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; done",
+]
+_JOB = "import sys\nx = 0\nfor i in range(int(sys.argv[1])): x += i"
+_QUIET = 0.05
+_LOOK = 0.02
+
+
+@dataclass(frozen=True)
+class Start:
+    """So many jobs of *work* seconds (alone) at a time of the table."""
+
+    at: float
+    jobs: int
+    work: float
+    phase: str
+
+
+def timetable() -> list[Start]:
+    """Return the phases: nothing, one core, all cores, bursts, a ramp."""
+    table = [Start(15, 1, 8, "one core"), Start(30, CORES, 10, "all cores")]
+    table += [Start(46 + 5 * i, CORES, 1.5, "bursts") for i in range(5)]
+    ramp = [Start(74 + 4 * i, 1, 4 * (CORES - i) + 2, "ramp") for i in range(CORES)]
+    return table + ramp
+
+
+LONG = 74 + 4 * CORES + 14.0
+"""Seconds of the whole."""
+
+
+@dataclass
+class Run:
+    """What one way of using the idle cores made of it."""
+
+    took: dict[str, list[float]] = field(default_factory=dict)
+    """Seconds of each job, by phase."""
+    cpu: float = 0.0
+    """CPU-seconds of all jobs."""
+    pilots: list[tuple[float, float]] = field(default_factory=list)
+    """CPU-seconds of pilots at moments of the table."""
+
+    def harvested(self) -> float:
+        """CPU-seconds of pilots."""
+        return self.pilots[-1][1] - self.pilots[0][1] if self.pilots else 0.0
+
+    def slowdown(self, alone: Run) -> float:
+        """How much longer all jobs took than alone."""
+        mine = sum(sum(times) for times in self.took.values())
+        return mine / sum(sum(times) for times in alone.took.values())
+
+    def quiet_after(self, start: float, end: float) -> float | None:
+        """Seconds from *start* until pilots use almost nothing over a fifth of a second."""
+        looks = [(at, used) for at, used in self.pilots if start <= at <= end]
+        for at, used in looks:
+            later = next(((t, u) for t, u in looks if t >= at + 0.2), None)
+            if later and (later[1] - used) / (later[0] - at) < _QUIET * CORES:
+                return at - start
+        return None
+
+
+class Work:
+    """How many turns of the loop are a second on this machine, alone."""
+
+    def __init__(self) -> None:
+        """Measure on all cores at once."""
+        took = []
+        for _ in range(3):
+            began = time.monotonic()
+            jobs = [self._job(8_000_000) for _ in range(CORES)]
+            for job in jobs:
+                job.wait()
+            took.append(time.monotonic() - began)
+        self.turns = 8_000_000 / statistics.median(took)
+
+    def _job(self, turns: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-S", "-c", _JOB, str(turns)])
+
+    def run(self, pilots_cpu: Callable[[], float | None]) -> Run:
+        """Run the timetable while *pilots_cpu* is looked at."""
+        run, began, over = Run(), time.monotonic(), threading.Event()
+
+        def look() -> None:
+            while not over.wait(_LOOK):
+                used = pilots_cpu()
+                if used is not None:
+                    run.pilots.append((time.monotonic() - began, used))
+
+        watcher = threading.Thread(target=look)
+        watcher.start()
+        waiters = []
+        for start in timetable():
+            time.sleep(max(0.0, began + start.at - time.monotonic()))
+            for _ in range(start.jobs):
+                job = self._job(int(start.work * self.turns))
+                waiter = threading.Thread(target=self._wait, args=(job, start, run))
+                waiter.start()
+                waiters.append(waiter)
+        for waiter in waiters:
+            waiter.join()
+        time.sleep(max(0.0, began + LONG - time.monotonic()))
+        over.set()
+        watcher.join()
+        return run
+
+    def _wait(self, job: subprocess.Popen[bytes], start: Start, run: Run) -> None:
+        began = time.monotonic()
+        _, _, usage = os.wait4(job.pid, 0)
+        job.returncode = 0
+        run.took.setdefault(start.phase, []).append(time.monotonic() - began)
+        run.cpu += usage.ru_utime + usage.ru_stime
+
+
+def alone(work: Work) -> tuple[Run, Trace]:
+    """Run the foreground with nothing beside it, and record it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "foreground.csv"
+        recorder = threading.Thread(
+            target=record, args=(Path(folder) / "none.yaml", path, 0.5, LONG - 1)
+        )
+        recorder.start()
+        run = work.run(lambda: None)
+        recorder.join()
+        return run, read(path)
+
+
+def simulated(trace: Trace, config: dict[str, object], rule: Rule060 | None = None) -> Result:
+    """Run the recorded foreground through the simulator."""
+    assumed = Assumed(
+        life=LIFE, protection=Protection.WEIGHT_ONLY if rule else Protection.IDLE, exact_life=True
+    )
+    made = Config.model_validate(config)
+    if rule is None:
+        return Simulation(made, trace, assumed=assumed).run()
+    return Simulation(made, trace, assumed=assumed, rule=rule).run()
