@@ -257,6 +257,7 @@ def proof(client: Client) -> None:
     labels, pilot = {spec.INSTANCE: INSTANCE}, {**SLEEP, "command": proof_.BURN}
     runs: dict[str, tuple[proof_.Run, str]] = {}
     with service(pilot, min_room=0.5, short_life=5, protect={}):
+        wait(lambda: len(mine(client)) == proof_.CORES)
         runs["Plancton"] = work.run(_cpu_of(f"plancton-{INSTANCE}")), ""
         total = FileHandle(SERVICE["paths"]).snapshot().ledger.total
         lost = f"{total.evicted} evicted, {total.frozen} frozen, {total.lost:.0f} core-s lost"
@@ -270,6 +271,7 @@ def proof(client: Client) -> None:
     }
     for name, host in pools.items():
         with Pool(proof_.BURN, labels, proof_.CORES, **host):
+            wait(lambda: len(mine(client)) == proof_.CORES)
             runs[name] = work.run(_cpu_of("docker")), "none ever gives way"
     for name, (run, note) in runs.items():
         share = run.harvested() / idle

@@ -41,6 +41,7 @@ from plancton.engine.ports import (
     Runtime,
     RuntimeUnavailableError,
 )
+from plancton.engine.reasons import Code
 from plancton.engine.round import ENDS_WHEN_EMPTY
 from plancton.engine.settle import settle
 from plancton.engine.snapshot import Snapshot
@@ -48,7 +49,7 @@ from plancton.engine.view import Identity, Told
 
 FIRST_LOOK = 1.0
 """Seconds between ticks until the foreground has been measured over a whole window, and while
-something builds up or pilots are frozen."""
+something builds up, pilots are frozen, or wait for the foreground to leave them room."""
 SAVE_EVERY = 60.0
 Rule = Callable[[Observation, Policy, State, float], Decision]
 _RETRY_LONGEST = 30.0
@@ -181,6 +182,7 @@ class Engine:
         if seen.load is None or seen.load.span < WINDOW:
             due = min(due, FIRST_LOOK)
         urgent = decision.state.watches or decision.state.overcommitted_since is not None
+        urgent = urgent or any(f.code is Code.NO_ROOM for f in decision.findings)
         if urgent or self.state.frozen or seen.host.protection is Protection.WEIGHT_ONLY:
             due = min(due, FIRST_LOOK)
         if self.told.spawned > spawned:

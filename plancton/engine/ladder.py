@@ -19,7 +19,7 @@ def thaw(tick: Round) -> None:
     if not frozen or any(w.alarm.step >= Step.FREEZE for w in tick.watches.values()):
         tick.room_since = None
         return
-    room = tick.room(tick.running(), tick.calm)
+    room = tick.free()
     if room is None or not tick.fits(frozen[0].cpus, room):
         tick.room_since = None
         return

@@ -185,6 +185,13 @@ class Round:
         committed = cores(pilots) + cores(self.starts())
         return limits.ceiling * load.ncpus - limits.reserve - load.foreground - committed
 
+    def free(self) -> float | None:
+        """Cores free for one more pilot, started or thawed: as soon as the foreground is calm.
+
+        The mean of some seconds lags behind, and in the idle class nothing is risked.
+        """
+        return self.room(self.running(), self.calm)
+
     def memory_room(self) -> float:
         """Bytes available beside what was promised to pilots and is not used by them yet."""
         share = self.policy.spawn.memory_promise

@@ -109,7 +109,7 @@ def _kept_free(
         left = since + KEEP_FREE - tick.now
         if left > 0:
             part = 100 * owed / (_had(tick, able) or 1.0)
-            room = tick.room(tick.running()) or 0.0
+            room = tick.free() or 0.0
             numbers = {"cpus": profile.cpus, "room": room, "owed": 100 - part, "left_s": left}
             return because(Code.KEPT_FREE, profile=profile.name, **numbers)
     return None
@@ -130,7 +130,7 @@ def _blocked(tick: Round, profile: schema.Profile) -> Reason | None:
 
 
 def _no_cores(tick: Round, profile: schema.Profile) -> Reason | None:
-    room, load = tick.room(tick.running()), tick.load
+    room, load = tick.free(), tick.calm
     if room is None or load is None or tick.fits(profile.cpus, room):
         return None
     return because(
@@ -195,4 +195,4 @@ def _why_start(tick: Round, profile: schema.Profile, canary: bool) -> Reason:
         return because(Code.PROBE, profile=profile.name, failures=failures, kind=kind)
     if canary:
         return because(Code.CANARY, image=short(tick.rollouts[profile.image].trial))
-    return because(Code.ROOM, room=tick.room(tick.running()) or 0.0, cpus=profile.cpus)
+    return because(Code.ROOM, room=tick.free() or 0.0, cpus=profile.cpus)

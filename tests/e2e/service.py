@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from plancton.service.files import FileHandle
 from plancton.service.paths import Paths
 from tests.conftest import until
 
+CORES = os.cpu_count() or 1
 PLANCTON = str(Path(sys.executable).with_name("plancton"))
 
 

@@ -17,6 +17,8 @@ from plancton.runtime.connection import Client, docker_url
 from plancton.runtime.images import ImageKeeper
 from plancton.runtime.simulated import SimulatedNode
 from tests.conftest import INSTANCE, until
+from tests.e2e.conftest import Containers
+from tests.e2e.service import CORES, Service
 
 pytestmark = pytest.mark.docker
 
@@ -64,11 +66,11 @@ class Registry:
             self.process.kill()
             self.process.wait()
 
-    def push(self, mark: str) -> str:
+    def push(self, mark: str, *changes: str) -> str:
         """Push a new image under the same tag, forget it locally, and return its ID."""
         name, _, tag = self.reference.rpartition(":")
         made = self.client.create_container("busybox", ["true"])
-        self.client.commit(made["Id"], name, tag, changes=[f"LABEL mark={mark}"])
+        self.client.commit(made["Id"], name, tag, changes=[f"LABEL mark={mark}", *changes])
         self.client.remove_container(made["Id"])
         for line in self.client.push(name, tag, stream=True, decode=True):
             assert "error" not in line, line
@@ -164,3 +166,24 @@ def test_credentials_come_from_dockers_own_config(registry: Registry, tmp_path: 
     clock.advance(31)
     images.step()
     assert images.status()[registry.reference].id == id_
+
+
+def test_a_bad_image_is_tried_by_one_pilot_and_the_good_one_stays(
+    registry: Registry, service: Service, containers: Containers
+) -> None:
+    """The others never see it, and the reason shows."""
+    good = registry.push("good")
+    command = ["sh", "-c", 'test -z "$BAD" || exit 7; exec sleep 1000']
+    image = {"canary": True, "canary_life": "30s", "refresh": "1s"}
+    service.configure({"image": registry.reference, "command": command}, image=image)
+    service.start()
+    until(lambda: len(service.names()) == CORES)
+    registry.push("bad", "ENV BAD=1")
+    until(lambda: service.status()["images"][registry.reference]["id"] == registry.pushed[-1])
+    victim = sorted(containers.names())[0]
+    containers.client.kill(victim)
+    until(lambda: any(f["code"] == "image-pinned" for f in service.status()["findings"]))
+    until(lambda: len(service.names() - {victim}) == CORES)
+    assert {pilot["image_id"] for pilot in service.status()["pilots"]} == {good}
+    assert "exited with code 7" in service.run("why").stdout
+    assert service.stop() == 0

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,10 +17,9 @@ import pytest
 
 from tests.conftest import until
 from tests.e2e.conftest import Containers
-from tests.e2e.service import PLANCTON, Service
+from tests.e2e.service import CORES, PLANCTON, Service
 
 pytestmark = pytest.mark.docker
-CORES = os.cpu_count() or 1
 
 
 def full(service: Service, count: int = CORES) -> None:
@@ -340,3 +340,129 @@ def test_doctor_says_how_to_mend_missing_rights(tmp_path: Path) -> None:
     )
     assert done.returncode == 1, done.stderr
     assert "join the group docker" in done.stdout
+
+
+@pytest.fixture
+def owner() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Return a list for processes of the machine's owner; they are killed afterwards."""
+    working: list[subprocess.Popen[bytes]] = []
+    yield working
+    for process in working:
+        process.kill()
+        process.wait()
+
+
+def works(owner: list[subprocess.Popen[bytes]]) -> None:
+    """Let the owner use all cores."""
+    burn = [sys.executable, "-S", "-c", "while True: pass"]
+    owner += [subprocess.Popen(burn) for _ in range(CORES)]
+
+
+def paused(containers: Containers) -> set[str]:
+    """Return the states of the instance's containers as Docker tells them."""
+    names = containers.names(running=False)
+    inspected = (containers.client.inspect_container(name) for name in names)
+    return {str(each["State"]["Status"]) for each in inspected}
+
+
+def test_the_owner_comes_and_goes_and_pilots_sleep_meanwhile(
+    service: Service, containers: Containers, owner: list[subprocess.Popen[bytes]]
+) -> None:
+    """Frozen after the time that is set, thawed when the owner has gone, and nothing is lost."""
+    service.configure(protect={"freeze_after": "2s", "evict_after": "1h"})
+    service.start()
+    full(service)
+    before = containers.names()
+    works(owner)
+    until(lambda: paused(containers) == {"paused"}, 40)
+    until(lambda: service.names("frozen") == before)
+    assert "frozen pilots go on first" in service.run("why").stdout
+    for process in owner:
+        process.kill()
+    until(lambda: paused(containers) == {"running"})
+    assert containers.names() == before
+    assert service.stop() == 0
+
+
+def test_what_stays_frozen_is_ended_and_booked(
+    service: Service, containers: Containers, owner: list[subprocess.Popen[bytes]]
+) -> None:
+    """SIGTERM after evict_after; the ledger has it, and has it still after a restart."""
+    service.configure(protect={"freeze_after": "1s", "evict_after": "2s"})
+    service.start()
+    full(service)
+    works(owner)
+    until(lambda: service.status()["evicted"] == CORES, 40)
+    until(lambda: containers.names(running=False) == set())
+    assert "was frozen for" in service.run("why").stdout
+    assert service.stop() == 0
+    for process in owner:
+        process.kill()
+    service.start()
+    total = json.loads(service.run("ledger", "--json").stdout)["total"]
+    assert (total["frozen"], total["evicted"]) == (CORES, CORES)
+    assert total["ended"]["frozen long"] == CORES
+    assert total["reaction_max"] >= 1
+    assert "pilots evicted" in service.run("ledger").stdout
+
+
+def test_frozen_pilots_are_taken_over_after_a_crash(
+    service: Service, containers: Containers, owner: list[subprocess.Popen[bytes]]
+) -> None:
+    """Killed while its pilots are frozen, the next Plancton thaws them."""
+    service.configure(protect={"freeze_after": "1s", "evict_after": "1h"})
+    service.start()
+    full(service)
+    before = containers.names()
+    works(owner)
+    until(lambda: paused(containers) == {"paused"}, 40)
+    service.stop(signal.SIGKILL)
+    for process in owner:
+        process.kill()
+    service.start()
+    until(lambda: paused(containers) == {"running"})
+    assert containers.names() == before
+
+
+def test_a_closed_calendar_ends_pilots_and_says_when_it_opens(
+    service: Service, containers: Containers
+) -> None:
+    """A change of the configuration is enough."""
+    service.start()
+    full(service)
+    day = time.strftime("%a", time.localtime(time.time() + 3 * 86400))
+    service.configure(protect={"calendar": {"lend": [day], "step": "evict"}})
+    until(lambda: containers.names(running=False) == set())
+    status = service.run("status").stdout
+    assert f"the machine is lent again from {day} 00:00" in status
+    assert "calendar: not lent" in status
+    assert "now: evict" in status
+
+
+def test_config_check_shows_every_name_with_its_value(service: Service) -> None:
+    """As the running engine sees it; measured on the spot without one."""
+    service.configure(spawn={"when": "foreground_12h < ncpus and mem > 1"})
+    alone = service.run("config", "check", config=True).stdout
+    assert "spawn.when: foreground_12h < ncpus and mem > 1 = true" in alone
+    assert "measured now" in alone
+    service.start()
+    beside = service.run("config", "check", config=True).stdout
+    assert "as the running engine sees them" in beside
+    for name in ("ncpus", "cpu", "load_5m", "mem_30m", "disk_1h", "foreground_1d"):
+        assert f"  {name} = " in beside
+
+
+def test_record_writes_what_simulate_reads(tmp_path: Path) -> None:
+    """A trace of this machine, and a refusal to overwrite one."""
+    trace = tmp_path / "t.csv"
+    command = [PLANCTON, "record", "-o", str(trace), "--for", "2", "--every", "0.5"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    assert "rows to" in done.stdout
+    assert len(trace.read_text().splitlines()) >= 6
+    shown = [PLANCTON, "simulate", "--trace", str(trace), "--json"]
+    result = json.loads(subprocess.run(shown, capture_output=True, check=True).stdout)[0]
+    assert result["seconds"] >= 2
+    again = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert again.returncode == 1
+    assert "File exists" in again.stderr
+    assert "Traceback" not in again.stderr

@@ -96,7 +96,15 @@ def test_a_short_look_is_enough_to_thaw() -> None:
     """The mean of ten seconds lags behind; the last second shows that the burst is over."""
     state = State(frozen={"old": Frozen(because(Code.PRESSURE), NOW - 9)}, room_since=NOW - 2)
     calm = CpuLoad(4, 0.1, 0.0, 3.9, 1.0)
-    assert kinds(run(pressed(frozen(OLD), recent=calm), state=state)) == ["Thaw old"]
+    assert kinds(run(pressed(frozen(OLD), recent=calm), policy(1), state)) == ["Thaw old"]
+
+
+def test_a_short_look_is_enough_to_start() -> None:
+    """Without the idle class it is not: there the worse of both looks counts."""
+    calm = CpuLoad(4, 0.1, 0.0, 3.9, 1.0)
+    assert len(run(pressed(recent=calm)).actions) == 4
+    bare = replace(HOST, protection=Protection.WEIGHT_ONLY)
+    assert codes(run(pressed(recent=calm, host=bare))) == [Code.NO_ROOM]
 
 
 def test_what_cannot_be_frozen_is_ended_one_at_a_time() -> None:
