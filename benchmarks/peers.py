@@ -9,9 +9,10 @@ from typing import Any
 
 import docker.errors
 
-from plancton.engine.model import Decision, Kill, Observation, PilotState, Policy, Remove, Spawn
-from plancton.engine.model import State as EngineState
+from plancton.engine.actions import Decision, Kill, Remove, Spawn
+from plancton.engine.model import Observation, PilotState, Policy
 from plancton.engine.reasons import Code, because
+from plancton.engine.state import State as EngineState
 from plancton.runtime.connection import Client, docker_url
 
 

@@ -33,7 +33,7 @@ def figures(paths: Paths) -> tuple[dict[str, float], str]:
 
 
 def _measured(paths: Paths) -> dict[str, float]:
-    from plancton.engine.history import SPANS
+    from plancton.engine.figures import past
     from plancton.service.files import MemoryFile
 
     ncpus, memory = psutil.cpu_count() or 1, psutil.virtual_memory()
@@ -46,11 +46,5 @@ def _measured(paths: Paths) -> dict[str, float]:
         "disk": float(psutil.disk_usage("/").free),
     }
     history, wall = MemoryFile(paths.memory).peek().history, time.time()
-    means = {
-        f"{name}_{span}": present[name] if mean is None else mean
-        for name in present
-        for span, seconds in SPANS.items()
-        for mean in [history.mean(name, seconds, wall)]
-    }
     total = {"ncpus": ncpus, "ram_bytes": memory.total, "swap_bytes": psutil.swap_memory().total}
-    return {**total, **present, **means}
+    return {**total, **present, **past(present, history, wall)}

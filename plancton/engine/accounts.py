@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from plancton.engine.actions import Freeze, Outcome, Remove, Spawn, Terminate
 from plancton.engine.ledger import Account
-from plancton.engine.model import (
-    Freeze,
-    HostSample,
-    Observation,
-    Outcome,
-    PilotState,
-    Remove,
-    Spawn,
-    State,
-    Terminate,
-)
+from plancton.engine.model import HostSample, Observation, PilotState
 from plancton.engine.reasons import EVICTIONS, Code, Reason
+from plancton.engine.state import State
 
 LONGEST = 600.0
 """A longer pause between two ticks (suspend, a stalled machine) is not booked."""

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from plancton.engine.model import (
-    Action,
-    Freeze,
-    Kill,
-    Outcome,
-    Remove,
-    Spawn,
-    Terminate,
-    Thaw,
-)
+from plancton.engine.actions import Action, Freeze, Kill, Outcome, Remove, Spawn, Terminate, Thaw
 from plancton.engine.ports import ActionError, ImageMissingError, Images, Runtime
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from plancton.config import schema
-from plancton.engine.model import Backoff, Failing
+from plancton.engine.state import Backoff, Failing
 
 
 def after_failure(

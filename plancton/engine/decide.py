@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from plancton.engine.actions import Decision
 from plancton.engine.endings import finish, obey, reap, retire, shrink
 from plancton.engine.ladder import evict, freeze, thaw
-from plancton.engine.model import Decision, Observation, Policy, State
+from plancton.engine.model import Observation, Policy
 from plancton.engine.rollout import roll_out
 from plancton.engine.round import Round
 from plancton.engine.starting import spawn
+from plancton.engine.state import State
 
 RULES: tuple[Callable[[Round], None], ...] = (
     roll_out,

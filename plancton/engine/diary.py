@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections import deque
 
-from plancton.engine.model import Kill, Outcome, Remove, Spawn, State
+from plancton.engine.actions import Kill, Outcome, Remove, Spawn
 from plancton.engine.reasons import Reason
 from plancton.engine.snapshot import Decided, Ended, Event
+from plancton.engine.state import State
 
 log = logging.getLogger("plancton")
 

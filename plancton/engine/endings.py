@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from plancton.config import schema
+from plancton.engine.actions import Kill, Remove
 from plancton.engine.backoff import after_failure
-from plancton.engine.model import Failing, Kill, Mode, Pilot, PilotState, Remove
+from plancton.engine.model import Mode, Pilot, PilotState
 from plancton.engine.reasons import Code, because
 from plancton.engine.round import Round
+from plancton.engine.state import Failing
 
 START_LIMIT = 30.0
 """Seconds after which a created container that has not started is an orphan."""

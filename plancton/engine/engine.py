@@ -11,26 +11,15 @@ from plancton.config.expressions import ExpressionError
 from plancton.config.policy import evaluate, names_of
 from plancton.config.state import ConfigState
 from plancton.engine.accounts import elapsed, first_cause, interval, outcome_of
+from plancton.engine.actions import Action, Decision, Outcome, Spawn
 from plancton.engine.actuate import actuate, order
 from plancton.engine.decide import decide
 from plancton.engine.diary import Diary
-from plancton.engine.history import METRICS, SPANS
+from plancton.engine.figures import levels, names
 from plancton.engine.ledger import Account
 from plancton.engine.load import RECENT, WINDOW, cpu_load, remember
 from plancton.engine.memory import Memory
-from plancton.engine.model import (
-    Action,
-    Decision,
-    HostSample,
-    Mode,
-    Observation,
-    Outcome,
-    PilotState,
-    Policy,
-    Protection,
-    Spawn,
-    State,
-)
+from plancton.engine.model import HostSample, Mode, Observation, PilotState, Policy, Protection
 from plancton.engine.ports import (
     Clock,
     ConfigSource,
@@ -45,6 +34,7 @@ from plancton.engine.reasons import Code
 from plancton.engine.round import ENDS_WHEN_EMPTY
 from plancton.engine.settle import settle
 from plancton.engine.snapshot import Snapshot
+from plancton.engine.state import State
 from plancton.engine.view import Identity, Told
 
 FIRST_LOOK = 1.0
@@ -223,10 +213,10 @@ class Engine:
 
     def _policy(self, state: ConfigState, seen: Observation, wall: float) -> Policy:
         config, told = state.config, self.told
-        names = self._names(seen, wall)
-        told.names = names_of(config, names)
+        here = names(seen, self.history, wall)
+        told.names = names_of(config, here)
         try:
-            told.figures = evaluate(config, names)
+            told.figures = evaluate(config, here)
             told.trouble = ""
         except ExpressionError as error:
             told.trouble = f"{error}; the last value stays"
@@ -242,22 +232,6 @@ class Engine:
             canary=config.image.canary,
             canary_life=config.image.canary_life,
         )
-
-    def _names(self, seen: Observation, wall: float) -> dict[str, float]:
-        """Return the names of expressions with their values here and now."""
-        host = seen.host
-        names: dict[str, float] = {
-            "ncpus": host.ncpus,
-            "ram_bytes": host.memory_total,
-            "swap_bytes": host.swap_total,
-        }
-        present = dict(zip(METRICS, _levels(seen), strict=True))
-        for name in ("cpu", "foreground", "load", "mem", "disk"):
-            names[name] = present[name]
-            for span, seconds in SPANS.items():
-                mean = self.history.mean(name, seconds, wall)
-                names[f"{name}_{span}"] = present[name] if mean is None else mean
-        return names
 
     def _observe(self, now: float, ended: frozenset[str]) -> Observation:
         pilots = self.world.runtime.pilots(ended)
@@ -279,7 +253,7 @@ class Engine:
         before, self._booked = self._booked, seen.host
         span = elapsed(before, seen.host)
         if span and seen.load is not None:
-            self.history = self.history.add(wall, span, _levels(seen))
+            self.history = self.history.add(wall, span, levels(seen))
         self._enter(interval(before, seen, self._cause), wall)
 
     def _enter(self, entry: Account, wall: float) -> None:
@@ -341,19 +315,3 @@ class Engine:
         self.latest = self.told.snapshot(config, self.state, degraded, now, wall)
         for subscriber in self.subscribers:
             subscriber(self.latest)
-
-
-def _levels(seen: Observation) -> tuple[float, ...]:
-    """Return what the history keeps, in the order of its metrics."""
-    host, load = seen.host, seen.load
-    foreground = load.foreground if load else 0.0
-    states = [pilot.state for pilot in seen.pilots]
-    return (
-        foreground + (load.own if load else 0.0),
-        foreground,
-        host.load1,
-        float(host.memory_available),
-        float(host.disk_free),
-        float(states.count(PilotState.RUNNING)),
-        float(states.count(PilotState.PAUSED)),
-    )

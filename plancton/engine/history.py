@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import mul
 
 METRICS = ("cpu", "foreground", "load", "mem", "disk", "pilots", "frozen")
 """What is kept: cores busy, cores of the foreground, load average, bytes of memory and disk
@@ -11,7 +12,7 @@ free, pilots running and frozen."""
 LEVELS = ((5.0, 60), (60.0, 60), (300.0, 288))
 """Seconds a row, and rows kept: five minutes, an hour, a day."""
 
-SPANS = {"5m": 300.0, "30m": 1800.0, "1h": 3600.0, "12h": 43200.0, "1d": 86400.0}
+SECONDS = {"5m": 300.0, "30m": 1800.0, "1h": 3600.0, "12h": 43200.0, "1d": 86400.0}
 """Spans over which expressions know means, in seconds."""
 
 
@@ -40,22 +41,24 @@ class History:
             tuple(_add(rows, *level, wall, seconds, values) for rows, level in pairs),
         )
 
-    def mean(self, metric: str, span: float, wall: float) -> float | None:
-        """Return the mean of a metric over the last *span* seconds, as far as they were seen.
+    def means(self, span: float, wall: float) -> dict[str, float] | None:
+        """Return the mean of each metric over the last *span* seconds, as far as they were seen.
 
         Rows count by how much of them was seen; None if nothing was.
         """
-        index = METRICS.index(metric)
-        rows = next(
-            (rows for rows, (step, count) in zip(self.levels, LEVELS, strict=True)
-             if step * count >= span),
-            self.levels[-1],
-        )  # fmt: skip
+        pairs = zip(self.levels, LEVELS, strict=True)
+        fine = (rows for rows, (step, count) in pairs if step * count >= span)
+        rows = next(fine, self.levels[-1])
         within = [row for row in rows if wall - span < row.at + row.seconds and row.at <= wall]
         seen = sum(row.seconds for row in within)
         if not seen:
             return None
-        return sum(row.values[index] * row.seconds for row in within) / seen
+        columns = zip(*(row.values for row in within), strict=True)
+        weights = [row.seconds / seen for row in within]
+        return {
+            metric: sum(map(mul, column, weights))
+            for metric, column in zip(METRICS, columns, strict=True)
+        }
 
 
 def _add(

@@ -5,9 +5,11 @@ The idle class is the kernel's work and always in force; killing after the grace
 
 from __future__ import annotations
 
-from plancton.engine.model import Freeze, Pilot, PilotState, Step, Thaw
+from plancton.engine.actions import Freeze, Thaw
+from plancton.engine.model import Pilot, PilotState
 from plancton.engine.reasons import Code, Reason, because
 from plancton.engine.round import Round, cores, end_after, freeze_after
+from plancton.engine.state import Step
 
 
 def thaw(tick: Round) -> None:

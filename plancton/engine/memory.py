@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from plancton.engine.history import History
 from plancton.engine.ledger import Ledger
-from plancton.engine.model import Rollout
+from plancton.engine.state import Rollout
 
 
 @dataclass(frozen=True, slots=True)

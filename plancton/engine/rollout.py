@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from plancton.config import schema
 from plancton.engine.endings import short_life
-from plancton.engine.model import Pilot, PilotState, Rollout
+from plancton.engine.model import Pilot, PilotState
 from plancton.engine.reasons import Code, because
 from plancton.engine.round import Round
+from plancton.engine.state import Rollout
 
 
 def roll_out(tick: Round) -> None:

@@ -7,29 +7,11 @@ from dataclasses import replace
 from math import exp
 
 from plancton.config import schema
-from plancton.engine.model import (
-    Action,
-    Alarm,
-    CpuLoad,
-    Decision,
-    Freeze,
-    Frozen,
-    Kill,
-    Mode,
-    Observation,
-    Pilot,
-    PilotState,
-    Policy,
-    Protection,
-    Remove,
-    Spawn,
-    State,
-    Step,
-    Terminate,
-    Thaw,
-)
+from plancton.engine.actions import Action, Decision, Freeze, Kill, Remove, Spawn, Terminate, Thaw
+from plancton.engine.model import CpuLoad, Mode, Observation, Pilot, PilotState, Policy, Protection
 from plancton.engine.reasons import EVICTIONS, Code, Reason, because
 from plancton.engine.signals import alarms, attend
+from plancton.engine.state import Alarm, Frozen, State, Step
 
 ENDS_WHEN_EMPTY = (Mode.STOPPING, Mode.ENDING, Mode.FORCED)
 FADE = 3600.0

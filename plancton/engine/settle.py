@@ -5,21 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from plancton.engine.actions import Freeze, Kill, Outcome, Remove, Spawn, Terminate, Thaw
 from plancton.engine.backoff import after_failure
-from plancton.engine.model import (
-    Ending,
-    Freeze,
-    Frozen,
-    Kill,
-    Outcome,
-    Policy,
-    Remove,
-    Spawn,
-    State,
-    Terminate,
-    Thaw,
-)
+from plancton.engine.model import Policy
 from plancton.engine.reasons import EVICTIONS, Reason
+from plancton.engine.state import Ending, Frozen, State
 
 KILL_AGAIN = 10.0
 """Seconds after which a pilot that survived SIGKILL (stuck in the kernel) is sent it again."""

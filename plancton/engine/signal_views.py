@@ -5,8 +5,9 @@ from __future__ import annotations
 from plancton.config import schema
 from plancton.config.calendar import name_of
 from plancton.config.units import format_duration, format_size, level_of
-from plancton.engine.model import HostSample, Observation, State, Step
+from plancton.engine.model import HostSample, Observation
 from plancton.engine.snapshot import SignalView
+from plancton.engine.state import State, Step
 
 _WORDS = {Step.STOP: "stop", Step.FREEZE: "freeze", Step.EVICT: "evict"}
 

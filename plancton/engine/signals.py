@@ -8,8 +8,9 @@ from dataclasses import replace
 from plancton.config import schema
 from plancton.config.calendar import name_of
 from plancton.config.units import format_size, level_of
-from plancton.engine.model import Alarm, HostSample, Observation, Policy, Step, Watch
+from plancton.engine.model import HostSample, Observation, Policy
 from plancton.engine.reasons import Code, Reason, because
+from plancton.engine.state import Alarm, Step, Watch
 
 
 def alarms(seen: Observation, policy: Policy) -> Iterator[Alarm]:

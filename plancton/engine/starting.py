@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from plancton.config import schema
 from plancton.config.units import format_size, level_of
-from plancton.engine.model import Failing, ImageStatus, Mode, Spawn
+from plancton.engine.actions import Spawn
+from plancton.engine.model import ImageStatus, Mode
 from plancton.engine.reasons import Code, Reason, Value, because
 from plancton.engine.rollout import image_for, short
 from plancton.engine.round import FADE, Round, cores, of
+from plancton.engine.state import Failing
 
 KEEP_FREE, KEEP_AGAIN = 600.0, 3600.0
 """Seconds for which free cores are kept for a large profile that is owed its share, and until

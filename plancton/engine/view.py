@@ -9,10 +9,11 @@ from plancton.config.policy import Figures
 from plancton.config.state import ConfigState
 from plancton.engine.diary import Diary
 from plancton.engine.ledger import Ledger
-from plancton.engine.model import CpuLoad, Mode, Observation, Pilot, Protection, State
+from plancton.engine.model import CpuLoad, Mode, Observation, Pilot, Protection
 from plancton.engine.reasons import Reason
 from plancton.engine.signal_views import signal_views
 from plancton.engine.snapshot import Finding, PilotView, Snapshot
+from plancton.engine.state import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,24 +6,22 @@ from dataclasses import replace
 from typing import Any
 
 from plancton.config import schema
+from plancton.engine.actions import Decision, Outcome, Spawn
 from plancton.engine.decide import decide
 from plancton.engine.model import (
     CpuLoad,
-    Decision,
     HostSample,
     ImageStatus,
     Mode,
     Observation,
-    Outcome,
     Pilot,
     PilotState,
     Policy,
     Protection,
-    Spawn,
-    State,
 )
 from plancton.engine.reasons import Code
 from plancton.engine.settle import settle
+from plancton.engine.state import State
 
 NOW = 10_000.0
 HOST = HostSample(

@@ -9,25 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plancton.config import schema
-from plancton.engine.model import (
-    Action,
-    Backoff,
-    Ending,
-    Freeze,
-    Kill,
-    Mode,
-    Observation,
-    Outcome,
-    Pilot,
-    PilotState,
-    Policy,
-    Remove,
-    Spawn,
-    State,
-    Terminate,
-)
+from plancton.engine.actions import Action, Freeze, Kill, Outcome, Remove, Spawn, Terminate
+from plancton.engine.model import Mode, Observation, Pilot, PilotState, Policy
 from plancton.engine.reasons import Code, because
 from plancton.engine.settle import settle
+from plancton.engine.state import Backoff, Ending, State
 from tests.unit.tables import NOW, PROFILE, codes, kinds, look, pilot, policy, run
 
 

@@ -11,23 +11,20 @@ from hypothesis import strategies as st
 
 from plancton.config import schema
 from plancton.config.calendar import DAY, Lending, name_of
+from plancton.engine.actions import Freeze, Spawn, Thaw
 from plancton.engine.decide import decide
 from plancton.engine.model import (
     CpuLoad,
-    Freeze,
-    Frozen,
     Mode,
     Observation,
     Pilot,
     PilotState,
     Policy,
     Protection,
-    Spawn,
     Stalled,
-    State,
-    Thaw,
 )
 from plancton.engine.reasons import EVICTIONS, Code, because
+from plancton.engine.state import Frozen, State
 from tests.unit.tables import HOST, NOW, carry_out, codes, guarded, kinds, look, pilot, policy, run
 
 OLD, YOUNG = pilot("old", created_at=NOW - 50), pilot("young", created_at=NOW - 10)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plancton.engine.history import LEVELS, METRICS, SPANS, History
+from plancton.engine.history import LEVELS, METRICS, SECONDS, History
 from plancton.engine.ledger import Account, Ledger
 from plancton.engine.memory import Memory
-from plancton.engine.model import Rollout
+from plancton.engine.state import Rollout
 from plancton.service.files import MemoryFile
 from tests.scenario.rig import Rig
 
@@ -27,7 +27,7 @@ def test_means_are_those_of_their_spans() -> None:
     for tick in range(2 * 86400 // 10):
         history = history.add(wall + 10 * tick, 10, values(4.0 if 10 * tick < 172200 else 1.0))
     end = wall + 172800
-    means = {name: history.mean("cpu", span, end) for name, span in SPANS.items()}
+    means = {name: (history.means(span, end) or {})["cpu"] for name, span in SECONDS.items()}
     assert means["5m"] == pytest.approx(1.0)
     assert means["30m"] == pytest.approx(3.0, abs=0.15)
     assert means["1h"] == pytest.approx(3.5, abs=0.1)
@@ -47,17 +47,17 @@ def test_history_takes_constant_memory_and_means_stay_within_what_was_seen(
     for rows, (_, count) in zip(history.levels, LEVELS, strict=True):
         assert len(rows) <= count
         assert [row.at for row in rows] == sorted({row.at for row in rows})
-    mean = history.mean("cpu", 300, wall)
-    if mean is not None:
+    means = history.means(300, wall)
+    if means is not None:
         seen = [cpu for _, cpu in steps]
-        assert min(seen) - 1e-6 <= mean <= max(seen) + 1e-6
+        assert min(seen) - 1e-6 <= means["cpu"] <= max(seen) + 1e-6
 
 
 def test_a_wall_clock_set_back_breaks_nothing() -> None:
     """It adds to the last row."""
     history = History().add(1e9, 5, values(1.0)).add(1e9 - 7200, 5, values(3.0))
     assert len(history.levels[0]) == 1
-    assert History().mean("cpu", 300, 1e9) is None
+    assert History().means(300, 1e9) is None
 
 
 def test_accounts_add_up_and_days_begin_anew() -> None:

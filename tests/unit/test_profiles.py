@@ -9,23 +9,11 @@ from typing import Any
 import pytest
 
 from plancton.config import schema
-from plancton.engine.model import (
-    Backoff,
-    Decision,
-    Ending,
-    Failing,
-    ImageStatus,
-    Mode,
-    Outcome,
-    Pilot,
-    PilotState,
-    Policy,
-    Rollout,
-    Spawn,
-    State,
-)
+from plancton.engine.actions import Decision, Outcome, Spawn
+from plancton.engine.model import ImageStatus, Mode, Pilot, PilotState, Policy
 from plancton.engine.reasons import Code, because
 from plancton.engine.settle import settle
+from plancton.engine.state import Backoff, Ending, Failing, Rollout, State
 from tests.scenario.rig import Rig
 from tests.unit.tables import NOW, PROFILE, codes, look, pilot, policy, run
 
