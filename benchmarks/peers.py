@@ -23,7 +23,7 @@ class Pool:
         """Prepare; *host* are settings of ``create_host_config``."""
         self.command, self.labels, self.slots, self.host = command, labels, slots, host
         self.over = threading.Event()
-        self.threads = [threading.Thread(target=self._slot) for _ in range(slots)]
+        self.threads = [threading.Thread(target=self._slot, daemon=True) for _ in range(slots)]
 
     def __enter__(self) -> Pool:
         for thread in self.threads:

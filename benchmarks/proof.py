@@ -116,14 +116,14 @@ class Work:
                 if used is not None:
                     run.pilots.append((time.monotonic() - began, used))
 
-        watcher = threading.Thread(target=look)
+        watcher = threading.Thread(target=look, daemon=True)
         watcher.start()
         waiters = []
         for start in timetable():
             time.sleep(max(0.0, began + start.at - time.monotonic()))
             for _ in range(start.jobs):
                 job = self._job(int(start.work * self.turns))
-                waiter = threading.Thread(target=self._wait, args=(job, start, run))
+                waiter = threading.Thread(target=self._wait, args=(job, start, run), daemon=True)
                 waiter.start()
                 waiters.append(waiter)
         for waiter in waiters:
@@ -146,7 +146,9 @@ def alone(work: Work) -> tuple[Run, Trace]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "foreground.csv"
         recorder = threading.Thread(
-            target=record, args=(Path(folder) / "none.yaml", path, 0.5, LONG - 1)
+            target=record,
+            args=(Path(folder) / "none.yaml", path, 0.5, LONG - 1),
+            daemon=True,
         )
         recorder.start()
         run = work.run(lambda: None)

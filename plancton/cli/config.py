@@ -45,7 +45,7 @@ def check(
     for warning in loaded.warnings:
         typer.echo(f"warning: {warning}", err=True)
     paths = paths_of(config, confdir, rundir, None, statedir)
-    node, origin = figures(paths)
+    node, origin = figures(paths, loaded.config)
     names = names_of(loaded.config, node)
     found_here = evaluate(loaded.config, node)
     spawn = loaded.config.spawn

@@ -19,7 +19,9 @@ from plancton.simulation.show import plot
 from plancton.simulation.trace import synthetic
 
 _FRAMES = 8
-_SHOWN, _WIDTH = 6, 64
+_STATUS = 5
+_AROUND, _BESIDE = 20, 14
+"""Lines and columns of a frame that are neither pilots nor events nor plot."""
 
 
 def run(speed: float, seconds: float, cores: int) -> None:
@@ -27,8 +29,8 @@ def run(speed: float, seconds: float, cores: int) -> None:
     seen: deque[Snapshot] = deque(maxlen=1)
     trace = synthetic("day", cores)
     simulation = Simulation(Config(), trace, name="demo", subscriber=seen.append)
-    columns: deque[Column] = deque(maxlen=_WIDTH)
     console, began, shown = Console(), time.monotonic(), 0.0
+    columns: deque[Column] = deque(maxlen=max(20, console.width - _BESIDE))
     with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:
         node = simulation.node
         start = node.now()
@@ -41,7 +43,7 @@ def run(speed: float, seconds: float, cores: int) -> None:
                 load = seen[0].load
                 if load is not None:
                     columns.append(Column(load.foreground, load.own))
-                live.update(_frame(seen[0], columns, cores, speed), refresh=True)
+                live.update(_frame(seen[0], columns, cores, speed, console.height), refresh=True)
             if wait > 0:
                 time.sleep(min(wait, 1.0))
 
@@ -50,7 +52,9 @@ def _line(text: str) -> Text:
     return Text(text, no_wrap=True, overflow="ellipsis")
 
 
-def _frame(snapshot: Snapshot, columns: deque[Column], cores: int, speed: float) -> RenderableType:
+def _frame(
+    snapshot: Snapshot, columns: deque[Column], cores: int, speed: float, height: int
+) -> RenderableType:
     clock = time.strftime("%a %H:%M:%S", time.gmtime(snapshot.wall))
     head = Text.assemble(
         ("SIMULATED", "bold reverse"),
@@ -61,16 +65,19 @@ def _frame(snapshot: Snapshot, columns: deque[Column], cores: int, speed: float)
         line
         for line in status_text(snapshot).splitlines()
         if line.split()[0] in ("mode", "cpu", "pilots", "today", "why")
-    ]
+    ][:_STATUS]
     table = pilots_text(snapshot).splitlines()
-    rest = len(table) - 1 - _SHOWN
+    space = max(4, height - _AROUND)
+    said = min(5, space // 2)
+    pilots = space - said
+    rest = len(table) - 1 - pilots
     more = [f"... and {rest} more"] * (rest > 0)
-    events = [event.text for event in snapshot.events][-4:]
+    events = [event.text for event in snapshot.events][-said:]
     parts: tuple[Text | str, ...] = (
         plot(list(columns), cores, 6),
         *status,
         "",
-        *table[: 1 + _SHOWN],
+        *table[: 1 + pilots],
         *more,
         "",
         *events,

@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING
 import psutil
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from plancton.config.schema import Config
     from plancton.service.paths import Paths
 
 _OF_PROFILE = ("max_dock_mem", "max_dock_swap")
 
 
-def figures(paths: Paths) -> tuple[dict[str, float], str]:
+def figures(paths: Paths, config: Config) -> tuple[dict[str, float], str]:
     """Return the names of expressions that describe the node, and where their values are from.
 
     A running engine's own figures; else those of this moment, with the means it last kept.
     """
     from plancton.engine.handle import NotRunningError
+    from plancton.service.assemble import instance_of
     from plancton.service.files import FileHandle
 
     try:
@@ -29,10 +33,12 @@ def figures(paths: Paths) -> tuple[dict[str, float], str]:
             return names, "as the running engine sees them"
     except (NotRunningError, OSError):
         pass
-    return _measured(paths), "measured now; without an engine all CPU counts as foreground"
+    return _measured(
+        paths.memory(instance_of(config))
+    ), "measured now; without an engine all CPU counts as foreground"
 
 
-def _measured(paths: Paths) -> dict[str, float]:
+def _measured(memory_file: Path) -> dict[str, float]:
     from plancton.engine.figures import past
     from plancton.service.files import MemoryFile
 
@@ -45,6 +51,6 @@ def _measured(paths: Paths) -> dict[str, float]:
         "mem": float(memory.available),
         "disk": float(psutil.disk_usage("/").free),
     }
-    history, wall = MemoryFile(paths.memory).peek().history, time.time()
+    history, wall = MemoryFile(memory_file).peek().history, time.time()
     total = {"ncpus": ncpus, "ram_bytes": memory.total, "swap_bytes": psutil.swap_memory().total}
     return {**total, **present, **past(present, history, wall)}

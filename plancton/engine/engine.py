@@ -38,8 +38,11 @@ from plancton.engine.state import State
 from plancton.engine.view import Identity, Told
 
 FIRST_LOOK = 1.0
-"""Seconds between ticks until the foreground has been measured over a whole window, and while
-something builds up, pilots are frozen, or wait for the foreground to leave them room."""
+"""Seconds between ticks until the foreground has been measured over a whole window, while pilots
+are frozen, and without the idle class."""
+LOOK_FOR_ROOM, LOOK_FOR_ROOM_UNTIL = 0.5, 60.0
+"""Seconds between ticks while a pilot waits for the foreground to leave it room, and for how
+long: bursts pass soon, and a busy owner is not to be disturbed by our looking."""
 SAVE_EVERY = 60.0
 Rule = Callable[[Observation, Policy, State, float], Decision]
 _RETRY_LONGEST = 30.0
@@ -85,6 +88,7 @@ class Engine:
         self._mailbox: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self._asked = Mode.ACTIVE
         self._failures = 0
+        self._room_missed_at: float | None = None
         self._said: tuple[str, ...] = ()
         self._mode: Mode | None = None
         self._config: ConfigState | None = None
@@ -169,19 +173,27 @@ class Engine:
         self, config: ConfigState, seen: Observation, decision: Decision, spawned: int
     ) -> float:
         due = config.config.node.interval
-        if seen.load is None or seen.load.span < WINDOW:
+        measuring = seen.load is None or seen.load.span < WINDOW
+        unprotected = seen.host.protection is Protection.WEIGHT_ONLY
+        # What was started is shown soon, whatever the interval.
+        if measuring or unprotected or self.state.frozen or self.told.spawned > spawned:
             due = min(due, FIRST_LOOK)
-        urgent = decision.state.watches or decision.state.overcommitted_since is not None
-        urgent = urgent or any(f.code is Code.NO_ROOM for f in decision.findings)
-        if urgent or self.state.frozen or seen.host.protection is Protection.WEIGHT_ONLY:
-            due = min(due, FIRST_LOOK)
-        if self.told.spawned > spawned:
-            due = min(due, FIRST_LOOK)  # what was started is shown, whatever the interval
         if decision.actions and seen.mode in ENDS_WHEN_EMPTY:
             due = min(due, _ENDING_LOOK)
+        if self._room_is_awaited(decision):
+            due = min(due, LOOK_FOR_ROOM)
         if decision.wake_at is not None:
             due = min(due, decision.wake_at - self.world.clock.now())
         return max(0.0, due)
+
+    def _room_is_awaited(self, decision: Decision) -> bool:
+        """Say whether pilots wait for the foreground to leave room, and not for long yet."""
+        now = self.world.clock.now()
+        if not any(finding.code is Code.NO_ROOM for finding in decision.findings):
+            self._room_missed_at = None
+            return False
+        self._room_missed_at = now if self._room_missed_at is None else self._room_missed_at
+        return now - self._room_missed_at < LOOK_FOR_ROOM_UNTIL
 
     def _close(self, wall: float) -> None:
         self.world.orders.fulfilled(self.world.orders.mode())
@@ -263,8 +275,8 @@ class Engine:
     def save(self) -> None:
         """Have kept what outlives this engine."""
         self._saved_at = self.world.clock.now()
-        state, wall = self.state, self.world.clock.wall()
-        self.world.keeper.save(Memory(self.history, self.ledger, state.rollouts, state.used, wall))
+        state = self.state
+        self.world.keeper.save(Memory(self.history, self.ledger, state.rollouts, state.used))
 
     # --- decide and act -----------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from plancton.engine.model import CpuLoad, HostSample
 
 WINDOW = 10.0
 """Seconds over which the load is measured; longer when ticks are further apart."""
-RECENT = 1.0
+RECENT = 0.5
 """Seconds that count as just now."""
 GAP = 0.5
 """Shortest span worth measuring: kernel counters step in hundredths of a second."""

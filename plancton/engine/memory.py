@@ -18,5 +18,3 @@ class Memory:
     ledger: Ledger = field(default_factory=Ledger)
     rollouts: Mapping[str, Rollout] = field(default_factory=dict)
     used: Mapping[str, float] = field(default_factory=dict)
-    wall: float = 0.0
-    """When it was written."""

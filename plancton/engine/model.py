@@ -187,7 +187,7 @@ class Observation:
     images: Mapping[str, ImageStatus]
     mode: Mode = Mode.ACTIVE
     recent: CpuLoad | None = None
-    """Over about one second."""
+    """Over about half a second."""
 
 
 @dataclass(frozen=True, slots=True)

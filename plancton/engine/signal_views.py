@@ -5,7 +5,7 @@ from __future__ import annotations
 from plancton.config import schema
 from plancton.config.calendar import name_of
 from plancton.config.units import format_duration, format_size, level_of
-from plancton.engine.model import HostSample, Observation
+from plancton.engine.model import HostSample, Observation, Protection
 from plancton.engine.snapshot import SignalView
 from plancton.engine.state import State, Step
 
@@ -33,6 +33,8 @@ def _acts(name: str, state: State) -> str:
 
 def _cpu(seen: Observation, protect: schema.Protect) -> tuple[str, str, str]:
     load, first = seen.load, protect.freeze_after if protect.freeze else 0.0
+    if protect.freeze and seen.host.protection is Protection.WEIGHT_ONLY:
+        first = protect.freeze_after_unprotected
     reading = f"{load.foreground:.2f} cores of foreground" if load else "being measured"
     freeze = f"freeze after {format_duration(first)}, " if protect.freeze else ""
     return "cpu", reading, f"{freeze}evict after {format_duration(first + protect.evict_after)}"

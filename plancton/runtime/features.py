@@ -35,7 +35,9 @@ class Features:
 
     def __init__(self, folder: Path | None) -> None:
         """Keep them in *folder*; None: pilots get only environment variables."""
-        self.folder, self._failed = folder, False
+        # Docker takes a bind source that is not absolute for the name of a volume.
+        self.folder = folder.absolute() if folder else None
+        self._failed = False
 
     def prepare(
         self, name: str, profile: Profile, *, node: str, ncpus: int, wall: float, instance: str

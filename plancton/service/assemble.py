@@ -143,7 +143,7 @@ def build_engine(claim: Claim, paths: Paths, images: Images, *subscribers: Snaps
         node=name,
     )
     host = HostSampler(parent, lambda: runtime.data_root)
-    keeper = MemoryFile(paths.memory)
+    keeper = MemoryFile(paths.memory(instance))
     identity = Identity(name, instance, __version__, os.getpid(), clock.wall())
     return Engine(
         World(runtime, host, images, source, orders, clock, keeper), identity, subscribers

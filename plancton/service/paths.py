@@ -31,10 +31,9 @@ class Paths:
         """Locked while an engine uses the run directory; holds its PID."""
         return self.rundir / "plancton.lock"
 
-    @property
-    def memory(self) -> Path:
-        """What outlives an engine: history, ledger, good images."""
-        return self.statedir / "memory.json"
+    def memory(self, instance: str) -> Path:
+        """Return the file of what outlives an engine: history, ledger, good images."""
+        return self.statedir / f"memory-{instance}.json"
 
     @property
     def features(self) -> Path:

@@ -282,16 +282,18 @@ def test_doctor_finds_this_node_well(service: Service) -> None:
 
 
 @pytest.fixture
-def public() -> Iterator[Path]:
-    """Return a folder that every user may write; pytest's own are for root alone."""
+def public(instance: str) -> Iterator[Service]:
+    """Return a service in a folder that every user may write; pytest's own are for root alone."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o777)
-        yield Path(name)
+        made = Service(Path(name), instance)
+        yield made
+        made.close()
 
 
-def test_another_user_is_refused_in_one_line(public: Path, instance: str) -> None:
+def test_another_user_is_refused_in_one_line(public: Service) -> None:
     """Root's engine is not for everybody: neither its snapshot nor its orders."""
-    service = Service(public, instance).start()
+    service = public.start()
     for name in ("status", "pilots", "why"):
         assert service.run(name).returncode == 0
     for verb in ("status", "drain", "reload"):
@@ -308,15 +310,19 @@ def test_another_user_is_refused_in_one_line(public: Path, instance: str) -> Non
 
 
 def test_a_user_in_the_group_docker_runs_it_with_less_protection(
-    public: Path, containers: Containers
+    public: Service, containers: Containers
 ) -> None:
     """No right to write cgroups: it works all the same, and says what is missing."""
-    service = Service(public, containers.instance)
+    service = public
     service.configure({"cpus": 0.5})  # half a core stays free where nothing protects the owner
     group = str(Path("/var/run/docker.sock").stat().st_gid)
     command = ["setpriv", "--reuid=65534", "--regid=65534", f"--groups={group}", PLANCTON, "serve"]
     command += ["--config", str(service.config), *service.options]
-    environment = {"HOME": str(public), "PATH": os.environ["PATH"], "TMPDIR": str(public)}
+    environment = {
+        "HOME": str(service.folder),
+        "PATH": os.environ["PATH"],
+        "TMPDIR": str(service.folder),
+    }
     with (service.folder / "stderr").open("ab") as log:
         service.process = subprocess.Popen(command, stderr=log, env=environment)
     until(lambda: len(containers.names()) == CORES)

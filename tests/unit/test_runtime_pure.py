@@ -16,6 +16,7 @@ from plancton.runtime import spec
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.connection import explain
 from plancton.runtime.docker import DockerRuntime
+from plancton.runtime.features import Features
 from plancton.runtime.simulated import SimulatedNode
 from plancton.runtime.stamps import epoch_of
 from plancton.service.clock import SystemClock
@@ -185,3 +186,25 @@ def test_errors_say_what_to_do(kind: type[Exception], text: str, words: str) -> 
     said = explain("unix:///x.sock", kind(text))
     assert words in said
     assert "unix:///x.sock" in said
+
+
+def test_features_are_bound_by_absolute_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A run directory may be given relative to where Plancton was started."""
+    monkeypatch.chdir(tmp_path)
+    features = Features(Path("run"))
+    facts: dict[str, Any] = {"node": "n", "ncpus": 4, "wall": 1000.0, "instance": "i"}
+    told = features.prepare("p", Profile(ttl=60), **facts)
+    assert [bind.split(":")[0] for bind in told.binds] == [
+        f"{tmp_path}/run/p/machine",
+        f"{tmp_path}/run/p/job",
+    ]
+    assert (tmp_path / "run/p/job/shutdowntime_job").read_text() == "1060\n"
+    features.sweep({"q"})
+    assert not (tmp_path / "run/p").exists()
+    (tmp_path / "file").touch()
+    nowhere = Features(tmp_path / "file")
+    assert "MACHINEFEATURES" not in nowhere.prepare("p", Profile(), **facts).env
+    nowhere.prepare("q", Profile(), **facts)
+    assert caplog.text.count("pilots get no machine/job features") == 1
