@@ -24,7 +24,7 @@ check: ## formatting, lint, types, import contracts
 	@if command -v shellcheck > /dev/null; then shellcheck scripts/setup .ci/run; fi
 	@echo "check: all good"
 
-bench: ## measure: requests, refill, slowdown, memory (some minutes)
+bench: ## measure, beside peers: requests, refill, slowdown, cost, proof (20 minutes)
 	@scripts/setup test
 	@$(PY) -m benchmarks $(ARGS)
 

@@ -1,4 +1,4 @@
-"""``make bench``: requests a tick, refill, slowdown, memory and CPU, on real Docker.
+"""``make bench``: requests a tick, refill, slowdown, memory, CPU, and the proof, on real Docker.
 
 Each figure stands beside a floor or a peer measured in the same run. Containers carry a label of
 this run and are removed; nothing else on the machine is touched.
@@ -7,6 +7,7 @@ this run and are removed; nothing else on the machine is touched.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import statistics
@@ -308,6 +309,7 @@ BENCHES: dict[str, Callable[[Client], None]] = {
 
 def main() -> None:
     """Run the named measurements, or all."""
+    logging.disable(logging.CRITICAL)  # what simulated engines say
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that containers are removed
     client = Client(docker_url(), timeout=60)
     print(

@@ -141,10 +141,10 @@ def _check(tree: ast.expr) -> None:
 def _known(name: str) -> str:
     close = difflib.get_close_matches(name, NAMES, n=1)
     if close:
-        return f"did you mean {close[0]}?"
+        return f" (nearest: {close[0]})"
     spans = ", ".join(f"_{span}" for span in SPANS)
     names = ", ".join((*PLAIN, *MEASURED))
-    return f"known are {names}; {', '.join(MEASURED)} also with {spans}"
+    return f"; known are {names}; {', '.join(MEASURED)} also with {spans}"
 
 
 def _fault(node: ast.AST, *, called: bool) -> str:
@@ -153,7 +153,7 @@ def _fault(node: ast.AST, *, called: bool) -> str:
         case ast.Name(id=name) if called:
             return "" if name in _CALLS else f"{name!r} is no function; known: {', '.join(_CALLS)}"
         case ast.Name(id=name):
-            return "" if name in NAMES else f"{name!r} is not known; {_known(name)}"
+            return "" if name in NAMES else f"{name!r} is not known{_known(name)}"
         case ast.Constant(value=value):
             number = isinstance(value, int | float) and not isinstance(value, bool)
             return "" if number else f"{ast.unparse(node)} is not a number"

@@ -179,6 +179,7 @@ def test_freezing_what_has_gone_is_no_error(node: Node) -> None:
     node.runtime.remove(node.ends())
     node.runtime.freeze(pilot)
     node.runtime.thaw(pilot)
+    assert node.runtime.pilots() == ()
 
 
 def test_a_pilot_has_the_image_and_memory_it_was_started_with(node: Node) -> None:

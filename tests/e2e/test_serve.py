@@ -371,16 +371,23 @@ def paused(containers: Containers) -> set[str]:
     return {str(each["State"]["Status"]) for each in inspected}
 
 
+def asleep(
+    service: Service, containers: Containers, owner: list[subprocess.Popen[bytes]]
+) -> set[str]:
+    """Fill the node, let the owner use it until all pilots are frozen; returns their names."""
+    service.configure(protect={"freeze_after": "2s", "evict_after": "1h"})
+    service.start()
+    full(service)
+    works(owner)
+    until(lambda: paused(containers) == {"paused"}, 40)
+    return containers.names()
+
+
 def test_the_owner_comes_and_goes_and_pilots_sleep_meanwhile(
     service: Service, containers: Containers, owner: list[subprocess.Popen[bytes]]
 ) -> None:
     """Frozen after the time that is set, thawed when the owner has gone, and nothing is lost."""
-    service.configure(protect={"freeze_after": "2s", "evict_after": "1h"})
-    service.start()
-    full(service)
-    before = containers.names()
-    works(owner)
-    until(lambda: paused(containers) == {"paused"}, 40)
+    before = asleep(service, containers, owner)
     until(lambda: service.names("frozen") == before)
     assert "frozen pilots go on first" in service.run("why").stdout
     for process in owner:
@@ -416,12 +423,7 @@ def test_frozen_pilots_are_taken_over_after_a_crash(
     service: Service, containers: Containers, owner: list[subprocess.Popen[bytes]]
 ) -> None:
     """Killed while its pilots are frozen, the next Plancton thaws them."""
-    service.configure(protect={"freeze_after": "1s", "evict_after": "1h"})
-    service.start()
-    full(service)
-    before = containers.names()
-    works(owner)
-    until(lambda: paused(containers) == {"paused"}, 40)
+    before = asleep(service, containers, owner)
     service.stop(signal.SIGKILL)
     for process in owner:
         process.kill()
