@@ -58,7 +58,9 @@ class Service:
     def launch(self) -> None:
         """Start ``plancton serve``."""
         log = (self.folder / "stderr").open("ab")
-        command = [PLANCTON, "serve", "--config", str(self.config), *self.options]
+        # However the tests end, their service does not outlive them.
+        command = ["setpriv", "--pdeathsig=KILL", PLANCTON, "serve"]
+        command += ["--config", str(self.config), *self.options]
         with log:
             self.process = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL)
 
