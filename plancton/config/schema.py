@@ -41,6 +41,10 @@ Level = Annotated[
 ]
 
 
+def _none_if_off(value: Any) -> Any:
+    return None if value is False or value == "off" else value
+
+
 def _off(value: Any) -> Any:
     """YAML reads a bare ``off`` as false."""
     return "off" if value is False else value
@@ -49,7 +53,7 @@ def _off(value: Any) -> Any:
 Step = Annotated[Literal["off", "stop", "freeze", "evict"], BeforeValidator(_off)]
 Percent = Annotated[
     Annotated[float, Field(gt=0, le=100)] | None,
-    BeforeValidator(lambda value: None if value is False or value == "off" else value),
+    BeforeValidator(_none_if_off),
     WithJsonSchema({"type": ["number", "string"], "examples": [20, "off"]}),
 ]
 
@@ -265,7 +269,7 @@ class Stalls(_Model):
 class Load(_Model):
     """The load average over a minute, pilots included. Off unless set."""
 
-    stop_above: Expression | None = None
+    stop_above: Annotated[Expression | None, BeforeValidator(_none_if_off)] = None
     """No pilot is started above this: a number or an expression, for example 2 * ncpus."""
     recover: Annotated[Duration, Field(ge=0)] = 60.0
     """How long it must be over before pilots are started again."""

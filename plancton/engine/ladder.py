@@ -61,7 +61,7 @@ def freeze(tick: Round) -> None:
         for pilot in victims if alarm.all_at_once else victims[:1]:
             tick.act(Freeze(pilot, alarm.reason))
     victims, load = _freezable(tick), tick.load
-    ours = [p for p in tick.running() if p.id not in tick.endings]
+    ours = tick.remaining()
     room = tick.room(ours)
     if room is None or load is None or not (victims and tick.crowded(victims[0], room)):
         tick.overcommitted_since = None

@@ -93,10 +93,14 @@ class Round:
         frozen, thawed = self._objects(Freeze), self._objects(Thaw)
         return [p for p in self.live() if p.id not in frozen and (not p.frozen or p.id in thawed)]
 
-    def staying(self, pilots: Iterable[Pilot] | None = None) -> list[Pilot]:
-        """Those of the *pilots* that were not asked to go and not acted upon, youngest first."""
-        some = self.live() if pilots is None else pilots
-        return [p for p in some if p.id not in self.endings and p.id not in self.acted]
+    def staying(self) -> list[Pilot]:
+        """Pilots that were not asked to go and not acted upon, youngest first."""
+        return [p for p in self.live() if p.id not in self.endings and p.id not in self.acted]
+
+    def remaining(self) -> list[Pilot]:
+        """Pilots that hold cores and were not asked to go, in this round or before."""
+        going = self.endings.keys() | self._objects(Terminate) | self._objects(Kill)
+        return [p for p in self.running() if p.id not in going]
 
     def victims(self) -> list[Pilot]:
         """Pilots that may be frozen or ended, in this order.
@@ -117,7 +121,7 @@ class Round:
         """Whether an evicted pilot has not gone yet."""
         return any(end.reason.code in EVICTIONS for end in self.endings.values())
 
-    def _objects(self, kind: type[Remove] | type[Freeze] | type[Thaw]) -> set[str]:
+    def _objects(self, kind: type[Freeze | Thaw | Terminate | Kill | Remove]) -> set[str]:
         return {a.pilot.id for a in self.actions if isinstance(a, kind)}
 
     # --- the node -----------------------------------------------------------------------
@@ -180,7 +184,8 @@ class Round:
         pilots = sum(each.memory for each in self.live())
         promised = share * (pilots + sum(each.memory for each in self.starts()))
         own = self.seen.host.own_memory
-        return self.seen.host.memory_available - max(0.0, promised - (own or 0.0))
+        used = share * pilots if own is None else own  # unknown: as much as was promised
+        return self.seen.host.memory_available - max(0.0, promised - used)
 
     def _used(self) -> dict[str, float]:
         """Core-seconds by profile, the older the less: ``u' = u d + cores FADE (1 - d)``."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
-from typing import IO
 
 from rich.console import Console, Group
 from rich.table import Table
@@ -98,11 +98,10 @@ def picture(results: Sequence[Result]) -> Group:
     return Group(*parts, table(results))
 
 
-def print_results(results: Sequence[Result], svg: Path | None, file: IO[str] | None = None) -> None:
+def print_results(results: Sequence[Result], svg: Path | None) -> None:
     """Print the answer, and write it as SVG too if asked."""
-    Console(file=file, highlight=False).print(picture(results))
+    Console(highlight=False).print(picture(results))
     if svg is not None:
-        with Path("/dev/null").open("w") as nowhere:
-            paper = Console(record=True, width=100, file=nowhere, force_terminal=True)
-            paper.print(picture(results))
-            paper.save_svg(str(svg), title="plancton simulate")
+        paper = Console(record=True, width=100, file=StringIO(), force_terminal=True)
+        paper.print(picture(results))
+        paper.save_svg(str(svg), title="plancton simulate")

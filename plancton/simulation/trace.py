@@ -85,7 +85,10 @@ def _parse(path: Path, file: TextIO) -> Trace:
         start = float(facts.get("start", _MONDAY))
     except (KeyError, ValueError):
         raise TraceError(f"{path}:1: ncpus= and memory= are wanted as numbers") from None
-    points = tuple(_points(path, file))
+    try:
+        points = tuple(_points(path, file))
+    except csv.Error as error:
+        raise TraceError(f"{path}: not a table: {error}") from None
     if len(points) < 2 or ncpus < 1:
         raise TraceError(f"{path}: a trace has at least two rows and one core")
     return Trace(path.stem, ncpus, memory, points, start)

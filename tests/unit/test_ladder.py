@@ -230,6 +230,21 @@ def test_pilots_start_only_with_memory_for_them(
     assert (Code.NO_MEMORY in codes(decision)) is (starts < 4)
 
 
+def test_where_pilots_memory_cannot_be_read_they_are_taken_to_use_what_was_promised() -> None:
+    """So that what is available is not counted twice."""
+    one = replace(OLD, memory=2 * 10**9)
+    host = replace(HOST, memory_available=8_500_000_000, own_memory=None)
+    assert len(run(look(one, host=host)).actions) == 1
+
+
+def test_a_pilot_that_is_asked_to_go_now_counts_no_more() -> None:
+    """Nobody is frozen beside it for the room that it leaves."""
+    going = replace(YOUNG, deadline_at=NOW)
+    seen = look(OLD, going, foreground=3.0)
+    decision = run(seen, state=State(overcommitted_since=NOW - 60))
+    assert kinds(decision) == ["Terminate young"]
+
+
 def test_memory_promised_but_not_used_yet_counts_frozen_pilots_too() -> None:
     """Two pilots of 2 GB that use 1 GB each leave 3 GB of 12 less 2 GB."""
     pilots = [replace(OLD, memory=2 * 10**9), frozen(replace(YOUNG, memory=2 * 10**9))]

@@ -81,6 +81,7 @@ def test_a_trace_is_read_as_it_was_written(tmp_path: Path) -> None:
         ("at,foreground\n0,1\n", ":1: not a trace"),
         ("# plancton-trace 1 ncpus=x memory=1\n", ":1: ncpus= and memory="),
         ("# plancton-trace 1 ncpus=2 memory=1\nat,foreground\n0,1\n", "at least two rows"),
+        ("# plancton-trace 1 ncpus=2 memory=1\nat\n" + "9" * 200_000, "not a table"),
         ("# plancton-trace 1 ncpus=2 memory=1\nat,foreground\n0,1\nx,1\n", ":4: a number"),
         ("# plancton-trace 1 ncpus=2 memory=1\nat,foreground\n0,1\n0,1\n", ":4: the times"),
         ("# plancton-trace 1 ncpus=2 memory=1\nat,foreground\n0,nan\n1,1\n", ":3: the times"),
