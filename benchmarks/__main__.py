@@ -30,7 +30,7 @@ from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.connection import Client, docker_url
 from plancton.runtime.docker import DockerRuntime
 from plancton.service.clock import SystemClock
-from plancton.service.files import FileHandle
+from plancton.service.node import Node
 from plancton.service.paths import Paths, default_paths
 
 INSTANCE = f"bench{os.getpid()}"
@@ -220,7 +220,7 @@ def cost(client: Client) -> None:
             after = process.cpu_times()
             used = after.user + after.system - before.user - before.system
             resident = process.memory_info().rss / 2**20
-            seen = FileHandle(SERVICE["paths"]).snapshot()
+            seen = Node(SERVICE["paths"]).engine.snapshot()
         clear(client)
         row(
             f"quiet service, {count} pilots",
@@ -260,7 +260,7 @@ def proof(client: Client) -> None:
     with service(pilot, min_room=0.5, short_life=5, protect={}):
         wait(lambda: len(mine(client)) == proof_.CORES)
         runs["Plancton"] = work.run(_cpu_of(f"plancton-{INSTANCE}")), ""
-        total = FileHandle(SERVICE["paths"]).snapshot().ledger.total
+        total = Node(SERVICE["paths"]).engine.snapshot().ledger.total
         lost = f"{total.evicted} evicted, {total.frozen} frozen, {total.lost:.0f} core-s lost"
         runs["Plancton"] = runs["Plancton"][0], lost
         started = total.started

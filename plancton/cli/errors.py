@@ -11,8 +11,9 @@ def explain(error: Exception) -> int | None:
     """Print the line for an expected *error*; None if it is none of those."""
     from plancton.config.expressions import ExpressionError
     from plancton.config.load import ConfigError
-    from plancton.engine.handle import NotRunningError
+    from plancton.engine.handle import NotRunningError, RefusedError
     from plancton.engine.ports import ActionError, RuntimeUnavailableError
+    from plancton.service.daemon import StartError
     from plancton.service.lock import LockedError
     from plancton.simulation.trace import TraceError
 
@@ -25,9 +26,9 @@ def explain(error: Exception) -> int | None:
                 "see plancton status, or give this one its own node.instance and --rundir",
                 REFUSED,
             )
-        case ConfigError() | RuntimeUnavailableError() | ActionError() | TraceError():
+        case RefusedError() | StartError() | TraceError() | ConfigError() | ExpressionError():
             return _say(str(error), REFUSED)
-        case ExpressionError():
+        case RuntimeUnavailableError() | ActionError():
             return _say(str(error), REFUSED)
         case OSError():
             where = f"{error.filename}: " if error.filename else ""

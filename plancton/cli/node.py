@@ -24,10 +24,10 @@ def figures(paths: Paths, config: Config) -> tuple[dict[str, float], str]:
     """
     from plancton.engine.handle import NotRunningError
     from plancton.service.assemble import instance_of
-    from plancton.service.files import FileHandle
+    from plancton.service.node import Node
 
     try:
-        policy = FileHandle(paths).snapshot().policy
+        policy = Node(paths).engine.snapshot().policy
         if policy:
             names = {name: value for name, value in policy.items() if name not in _OF_PROFILE}
             return names, "as the running engine sees them"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from plancton.service.files import FileHandle
+    from plancton.service.node import Node
     from plancton.service.paths import Paths
 
 ConfigOption = Annotated[
@@ -19,9 +19,12 @@ ConfDir = Annotated[
     Path | None, typer.Option("--confdir", help="Folder with config.yaml.", file_okay=False)
 ]
 RunDir = Annotated[
-    Path | None, typer.Option("--rundir", help="Folder of lock, markers and snapshot.")
+    Path | None, typer.Option("--rundir", help="Folder of the lock, the socket and the markers.")
 ]
 StateDir = Annotated[Path | None, typer.Option("--statedir", help="Folder of history and ledger.")]
+PidFile = Annotated[
+    Path | None, typer.Option("--pidfile", help="File for the PID, for other programs.")
+]
 LogDir = Annotated[Path | None, typer.Option("--logdir", help="Folder of plancton.log.")]
 
 
@@ -36,6 +39,36 @@ class Level(StrEnum):
 
 LogLevel = Annotated[Level, typer.Option("--log-level", help="How much is logged.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Only ask; do not wait for the effect.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until no pilot is left.")]
+Timeout = Annotated[
+    str | None, typer.Option("--timeout", help="Longest wait, like 30s or 2h; else as it takes.")
+]
+
+
+def _pilot_names(incomplete: str) -> list[str]:
+    """Complete names of pilots from the running engine; nothing if there is none."""
+    try:
+        pilots = node_of(None).engine.snapshot().pilots
+    except Exception:  # noqa: BLE001 (a shell completes in silence)
+        return []
+    return [pilot.name for pilot in pilots if pilot.name.startswith(incomplete)]
+
+
+PilotName = Annotated[
+    str,
+    typer.Argument(
+        help="Name of a pilot, or the beginning of its ID.", autocompletion=_pilot_names
+    ),
+]
+PilotNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PILOT...",
+        help="Names of pilots, or the beginnings of their IDs.",
+        autocompletion=_pilot_names,
+    ),
+]
 
 
 def paths_of(
@@ -44,6 +77,7 @@ def paths_of(
     rundir: Path | None = None,
     logdir: Path | None = None,
     statedir: Path | None = None,
+    pidfile: Path | None = None,
 ) -> Paths:
     """Return the files and folders in force with these options."""
     from plancton.service.paths import Paths, config_path, default_paths
@@ -54,12 +88,25 @@ def paths_of(
         rundir=rundir or usual.rundir,
         logdir=logdir or usual.logdir,
         statedir=statedir or usual.statedir,
+        pidfile=pidfile,
         asked_for_config=config is not None or confdir is not None,
     )
 
 
-def handle_of(rundir: Path | None) -> FileHandle:
-    """Return the handle of the engine that uses *rundir*."""
-    from plancton.service.files import FileHandle
+def node_of(rundir: Path | None) -> Node:
+    """Return this node's Plancton that uses *rundir*."""
+    from plancton.service.node import Node
 
-    return FileHandle(paths_of(rundir=rundir))
+    return Node(paths_of(rundir=rundir))
+
+
+def seconds_of(duration: str | None) -> float | None:
+    """Return the seconds of a duration given as an option."""
+    from plancton.config.units import parse_duration
+
+    if duration is None:
+        return None
+    try:
+        return float(parse_duration(duration))
+    except (ValueError, TypeError) as error:
+        raise typer.BadParameter(str(error)) from None

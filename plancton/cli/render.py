@@ -7,14 +7,20 @@ from collections.abc import Callable, Iterable, Sequence
 
 from pydantic_core import to_json
 
+from plancton.config.state import RemoteState
 from plancton.config.units import format_duration, format_size
 from plancton.engine.ledger import Account, Ledger
 from plancton.engine.snapshot import Decided, PilotView, SignalView, Snapshot
 
 
-def as_json(value: object) -> str:
-    """Return *value* as indented JSON."""
-    return to_json(value, indent=2).decode()
+def as_json(value: object, indent: int | None = 2) -> str:
+    """Return *value* as JSON, indented or on one line."""
+    return to_json(value, indent=indent).decode()
+
+
+def event_text(wall: float, text: str) -> str:
+    """Return one event in one line."""
+    return f"{_clock(wall)}  {text}"
 
 
 def status_text(snapshot: Snapshot) -> str:
@@ -39,6 +45,7 @@ def status_text(snapshot: Snapshot) -> str:
         ("today", account_line(s.ledger.today)),
         ("config", f"{s.config_source}, revision {s.config_revision}"),
     ]
+    rows += [("remote", _remote(s.remote))] if s.remote else []
     rows += [("CONFIG", f"refused, the last good one stays: {s.config_error}")] * bool(
         s.config_error
     )
@@ -51,6 +58,14 @@ def status_text(snapshot: Snapshot) -> str:
     if age > s.interval + 30:
         rows.append(("stale", f"the engine last spoke {format_duration(age)} ago"))
     return "\n".join(f"{name:<11} {text}" for name, text in rows)
+
+
+def _remote(remote: RemoteState) -> str:
+    fetched = (
+        "never fetched" if remote.fetched_wall is None else f"of {_clock(remote.fetched_wall)}"
+    )
+    failed = f" - FAILED: {remote.error}" if remote.error else ""
+    return f"{remote.url}, {fetched}{failed}"
 
 
 def _so_far(snapshot: Snapshot) -> str:

@@ -78,7 +78,11 @@ def _command(value: Any) -> Any:
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+        defer_build=True,  # verbs that only look need no validator
     )
 
 

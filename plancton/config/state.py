@@ -8,6 +8,20 @@ from plancton.config.schema import Config
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteState:
+    """What is known of a remote configuration."""
+
+    url: str
+    """Without credentials."""
+    checked_wall: float | None = None
+    """When it was last asked for."""
+    fetched_wall: float | None = None
+    """When the one in force was fetched."""
+    error: str = ""
+    """Why the last fetch failed; empty if it did not."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigState:
     """The last good configuration."""
 
@@ -18,3 +32,5 @@ class ConfigState:
     error: str = ""
     """Why the newest file is not in force; empty if it is."""
     warnings: tuple[str, ...] = ()
+    remote: RemoteState | None = None
+    """Where the rest of it comes from; None: from nowhere else."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from plancton.config import schema
-from plancton.engine.actions import Kill, Remove
+from plancton.engine.actions import Freeze, Kill, Remove, Thaw
 from plancton.engine.backoff import after_failure
-from plancton.engine.model import Mode, Pilot, PilotState
+from plancton.engine.model import Mode, Pilot, PilotState, Wish
 from plancton.engine.reasons import Code, because
 from plancton.engine.round import Round
 from plancton.engine.state import Failing
@@ -92,6 +92,22 @@ def obey(tick: Round) -> None:
     elif tick.seen.mode is Mode.ENDING:
         for pilot in tick.staying():
             tick.end(pilot, reason)
+    for pilot in tick.live():
+        wish = tick.seen.wishes.get(pilot.id)
+        if wish is not None and pilot.id not in tick.acted:
+            _fulfil(tick, pilot, wish)
+
+
+def _fulfil(tick: Round, pilot: Pilot, wish: Wish) -> None:
+    reason = because(Code.WISH, wish=wish.value)
+    ending = tick.endings.get(pilot.id)
+    if wish is Wish.KILL and (ending is None or ending.reason.code is not Code.WISH):
+        tick.endings.pop(pilot.id, None)  # killed for this reason, whatever ended it before
+        tick.act((Remove if pilot.state is PilotState.CREATED else Kill)(pilot, reason))
+    elif wish is Wish.FREEZE and pilot.state is PilotState.RUNNING and ending is None:
+        tick.act(Freeze(pilot, reason))
+    elif wish is Wish.THAW and pilot.frozen:
+        tick.act(Thaw(pilot, reason))
 
 
 def retire(tick: Round) -> None:

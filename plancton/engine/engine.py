@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from plancton.config.expressions import ExpressionError
 from plancton.config.policy import evaluate, names_of
+from plancton.config.schema import Config
 from plancton.config.state import ConfigState
 from plancton.engine.accounts import elapsed, first_cause, interval, outcome_of
 from plancton.engine.actions import Action, Decision, Outcome, Spawn
@@ -19,7 +20,15 @@ from plancton.engine.figures import levels, names
 from plancton.engine.ledger import Account
 from plancton.engine.load import RECENT, WINDOW, cpu_load, remember
 from plancton.engine.memory import Memory
-from plancton.engine.model import HostSample, Mode, Observation, PilotState, Policy, Protection
+from plancton.engine.model import (
+    HostSample,
+    Mode,
+    Observation,
+    PilotState,
+    Policy,
+    Protection,
+    Wish,
+)
 from plancton.engine.ports import (
     Clock,
     ConfigSource,
@@ -30,6 +39,7 @@ from plancton.engine.ports import (
     Runtime,
     RuntimeUnavailableError,
 )
+from plancton.engine.preview import Preview, policy_of, preview
 from plancton.engine.reasons import Code
 from plancton.engine.round import ENDS_WHEN_EMPTY
 from plancton.engine.settle import settle
@@ -48,6 +58,8 @@ Rule = Callable[[Observation, Policy, State, float], Decision]
 _RETRY_LONGEST = 30.0
 _ENDING_LOOK = 0.2
 _MODES = tuple(Mode)
+Letter = tuple[str, str]
+"""What other threads ask: wake, reload, quit, or a Wish, and the pilot it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +97,11 @@ class Engine:
         self.diary = Diary()
         self.finished = False
         self.latest: Snapshot | None = None
-        self._mailbox: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+        self._mailbox: queue.SimpleQueue[Letter] = queue.SimpleQueue()
         self._asked = Mode.ACTIVE
+        self._wishes = dict.fromkeys(memory.held, Wish.FREEZE)
+        self.busy_since: float | None = None
+        """When the tick under way began; None between ticks."""
         self._failures = 0
         self._room_missed_at: float | None = None
         self._said: tuple[str, ...] = ()
@@ -108,6 +123,22 @@ class Engine:
         """End the loop and leave the pilots as they are."""
         self._mailbox.put(("quit", ""))
 
+    def wish(self, pilot: str, wish: Wish) -> None:
+        """Ask something of one pilot, by its ID."""
+        self._mailbox.put((wish.value, pilot))
+
+    def preview(self, config: Config) -> Preview:
+        """Say what the next tick would do under another configuration.
+
+        RuntimeUnavailableError if the node has not been seen yet, ExpressionError if the
+        configuration cannot be evaluated here.
+        """
+        seen, at = self.told.observation, self.told.observed_at
+        if seen is None:
+            raise RuntimeUnavailableError("the node has not been seen yet")
+        here = names(seen, self.history, self.world.clock.wall())
+        return preview(seen, policy_of(config, evaluate(config, here)), self.state, at)
+
     def ask(self, mode: Mode) -> None:
         """Ask for a mode beside the standing orders, until the engine ends."""
         self._asked = mode
@@ -117,16 +148,25 @@ class Engine:
 
     def run(self) -> None:
         """Tick until asked to quit, or finished."""
-        letters: list[tuple[str, str]] = []
+        letters: list[Letter] = []
         try:
             while not self.finished and ("quit", "") not in letters:
-                ended = frozenset(id_ for _, id_ in letters if id_)
+                self.busy_since = self.world.clock.now()
+                self._note_wishes(letters)
+                ended = frozenset(id_ for what, id_ in letters if what == "wake" and id_)
                 wait = self.step(reload=("reload", "") in letters, ended=ended)
+                self.busy_since = None
                 letters = [] if self.finished else self._letters(wait)
         finally:
             self.save()
 
-    def _letters(self, wait: float) -> list[tuple[str, str]]:
+    def _note_wishes(self, letters: list[Letter]) -> None:
+        wishes = {id_: Wish(what) for what, id_ in letters if what in tuple(Wish)}
+        if wishes:
+            self._wishes |= wishes
+            self.save()  # what is to stay frozen stays so whatever happens to us
+
+    def _letters(self, wait: float) -> list[Letter]:
         letters = []
         try:
             letters.append(self._mailbox.get(timeout=max(0.0, wait)))
@@ -145,6 +185,7 @@ class Engine:
         spawned = self.told.spawned
         now, wall = self.world.clock.now(), self.world.clock.wall()
         config = self._configured(wall, reload=reload)
+        self.told.reloads += reload
         try:
             observation = self._observe(now, ended)
             self._book(observation, wall)
@@ -232,18 +273,7 @@ class Engine:
             told.trouble = ""
         except ExpressionError as error:
             told.trouble = f"{error}; the last value stays"
-        return Policy(
-            config.pilots,
-            config.spawn,
-            config.protect,
-            told.figures.maximum,
-            when=told.figures.when,
-            when_text=config.spawn.when.text,
-            maxima=told.figures.maxima,
-            load_limit=told.figures.load_limit,
-            canary=config.image.canary,
-            canary_life=config.image.canary_life,
-        )
+        return policy_of(config, told.figures)
 
     def _observe(self, now: float, ended: frozenset[str]) -> Observation:
         pilots = self.world.runtime.pilots(ended)
@@ -253,7 +283,14 @@ class Engine:
         mode = max(self.world.orders.mode(), self._asked, key=_MODES.index)
         load = cpu_load(self.state.samples, promised)
         recent = cpu_load(self.state.samples, promised, RECENT)
-        seen = Observation(pilots, host, load, self.world.images.status(), mode, recent)
+        live = {p.id: p for p in pilots if p.live}
+        self._wishes = {
+            id_: wish
+            for id_, wish in self._wishes.items()
+            if id_ in live and (wish is not Wish.THAW or live[id_].frozen)
+        }
+        images, wishes = self.world.images.status(), dict(self._wishes)
+        seen = Observation(pilots, host, load, images, mode, recent, wishes)
         self.told.observation, self.told.observed_at = seen, now
         self.told.meter.measure(pilots, now)
         return seen
@@ -276,7 +313,8 @@ class Engine:
         """Have kept what outlives this engine."""
         self._saved_at = self.world.clock.now()
         state = self.state
-        self.world.keeper.save(Memory(self.history, self.ledger, state.rollouts, state.used))
+        held = frozenset(id_ for id_, wish in self._wishes.items() if wish is Wish.FREEZE)
+        self.world.keeper.save(Memory(self.history, self.ledger, state.rollouts, state.used, held))
 
     # --- decide and act -----------------------------------------------------------------
 
@@ -303,6 +341,7 @@ class Engine:
         for action in order(decision.actions):
             if isinstance(action, Spawn) and action.profile.name in failed:
                 continue
+            self.busy_since = self.world.clock.now()  # each action is a sign of life
             outcome = actuate(action, self.world.runtime, self.world.images)
             self._take(action, outcome, policy, wall)
             if isinstance(action, Spawn) and outcome.error:

@@ -1,25 +1,86 @@
-"""How the TUI and the command line hold an engine, wherever it runs."""
+"""How the TUI, the command line and the control socket hold an engine, wherever it runs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
-from plancton.engine.model import Mode
+from plancton.engine.model import Mode, Wish
+from plancton.engine.preview import Preview
 from plancton.engine.snapshot import Snapshot
 
 
 class NotRunningError(Exception):
-    """No engine runs on this node."""
+    """No engine runs on this node, or it does not answer."""
+
+
+class RefusedError(Exception):
+    """The engine refused what it was asked. Says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """One line of the log."""
+
+    wall: float
+    level: str
+    text: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A reader was too slow: so many log records were dropped for it."""
+
+    records: int
+
+
+Item = Snapshot | LogRecord | Lost | None
+"""What a stream holds; None now and then: nothing happened."""
 
 
 class Handle(Protocol):
-    """An engine, in this process or another."""
+    """An engine, in this process or another. Methods raise NotRunningError or RefusedError."""
 
     def snapshot(self) -> Snapshot:
-        """Return its newest snapshot; NotRunningError if there is none."""
+        """Return its newest snapshot."""
+
+    def health(self) -> str:
+        """Return what is wrong with it; empty: nothing."""
+
+    def stream(self) -> Iterator[Item]:
+        """Yield the newest snapshot, then each new one and each log record, until it ends.
+
+        A slow reader misses snapshots, and is told how many records it lost.
+        """
 
     def order(self, mode: Mode) -> None:
-        """Set the operator's standing word; kept for the next start if no engine runs."""
+        """Set the operator's standing word: ACTIVE, DRAINING, STOPPING or FORCED."""
+
+    def stop(self) -> None:
+        """End the engine as SIGTERM does; a second time it leaves its pilots and ends."""
 
     def reload(self) -> None:
-        """Have the configuration read again; NotRunningError if no engine runs."""
+        """Have the configuration read (and fetched) again."""
+
+    def wish(self, pilot: str, wish: Wish) -> str:
+        """Ask something of one pilot, by its name or the beginning of its ID; returns its name."""
+
+    def logs(self, pilot: str, *, tail: int, follow: bool) -> Iterator[bytes]:
+        """Yield a pilot's own output: the last *tail* lines, and what follows."""
+
+    def preview(self, text: str) -> Preview:
+        """Say what the next tick would do under the configuration *text*."""
+
+
+def find_pilot(snapshot: Snapshot, word: str) -> tuple[str, str]:
+    """Return ID and name of the pilot that *word* means; RefusedError if there is none, or two."""
+    exact = [pilot for pilot in snapshot.pilots if word in (pilot.name, pilot.id)]
+    found = exact or [pilot for pilot in snapshot.pilots if word and pilot.id.startswith(word)]
+    if not found:
+        raise RefusedError(f"no pilot is called {word}; plancton pilots lists them")
+    if len(found) > 1:
+        names = ", ".join(pilot.name for pilot in found)
+        raise RefusedError(f"{word} may be each of {names}")
+    return found[0].id, found[0].name or found[0].id[:12]

@@ -15,7 +15,7 @@ from plancton.engine.state import Step
 def thaw(tick: Round) -> None:
     """Let frozen pilots go on when nothing speaks against it any more, the last frozen first."""
     frozen = sorted(
-        (p for p in tick.staying() if p.frozen),
+        (p for p in tick.staying() if p.frozen and not tick.held(p)),
         key=lambda p: (-tick.frozen[p.id].since, p.created_at),
     )
     if not frozen or any(w.alarm.step >= Step.FREEZE for w in tick.watches.values()):
@@ -47,7 +47,7 @@ def evict(tick: Round) -> None:
             tick.end(victims[0], alarm.reason)
             break
     for pilot in tick.staying():
-        known = tick.frozen.get(pilot.id)
+        known = None if tick.held(pilot) else tick.frozen.get(pilot.id)
         if known and tick.now - known.since >= tick.policy.protect.evict_after:
             lasted = tick.now - known.since
             tick.end(pilot, because(Code.FROZEN_LONG, frozen_s=lasted, why=str(known.reason)))

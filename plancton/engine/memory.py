@@ -18,3 +18,5 @@ class Memory:
     ledger: Ledger = field(default_factory=Ledger)
     rollouts: Mapping[str, Rollout] = field(default_factory=dict)
     used: Mapping[str, float] = field(default_factory=dict)
+    held: frozenset[str] = frozenset()
+    """IDs of pilots that the operator keeps frozen."""

@@ -38,6 +38,15 @@ class Mode(StrEnum):
     """As stopping, and pilots are killed now."""
 
 
+class Wish(StrEnum):
+    """What the operator wants of one pilot."""
+
+    KILL = "kill"
+    FREEZE = "freeze"
+    """Stay frozen until thawed by the operator, or until its time to live is over."""
+    THAW = "thaw"
+
+
 class Protection(StrEnum):
     """How well the foreground is protected from pilots, verified on the parent cgroup."""
 
@@ -188,6 +197,8 @@ class Observation:
     mode: Mode = Mode.ACTIVE
     recent: CpuLoad | None = None
     """Over about half a second."""
+    wishes: Mapping[str, Wish] = field(default_factory=dict)
+    """The operator's, by ID of the pilot."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ class Code(StrEnum):
     NEVER_STARTED = "never-started"
     TTL = "ttl"
     OPERATOR = "operator"
+    WISH = "wish"
     GRACE_OVER = "grace-over"
     PRESSURE = "pressure"
     FROZEN_LONG = "frozen-long"
@@ -78,6 +79,7 @@ _SENTENCES: Mapping[Code, str] = {
     Code.NEVER_STARTED: "it was created {age_s} ago and never started: {error}",
     Code.TTL: "its time to live is over since {over_s}",
     Code.OPERATOR: "the operator asked for it: the node is {mode}",
+    Code.WISH: "the operator asked to {wish} it",
     Code.GRACE_OVER: "it did not end within its grace after SIGTERM, which was sent because {why}",
     Code.PRESSURE: "the CPU is overcommitted by {excess:.1f} cores since {since_s}: "
     "the foreground uses {foreground:.1f} of {ncpus}, {committed:g} are promised to pilots",

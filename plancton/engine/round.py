@@ -8,7 +8,16 @@ from math import exp
 
 from plancton.config import schema
 from plancton.engine.actions import Action, Decision, Freeze, Kill, Remove, Spawn, Terminate, Thaw
-from plancton.engine.model import CpuLoad, Mode, Observation, Pilot, PilotState, Policy, Protection
+from plancton.engine.model import (
+    CpuLoad,
+    Mode,
+    Observation,
+    Pilot,
+    PilotState,
+    Policy,
+    Protection,
+    Wish,
+)
 from plancton.engine.reasons import EVICTIONS, Code, Reason, because
 from plancton.engine.signals import alarms, attend
 from plancton.engine.state import Alarm, Frozen, State, Step
@@ -116,6 +125,10 @@ class Round:
             return not pilot.frozen, not saved, pilot.lost(self.now) if least_lost else 0.0
 
         return sorted(self.staying(), key=rank)
+
+    def held(self, pilot: Pilot) -> bool:
+        """Whether the operator keeps a pilot frozen."""
+        return self.seen.wishes.get(pilot.id) is Wish.FREEZE
 
     def evicting(self) -> bool:
         """Whether an evicted pilot has not gone yet."""

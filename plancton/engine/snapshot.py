@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from plancton.config.state import RemoteState
 from plancton.engine.ledger import Ledger
 from plancton.engine.model import CpuLoad, HostSample, ImageStatus, Mode, Protection
 from plancton.engine.reasons import Value
@@ -125,6 +126,10 @@ class Snapshot:
     config_source: str
     config_error: str
     config_revision: int
+    remote: RemoteState | None
+    """Where a remote configuration comes from; None: there is none."""
+    reloads: int
+    """How often a reload was asked for and done."""
     images: Mapping[str, ImageStatus]
     requests: int
     """Requests to Docker by the engine since its start."""

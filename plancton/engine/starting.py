@@ -69,7 +69,8 @@ def _pressed(tick: Round) -> Reason | None:
             return watch.alarm.reason
         over = watch.last + watch.alarm.recover - tick.now
         return because(Code.RECOVERING, left_s=over, why=str(watch.alarm.reason))
-    frozen = len(tick.live()) - len(tick.running())
+    waiting = {p.id for p in tick.live() if not tick.held(p)}
+    frozen = len(waiting - {p.id for p in tick.running()})
     if frozen:
         return because(Code.FROZEN_FIRST, frozen=frozen)
     if left > 0:

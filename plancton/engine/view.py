@@ -68,6 +68,7 @@ class Told:
     trouble: str = ""
     protection_note: str = ""
     tick: int = 0
+    reloads: int = 0
     spawned: int = 0
     evicted: int = 0
     frozen: int = 0
@@ -110,6 +111,8 @@ class Told:
             config_source=config.source,
             config_error=config.error,
             config_revision=config.revision,
+            remote=config.remote,
+            reloads=self.reloads,
             images=dict(seen.images) if seen else {},
             requests=self.requests,
             spawned=self.spawned,

@@ -9,12 +9,15 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from plancton import __version__
-from plancton.config.load import ConfigFile
+from plancton.config.load import ConfigFile, load_text
 from plancton.config.schema import Config
+from plancton.control.hub import Hub
 from plancton.engine.engine import Engine, World
 from plancton.engine.ports import Images
+from plancton.engine.snapshot import Snapshot
 from plancton.engine.view import Identity
 from plancton.runtime.cgroup import DEFAULT_INSTANCE, ParentCgroup
 from plancton.runtime.connection import docker_url
@@ -25,11 +28,13 @@ from plancton.runtime.host import HostSampler
 from plancton.runtime.images import ImageKeeper
 from plancton.service import logs
 from plancton.service.clock import SystemClock
-from plancton.service.files import MemoryFile, SnapshotFile
+from plancton.service.daemon import pidfile
+from plancton.service.files import MemoryFile
 from plancton.service.guard import Guard
+from plancton.service.local import LocalEngine
 from plancton.service.lock import Lock
 from plancton.service.orders import MarkerFiles
-from plancton.service.paths import Paths, default_paths
+from plancton.service.paths import Paths, default_paths, is_system
 
 log = logging.getLogger("plancton")
 
@@ -41,7 +46,9 @@ class Assembly:
     engine: Engine
     events: EventListener
     images: ImageKeeper
-    on_stop: Callable[[], str]
+    hub: Hub
+    local: LocalEngine
+    socket: Path
 
     def start(self, guard: Guard) -> None:
         """Start the helpers' threads."""
@@ -56,7 +63,7 @@ class Assembly:
 
 def instance_of(config: Config) -> str:
     """Return the instance: as configured, else one for root and one for each user."""
-    usual = DEFAULT_INSTANCE if os.geteuid() == 0 else f"u{os.geteuid()}"
+    usual = DEFAULT_INSTANCE if is_system() else f"u{os.geteuid()}"
     return config.node.instance or usual
 
 
@@ -96,24 +103,36 @@ def claimed(paths: Paths) -> Iterator[Claim]:
 
 
 @contextmanager
-def locked_assembly(paths: Paths, log_level: str) -> Iterator[Assembly]:
+def locked_assembly(paths: Paths, log_level: str, *, detached: bool = False) -> Iterator[Assembly]:
     """Yield an assembly that alone owns its run directory and its instance.
+
+    *detached*: stderr is nobody's, so only the file is logged to, and there is a PID file.
 
     Raises LockedError, ConfigError (only where no good configuration exists), OSError.
     """
     with claimed(paths) as claim:
-        trouble = logs.set_up(log_level, paths.log)
+        trouble = logs.set_up(log_level, paths.log, stderr=not detached)
         if trouble:
             log.warning("no log file", extra={"fields": {"error": trouble}})
-        paths.snapshot.unlink(missing_ok=True)
-        yield assemble(claim, paths)
+        with pidfile(paths.pid if detached or paths.pidfile else None):
+            yield assemble(claim, paths)
 
 
 def assemble(claim: Claim, paths: Paths) -> Assembly:
     """Build the engine and its helpers; nothing runs yet."""
     config = claim.source.current().config
     images = ImageKeeper(claim.url, SystemClock(), config.image.docker_config)
-    engine = build_engine(claim, paths, images, SnapshotFile(paths.snapshot))
+    hub = Hub()
+    engine = build_engine(claim, paths, images, hub)
+    orders = MarkerFiles(paths.rundir)
+    local = LocalEngine(
+        engine,
+        orders,
+        hub,
+        claim.url,
+        candidate=lambda text: load_text(text, "the candidate").config,
+        on_stop=lambda: claim.source.current().config.node.on_stop,
+    )
     images.on_change = engine.wake
     events = EventListener(claim.url, claim.instance, engine.wake)
     fields = {
@@ -125,10 +144,12 @@ def assemble(claim: Claim, paths: Paths) -> Assembly:
         "rundir": paths.rundir,
     }
     log.info("Plancton starts", extra={"fields": fields})
-    return Assembly(engine, events, images, lambda: claim.source.current().config.node.on_stop)
+    return Assembly(engine, events, images, hub, local, paths.socket)
 
 
-def build_engine(claim: Claim, paths: Paths, images: Images, *subscribers: SnapshotFile) -> Engine:
+def build_engine(
+    claim: Claim, paths: Paths, images: Images, *subscribers: Callable[[Snapshot], None]
+) -> Engine:
     """Build an engine on the real node."""
     source, instance = claim.source, claim.instance
     clock, parent, orders = SystemClock(), ParentCgroup(instance), MarkerFiles(paths.rundir)

@@ -1,32 +1,21 @@
-"""The handle of an engine in another process: its snapshot file, markers and signals.
-
-A control socket can take this module's place; everything else holds a ``Handle``.
-"""
+"""Files that are replaced whole or not at all."""
 
 from __future__ import annotations
 
 import logging
 import os
-import signal
 from contextlib import suppress
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from plancton.engine.handle import NotRunningError
 from plancton.engine.memory import Memory
-from plancton.engine.model import Mode
-from plancton.engine.snapshot import Snapshot
-from plancton.service.lock import holder
-from plancton.service.orders import MarkerFiles
-from plancton.service.paths import Paths
 
 log = logging.getLogger("plancton")
-_ADAPTER: TypeAdapter[Snapshot] = TypeAdapter(Snapshot)
 _MEMORY: TypeAdapter[Memory] = TypeAdapter(Memory)
 
 
-class _WholeFile:
+class WholeFile:
     """Is replaced whole or not at all; a failure (a full disk) is logged once."""
 
     def __init__(self, path: Path, what: str) -> None:
@@ -50,25 +39,13 @@ class _WholeFile:
             self._failed = True
 
 
-class SnapshotFile:
-    """Writes each snapshot."""
-
-    def __init__(self, path: Path) -> None:
-        """Write to *path*."""
-        self._file = _WholeFile(path, "cannot write the snapshot, status is old")
-
-    def __call__(self, snapshot: Snapshot) -> None:
-        """Replace the file by *snapshot*."""
-        self._file.write(_ADAPTER.dump_json(snapshot))
-
-
 class MemoryFile:
     """Implements ``ports.Keeper`` on one file."""
 
     def __init__(self, path: Path) -> None:
         """Keep it at *path*."""
         self.path = path
-        self._file = _WholeFile(path, "cannot keep the history and the ledger")
+        self._file = WholeFile(path, "cannot keep the history and the ledger")
 
     def load(self) -> Memory:
         """Return what was saved last. An unreadable file is set aside, not overwritten."""
@@ -95,48 +72,3 @@ class MemoryFile:
     def save(self, memory: Memory) -> None:
         """Replace the file by *memory*."""
         self._file.write(_MEMORY.dump_json(memory))
-
-
-class FileHandle:
-    """Implements ``Handle`` on the run directory of an engine."""
-
-    def __init__(self, paths: Paths) -> None:
-        """Hold the engine that uses these *paths*."""
-        self.paths, self.orders = paths, MarkerFiles(paths.rundir)
-
-    @property
-    def pid(self) -> int | None:
-        """PID of the running engine."""
-        return holder(self.paths.lock)
-
-    def snapshot(self) -> Snapshot:
-        """Return the newest snapshot; NotRunningError if no engine runs or it has none yet."""
-        pid = self._running()
-        try:
-            snapshot = _ADAPTER.validate_json(self.paths.snapshot.read_bytes())
-        except (FileNotFoundError, ValidationError):
-            snapshot = None
-        if snapshot is None or snapshot.pid != pid:
-            raise NotRunningError(f"the engine (process {pid}) has only just started; try again")
-        return snapshot
-
-    def order(self, mode: Mode) -> None:
-        """Set the standing order and wake the engine if it runs."""
-        self.orders.order(mode)
-        if self.pid:
-            self._signal(signal.SIGUSR1)
-
-    def reload(self) -> None:
-        """Send SIGHUP."""
-        self._signal(signal.SIGHUP)
-
-    def _running(self) -> int:
-        pid = self.pid
-        if pid is None:
-            raise NotRunningError(
-                f"no engine runs here ({self.paths.lock} is not locked); start one: plancton serve"
-            )
-        return pid
-
-    def _signal(self, number: signal.Signals) -> None:
-        os.kill(self._running(), number)

@@ -39,8 +39,11 @@ def _value(value: object) -> str:
     return text if plain else json.dumps(text, ensure_ascii=False)
 
 
-def set_up(level: str, file: Path | None) -> str:
-    """Log to stderr, and to a rotating *file*; returns why the file cannot be written, or ""."""
+def set_up(level: str, file: Path | None, *, stderr: bool = True) -> str:
+    """Log to stderr, and to a rotating *file*; returns why the file cannot be written, or "".
+
+    Without *stderr* only to the file, unless that cannot be written.
+    """
     logging.raiseExceptions = False  # a full disk must not end the engine
     root = logging.getLogger("plancton")
     root.setLevel(level.upper())
@@ -48,11 +51,15 @@ def set_up(level: str, file: Path | None) -> str:
     for old in root.handlers[:]:
         root.removeHandler(old)
         old.close()
-    console = logging.StreamHandler(sys.stderr)
-    console.setFormatter(LineFormatter(stamp="JOURNAL_STREAM" not in os.environ))
-    root.addHandler(console)
-    if file is None:
-        return ""
+    trouble = _log_to(root, file) if file else ""
+    if stderr or trouble:
+        console = logging.StreamHandler(sys.stderr)
+        console.setFormatter(LineFormatter(stamp="JOURNAL_STREAM" not in os.environ))
+        root.addHandler(console)
+    return trouble
+
+
+def _log_to(root: logging.Logger, file: Path) -> str:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         rotating = RotatingFileHandler(file, maxBytes=_MAX_BYTES, backupCount=_FILES, delay=False)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from platformdirs import PlatformDirs
 
+_SYSTEM_RUNDIR = Path("/run/plancton")
+
 
 @dataclass(frozen=True, slots=True)
 class Paths:
@@ -18,6 +20,8 @@ class Paths:
     rundir: Path
     logdir: Path
     statedir: Path
+    pidfile: Path | None = None
+    """As asked for; None: the usual place."""
     asked_for_config: bool = False
     """Whether the config file was named by the user, and so must exist."""
 
@@ -41,17 +45,27 @@ class Paths:
         return self.rundir / "pilots"
 
     @property
-    def snapshot(self) -> Path:
-        """The engine's last snapshot, for the verbs that ask it."""
-        return self.rundir / "snapshot.json"
+    def socket(self) -> Path:
+        """The control socket."""
+        return self.rundir / "plancton.sock"
+
+    @property
+    def pid(self) -> Path:
+        """The PID file of ``start``: for people and their scripts, nothing here believes it."""
+        return self.pidfile or self.rundir.with_name(self.rundir.name + ".pid")
+
+
+def is_system() -> bool:
+    """Say whether this is the system's service: root, or the unit under a user of its own."""
+    return os.geteuid() == 0 or os.environ.get("RUNTIME_DIRECTORY") == str(_SYSTEM_RUNDIR)
 
 
 def default_paths() -> Paths:
     """Return root's or the user's places. Locks never lie on a (network) home."""
-    if os.geteuid() == 0:
+    if is_system():
         return Paths(
             config=Path("/etc/plancton/config.yaml"),
-            rundir=Path("/run/plancton"),
+            rundir=_SYSTEM_RUNDIR,
             logdir=Path("/var/log/plancton"),
             statedir=Path("/var/lib/plancton"),
         )

@@ -2,66 +2,95 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import signal
-from collections.abc import Callable
-from types import FrameType
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from plancton.engine.engine import Engine
-from plancton.engine.model import Mode
+from plancton.control.hub import Hub
+from plancton.control.server import ControlServer
 from plancton.service.assemble import Assembly
 from plancton.service.guard import Guard
+from plancton.service.local import LocalEngine
+from plancton.service.notify import Notifier
 
 log = logging.getLogger("plancton")
-_ON_STOP = {"drain": Mode.STOPPING, "kill": Mode.ENDING}
+_UNTIL_READY = 0.05
 
 
 def serve(parts: Assembly) -> int:
-    """Run the engine and its helpers; returns the process's exit code.
+    """Run the engine, its helpers and the control socket; returns the process's exit code.
 
     SIGTERM and SIGINT do what ``node.on_stop`` says, a second one leaves the pilots and ends;
-    SIGHUP reads the configuration again; SIGUSR1 looks at the orders at once.
+    SIGHUP reads the configuration again. SIGABRT, the watchdog's, shows what every thread did.
     """
-    engine, guard = parts.engine, Guard()
-    with _signals(engine, parts.on_stop):
+    guard, local = Guard(), parts.local
+    with _control(parts, guard), _signals(local), _heard(parts.hub):
         parts.start(guard)
-        guard.start("engine", engine.run)
-        guard.over.wait()
+        guard.start("engine", parts.engine.run)
+        _attend(guard, local)
     parts.stop()
     if guard.failure:
         log.error("Plancton ends", extra={"fields": {"why": guard.failure}})
         return 1
-    log.info("Plancton ends", extra={"fields": {"pilots_left": _left(engine)}})
+    log.info("Plancton ends", extra={"fields": {"pilots_left": _left(parts)}})
     return 0
 
 
-def _left(engine: Engine) -> int:
+def _attend(guard: Guard, local: LocalEngine) -> None:
+    """Beat until it is over; what hangs is not said to be well, and so is restarted."""
+    notifier = Notifier()
+    while not guard.over.wait(notifier.every if notifier.ready else _UNTIL_READY):
+        notifier.beat(local.engine.latest, local.health())
+    notifier.stopping()
+
+
+def _left(parts: Assembly) -> int:
+    engine = parts.engine
     return len(engine.latest.pilots) if engine.latest and not engine.finished else 0
 
 
-class _signals:  # noqa: N801 (a context manager, named like a function)
-    """Routes signals to the engine, and puts the old handlers back."""
+@contextmanager
+def _control(parts: Assembly, guard: Guard) -> Iterator[None]:
+    """Serve the control socket. It is no reason to stop the pilots if that cannot be."""
+    server = ControlServer(parts.socket, parts.local)
+    try:
+        server.prepare()
+    except OSError as error:
+        log.warning("no control socket", extra={"fields": {"error": error}})
+        yield
+        return
+    guard.start("control", server.run)
+    try:
+        yield
+    finally:
+        parts.hub.end()
+        server.stop()
 
-    def __init__(self, engine: Engine, on_stop: Callable[[], str]) -> None:
-        self.engine, self.on_stop, self.stops = engine, on_stop, 0
 
-    def __enter__(self) -> None:
-        handlers = {
-            signal.SIGTERM: self._stop,
-            signal.SIGINT: self._stop,
-            signal.SIGHUP: lambda *_: self.engine.reload(),
-            signal.SIGUSR1: lambda *_: self.engine.wake(),
-        }
-        self.old = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+@contextmanager
+def _heard(hub: Hub) -> Iterator[None]:
+    logger = logging.getLogger("plancton")
+    logger.addHandler(hub)
+    try:
+        yield
+    finally:
+        logger.removeHandler(hub)
 
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self.old.items():
+
+@contextmanager
+def _signals(local: LocalEngine) -> Iterator[None]:
+    """Route signals to the engine, and put the old handlers back."""
+    handlers = {
+        signal.SIGTERM: lambda *_: local.stop(),
+        signal.SIGINT: lambda *_: local.stop(),
+        signal.SIGHUP: lambda *_: local.reload(),
+    }
+    old = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    faulthandler.enable()
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
             signal.signal(number, handler)
-
-    def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        self.stops += 1
-        mode = _ON_STOP.get(self.on_stop())
-        if mode is None or self.stops > 1:
-            self.engine.quit()
-        else:
-            self.engine.ask(mode)

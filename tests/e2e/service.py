@@ -12,7 +12,7 @@ from typing import Any
 
 from plancton.cli.render import as_json
 from plancton.engine.handle import NotRunningError
-from plancton.service.files import FileHandle
+from plancton.service.node import Node
 from plancton.service.paths import Paths
 from tests.conftest import until
 
@@ -84,7 +84,7 @@ class Service:
         Asked in this process: the command in a tight loop would itself be a busy foreground.
         """
         paths = Paths(self.config, self.rundir, self.folder, self.folder)
-        values: dict[str, Any] = json.loads(as_json(FileHandle(paths).snapshot()))
+        values: dict[str, Any] = json.loads(as_json(Node(paths).engine.snapshot()))
         return values
 
     def names(self, state: str = "running") -> set[str]:

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from plancton.engine.load import cpu_load, remember
+from plancton.engine.memory import Memory
 from plancton.engine.model import HostSample, Mode
-from plancton.service.files import SnapshotFile
+from plancton.service.files import MemoryFile
 from plancton.service.guard import Guard
 from plancton.service.lock import Lock, LockedError, holder
 from plancton.service.logs import LineFormatter, set_up
 from plancton.service.orders import MarkerFiles
 from tests.conftest import until
-from tests.scenario.rig import Rig
 
 
 def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
@@ -91,18 +91,16 @@ def test_a_log_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         logging.raiseExceptions = True
 
 
-def test_a_snapshot_that_cannot_be_written_is_said_once(
+def test_a_memory_that_cannot_be_written_is_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A full disk stops nothing, and the last whole file stays."""
-    rig = Rig(1)
+    """A full disk stops nothing."""
     (tmp_path / "file").touch()
-    rig.engine.subscribers = (SnapshotFile(tmp_path / "file" / "snapshot.json"),)
-    rig.run(10)
-    assert rig.running == 1
-    assert [r.message for r in caplog.records].count(
-        "cannot write the snapshot, status is old"
-    ) == 1
+    keeper = MemoryFile(tmp_path / "file" / "memory.json")
+    for _ in range(3):
+        keeper.save(Memory())
+    said = [r.message for r in caplog.records]
+    assert said.count("cannot keep the history and the ledger") == 1
 
 
 def test_a_dead_thread_is_seen() -> None:

@@ -1,0 +1,149 @@
+"""The one client of the control socket."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from plancton.control.wire import Answer, Failure, Line, adapter, item_of, reachable
+from plancton.engine.handle import Item, NotRunningError, RefusedError
+from plancton.engine.model import Mode, Wish
+from plancton.engine.preview import Preview
+from plancton.engine.snapshot import Snapshot
+
+_TIMEOUT = 10.0
+_STREAM_TIMEOUT = 60.0
+"""Seconds without a word (the server says one each 15 s) after which a stream is dead."""
+_ORDERS = {
+    Mode.ACTIVE: "/v1/resume",
+    Mode.DRAINING: "/v1/drain",
+    Mode.STOPPING: "/v1/drain?stop=1",
+    Mode.FORCED: "/v1/stop?force=1",
+}
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("plancton", timeout=timeout)
+        self.path = path
+        self.wire = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+
+    def connect(self) -> None:
+        self.sock = self.wire
+        self.sock.settimeout(self.timeout)
+        with reachable(self.path) as address:
+            self.sock.connect(address)
+
+    def close(self) -> None:
+        super().close()
+        self.wire.close()
+
+
+class RemoteEngine:
+    """Implements ``Handle`` on an engine behind its control socket."""
+
+    def __init__(self, path: Path, timeout: float = _TIMEOUT) -> None:
+        """Talk to the socket at *path*; one connection for each request."""
+        self.path, self.timeout = path, timeout
+
+    def snapshot(self) -> Snapshot:
+        """Return the newest snapshot."""
+        return adapter(Snapshot).validate_json(self._ask("GET", "/v1/status"))
+
+    def health(self) -> str:
+        """Return what is wrong with the engine; empty: nothing."""
+        try:
+            self._ask("GET", "/healthz")
+        except NotRunningError as error:
+            return str(error)
+        return ""
+
+    def stream(self) -> Iterator[Item]:
+        """Yield snapshots and log records until the engine ends."""
+        with self._answer("GET", "/v1/stream", timeout=_STREAM_TIMEOUT) as response:
+            while line := response.readline():
+                yield item_of(adapter(Line).validate_json(line))
+
+    def order(self, mode: Mode) -> None:
+        """Set the operator's standing word."""
+        self._post(_ORDERS[mode])
+
+    def stop(self) -> None:
+        """End the engine."""
+        self._post("/v1/stop")
+
+    def reload(self) -> None:
+        """Have the configuration read again."""
+        self._post("/v1/reload")
+
+    def wish(self, pilot: str, wish: Wish) -> str:
+        """Ask something of one pilot; returns its name."""
+        return self._post(f"/v1/pilots/{quote(pilot, safe='')}/{wish.value}")
+
+    def logs(self, pilot: str, *, tail: int, follow: bool) -> Iterator[bytes]:
+        """Yield a pilot's own output."""
+        path = f"/v1/pilots/{quote(pilot, safe='')}/logs?tail={tail}&follow={int(follow)}"
+        with self._answer("GET", path, timeout=None if follow else self.timeout) as response:
+            while chunk := response.read1(65536):
+                yield chunk
+
+    def preview(self, text: str) -> Preview:
+        """Say what the next tick would do under the configuration *text*."""
+        return adapter(Preview).validate_json(
+            self._ask("POST", "/v1/config/preview", text.encode())
+        )
+
+    def _post(self, path: str) -> str:
+        return adapter(Answer).validate_json(self._ask("POST", path)).done
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        with self._answer(method, path, body, timeout=self.timeout) as response:
+            return response.read()
+
+    @contextmanager
+    def _answer(
+        self, method: str, path: str, body: bytes | None = None, *, timeout: float | None
+    ) -> Iterator[http.client.HTTPResponse]:
+        connection = _Connection(self.path, self.timeout)
+        try:
+            connection.request(method, path, body)
+            response = connection.getresponse()
+            if response.status != http.client.OK:
+                raise _failure(response)
+            connection.wire.settimeout(timeout)  # sock is gone if the server will close
+            yield response
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+            raise NotRunningError(f"no engine listens at {self.path}") from None
+        except PermissionError:
+            raise PermissionError(
+                1,
+                "permission denied: this control socket is for its owner, root and the group "
+                "plancton (sudo usermod -aG plancton $USER, then log in again)",
+                str(self.path),
+            ) from None
+        except TimeoutError:
+            raise NotRunningError(f"the engine at {self.path} does not answer") from None
+        except (ConnectionError, http.client.HTTPException) as error:
+            raise NotRunningError(f"the engine at {self.path} ended meanwhile ({error})") from None
+        finally:
+            connection.close()
+
+
+def _failure(response: Any) -> Exception:
+    text = response.read()
+    try:
+        words = adapter(Failure).validate_json(text).error
+    except ValidationError:
+        words = f"{response.status} {response.reason}"
+    if response.status == http.client.SERVICE_UNAVAILABLE:
+        return NotRunningError(words)
+    return RefusedError(words)

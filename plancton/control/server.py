@@ -1,0 +1,246 @@
+"""The control socket's server: a handle of the engine, offered as HTTP on a Unix socket.
+
+Who may open the socket's file may use it; nothing else is asked. Its threads only read what the
+engine published and put letters into its mailbox, so no client can hold the engine up.
+"""
+
+from __future__ import annotations
+
+import grp
+import logging
+import os
+import pwd
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+from cheroot import wsgi
+from pydantic_core import to_json
+
+from plancton import __version__
+from plancton.control.wire import (
+    MOST_BODY,
+    Answer,
+    Failure,
+    Line,
+    adapter,
+    line_of,
+    reachable,
+    schema,
+)
+from plancton.engine.handle import Handle, Item, NotRunningError, RefusedError
+from plancton.engine.model import Mode, Wish
+
+log = logging.getLogger("plancton")
+
+GROUP = "plancton"
+_THREADS, _STREAMS = 12, 8
+_SLOWEST = 10
+"""Seconds after which a reader that takes nothing is dropped."""
+Body = Iterable[bytes]
+
+
+class _Request:
+    """One request, taken apart."""
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self.method = str(environ["REQUEST_METHOD"])
+        self.path = unquote(str(environ.get("PATH_INFO", "")))
+        self.query = parse_qs(str(environ.get("QUERY_STRING", "")))
+        self._environ = environ
+        self.who = f"uid {environ.get('X_REMOTE_UID', '?')}"
+        with suppress(KeyError, TypeError, ValueError):
+            self.who = pwd.getpwuid(int(environ["X_REMOTE_UID"])).pw_name
+
+    def flag(self, name: str) -> bool:
+        return self.query.get(name, ["0"])[-1].lower() in ("1", "true", "yes")
+
+    def number(self, name: str, usual: int) -> int:
+        text = self.query.get(name, [str(usual)])[-1]
+        if not text.isdecimal() or len(text) > 6:
+            raise RefusedError(f"{name} must be a number, not {text!r}")
+        return int(text)
+
+    def text(self) -> str:
+        length = int(self._environ.get("CONTENT_LENGTH") or 0)
+        if length > MOST_BODY:
+            raise RefusedError(f"the request is larger than {MOST_BODY} bytes")
+        try:
+            return str(self._environ["wsgi.input"].read(length).decode())
+        except UnicodeDecodeError:
+            raise RefusedError("the request is not UTF-8 text") from None
+
+
+class Api:
+    """The WSGI application."""
+
+    def __init__(self, handle: Handle) -> None:
+        """Offer *handle*."""
+        self.handle = handle
+        self._last: tuple[Item, bytes] = (None, b"")
+        self._streams = threading.BoundedSemaphore(_STREAMS)
+        self._routes: tuple[tuple[str, re.Pattern[str], Callable[..., Any]], ...] = (
+            ("GET", re.compile(r"/v1/status"), lambda _: handle.snapshot()),
+            ("GET", re.compile(r"/v1/stream"), self._stream),
+            ("GET", re.compile(r"/v1/schema"), lambda _: schema()),
+            ("GET", re.compile(r"/v1/pilots/([^/]+)/logs"), self._logs),
+            ("POST", re.compile(r"/v1/pilots/([^/]+)/(kill|freeze|thaw)"), self._wish),
+            ("POST", re.compile(r"/v1/drain"), self._drain),
+            ("POST", re.compile(r"/v1/resume"), lambda r: self._order(r, Mode.ACTIVE)),
+            ("POST", re.compile(r"/v1/stop"), self._stop),
+            ("POST", re.compile(r"/v1/reload"), self._reload),
+            ("POST", re.compile(r"/v1/config/preview"), lambda r: handle.preview(r.text())),
+            ("GET", re.compile(r"/healthz"), self._health),
+        )
+
+    def __call__(self, environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Body:
+        """Answer one request; every failure is one sentence."""
+        request = _Request(environ)
+        status, answer = self._answer(request)
+        kind = "application/json"
+        if isinstance(answer, Iterator):
+            kind = "text/plain" if request.path.endswith("/logs") else "application/x-ndjson"
+        headers = [("Content-Type", kind), ("Plancton-Version", __version__)]
+        if isinstance(answer, Iterator):
+            start_response(status, headers)
+            return answer
+        body = to_json(answer) + b"\n"
+        start_response(status, [*headers, ("Content-Length", str(len(body)))])
+        return [body]
+
+    def _answer(self, request: _Request) -> tuple[str, Any]:
+        allowed = []
+        for method, pattern, work in self._routes:
+            match = pattern.fullmatch(request.path)
+            if match and method == request.method:
+                try:
+                    return "200 OK", work(request, *match.groups())
+                except RefusedError as error:
+                    return "409 Conflict", Failure(str(error))
+                except NotRunningError as error:
+                    return "503 Service Unavailable", Failure(str(error))
+            allowed += [method] if match else []
+        if allowed:
+            return "405 Method Not Allowed", Failure(f"use {allowed[0]} for {request.path}")
+        return "404 Not Found", Failure(f"there is no {request.path}; see docs/control.md")
+
+    def _health(self, _: _Request) -> Answer:
+        wrong = self.handle.health()
+        if wrong:
+            raise NotRunningError(wrong)
+        return Answer("the engine ticks")
+
+    def _order(self, request: _Request, mode: Mode) -> Answer:
+        log.info("asked", extra={"fields": {"for": mode.value, "by": request.who}})
+        self.handle.order(mode)
+        return Answer(f"asked for: {mode.value}")
+
+    def _drain(self, request: _Request) -> Answer:
+        return self._order(request, Mode.STOPPING if request.flag("stop") else Mode.DRAINING)
+
+    def _stop(self, request: _Request) -> Answer:
+        if request.flag("force"):
+            return self._order(request, Mode.FORCED)
+        log.info("asked", extra={"fields": {"for": "stop", "by": request.who}})
+        self.handle.stop()
+        return Answer("the engine ends")
+
+    def _reload(self, request: _Request) -> Answer:
+        log.info("asked", extra={"fields": {"for": "reload", "by": request.who}})
+        self.handle.reload()
+        return Answer("the configuration is read again")
+
+    def _wish(self, request: _Request, pilot: str, wish: str) -> Answer:
+        name = self.handle.wish(pilot, Wish(wish))
+        fields = {"for": wish, "pilot": name, "by": request.who}
+        log.info("asked", extra={"fields": fields})
+        return Answer(name)
+
+    def _stream(self, _: _Request) -> Iterator[bytes]:
+        return self._counted(map(self._encoded, self.handle.stream()))
+
+    def _encoded(self, item: Item) -> bytes:
+        """Return an item's line; one snapshot is written once for all readers."""
+        known, line = self._last
+        if known is not item or item is None:
+            line = adapter(Line).dump_json(line_of(item), exclude_defaults=True) + b"\n"
+            self._last = (item, line)
+        return line
+
+    def _logs(self, request: _Request, pilot: str) -> Iterator[bytes]:
+        tail, follow = request.number("tail", 100), request.flag("follow")
+        return self._counted(self.handle.logs(pilot, tail=tail, follow=follow))
+
+    def _counted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Let so many stream at a time, for each holds a thread."""
+        if not self._streams.acquire(blocking=False):
+            raise NotRunningError(f"{_STREAMS} clients follow already; try again later")
+        return _Counted(chunks, self._streams)
+
+
+class _Counted(Iterator[bytes]):
+    """Gives its place back when it is closed, also if it was never begun."""
+
+    def __init__(self, chunks: Iterator[bytes], places: threading.Semaphore) -> None:
+        self._chunks, self._places, self._open = chunks, places, True
+
+    def __next__(self) -> bytes:
+        return next(self._chunks)
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            self._places.release()
+            close = getattr(self._chunks, "close", None)
+            if close is not None:
+                close()
+
+
+class ControlServer(wsgi.Server):
+    """Serves the API on a socket that root and the group ``plancton`` may use."""
+
+    def __init__(self, path: Path, handle: Handle) -> None:
+        """Prepare; nothing listens yet."""
+        self.path = path
+        super().__init__(
+            str(path), Api(handle), numthreads=_THREADS, timeout=_SLOWEST, shutdown_timeout=2
+        )
+        self.peercreds_enabled = True
+        self.max_request_body_size = MOST_BODY
+        self.max_request_header_size = 16_384
+        self.server_name = "plancton"
+
+    def bind_unix_socket(self, bind_addr: str) -> socket.socket:  # noqa: ARG002 (cheroot's method)
+        """Bind; the rights are set before anybody can connect, for nothing listens yet."""
+        self.path.unlink(missing_ok=True)  # the lock says that nobody serves it
+        made = self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with reachable(self.path) as address:
+            made.bind(address)
+        give_to_group(self.path)
+        self.bind_addr = made.getsockname()
+        return made
+
+    def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
+        """Take cheroot's words into our log."""
+        log.log(logging.DEBUG if level < logging.ERROR else level, msg, exc_info=traceback)
+
+    def run(self) -> None:
+        """Listen (``prepare`` came before) and serve until ``stop``."""
+        try:
+            self.serve()
+        finally:
+            self.path.unlink(missing_ok=True)
+
+
+def give_to_group(path: Path) -> None:
+    """Let root's group ``plancton`` use the socket; without it, and for users, the owner only."""
+    mode = 0o600
+    with suppress(KeyError, PermissionError):
+        os.chown(path, -1, grp.getgrnam(GROUP).gr_gid)
+        mode = 0o660
+    path.chmod(mode)

@@ -1,0 +1,124 @@
+"""The handle of the engine in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import docker.errors
+
+from plancton.config.expressions import ExpressionError
+from plancton.config.load import ConfigError
+from plancton.config.schema import Config
+from plancton.control.hub import Hub
+from plancton.engine.engine import Engine
+from plancton.engine.handle import Item, NotRunningError, RefusedError, find_pilot
+from plancton.engine.model import Mode, Wish
+from plancton.engine.ports import RuntimeUnavailableError
+from plancton.engine.preview import Preview
+from plancton.engine.snapshot import Snapshot
+from plancton.runtime.connection import Client, api_text, talking
+from plancton.service.orders import MarkerFiles
+
+STALLED = 90.0
+"""Seconds without a sign of life after which a tick hangs; no call to Docker takes that long."""
+_ON_STOP = {"drain": Mode.STOPPING, "kill": Mode.ENDING}
+
+
+class LocalEngine:
+    """Implements ``Handle``. Only letters and frozen values pass between threads."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        orders: MarkerFiles,
+        hub: Hub,
+        docker: str,
+        *,
+        candidate: Callable[[str], Config],
+        on_stop: Callable[[], str],
+        reload: Callable[[], None] | None = None,
+    ) -> None:
+        """Hold *engine*, which keeps its orders in *orders* and publishes to *hub*.
+
+        *candidate* makes the configuration that would be in force with a text as its file,
+        *on_stop* returns what the end of the engine means for its pilots, and *reload* fetches a
+        remote configuration before the engine reads it.
+        """
+        self.engine, self.orders, self.hub, self.docker = engine, orders, hub, docker
+        self._candidate, self._on_stop = candidate, on_stop
+        self._reload = reload or engine.reload
+        self._stops = 0
+
+    def snapshot(self) -> Snapshot:
+        """Return the newest snapshot."""
+        if self.engine.latest is None:
+            raise NotRunningError("the engine has only just started; try again")
+        return self.engine.latest
+
+    def health(self) -> str:
+        """Return what is wrong with the engine; empty: nothing."""
+        if self.engine.latest is None:
+            return "the engine has only just started"
+        since, now = self.engine.busy_since, self.engine.world.clock.now()
+        hangs = since is not None and now - since > STALLED
+        return f"the engine hangs since {now - (since or now):.0f} s" if hangs else ""
+
+    def stream(self) -> Iterator[Item]:
+        """Yield snapshots and log records."""
+        return self.hub.items()
+
+    def order(self, mode: Mode) -> None:
+        """Set the operator's standing word; it is on disk before this returns."""
+        try:
+            self.orders.order(mode)
+        except OSError as error:
+            raise RefusedError(f"the order cannot be kept: {error}") from error
+        self.engine.wake()
+
+    def stop(self) -> None:
+        """End as ``node.on_stop`` says; a second time leave the pilots and end."""
+        self._stops += 1
+        mode = _ON_STOP.get(self._on_stop())
+        if mode is None or self._stops > 1:
+            self.engine.quit()
+        else:
+            self.engine.ask(mode)
+
+    def reload(self) -> None:
+        """Have the configuration read, and fetched, again."""
+        self._reload()
+
+    def wish(self, pilot: str, wish: Wish) -> str:
+        """Ask something of one pilot."""
+        id_, name = find_pilot(self.snapshot(), pilot)
+        self.engine.wish(id_, wish)
+        return name
+
+    def logs(self, pilot: str, *, tail: int, follow: bool) -> Iterator[bytes]:
+        """Yield a pilot's own output, by a client of its own."""
+        id_, _ = find_pilot(self.snapshot(), pilot)
+        client = None
+        try:
+            with talking(self.docker):
+                client = Client(self.docker, timeout=30)
+                chunks = client.logs(id_, tail=tail, follow=follow, stream=True)
+                return _closing(client, chunks)
+        except (docker.errors.APIError, RuntimeUnavailableError) as error:
+            if client is not None:
+                client.close()
+            words = api_text(error) if isinstance(error, docker.errors.APIError) else str(error)
+            raise RefusedError(words) from error
+
+    def preview(self, text: str) -> Preview:
+        """Say what the next tick would do under the configuration *text*."""
+        try:
+            return self.engine.preview(self._candidate(text))
+        except (ConfigError, ExpressionError, RuntimeUnavailableError) as error:
+            raise RefusedError(str(error)) from error
+
+
+def _closing(client: Client, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    finally:
+        client.close()
