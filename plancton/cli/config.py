@@ -62,6 +62,66 @@ def check(
 
 
 @app.command()
+def diff(
+    candidate: Annotated[
+        Path | None, typer.Argument(help="A file that would take the local one's place.")
+    ] = None,
+    remote: Annotated[
+        bool,
+        typer.Option("--remote", help="Rather the remote one's; without a file it is fetched."),
+    ] = False,
+    config: ConfigOption = None,
+    confdir: ConfDir = None,
+    rundir: RunDir = None,
+    statedir: StateDir = None,
+) -> None:
+    """Say what a configuration would change: each key, and what would be started and ended now.
+
+    Examples: plancton config diff new.yaml; plancton config diff --remote
+    """
+    from plancton.cli.show import say
+    from plancton.config.load import ConfigFile
+    from plancton.config.source import read
+    from plancton.config.write import differences
+    from plancton.engine.handle import NotRunningError
+    from plancton.service.assemble import instance_of
+    from plancton.service.clock import SystemClock
+    from plancton.service.fetch import Fetcher
+    from plancton.service.node import Node
+    from plancton.service.remote import RemoteFile
+
+    paths = paths_of(config, confdir, rundir, None, statedir)
+    alone = ConfigFile(paths.config).first().config
+    kept = RemoteFile(paths.remote(instance_of(alone)), SystemClock())
+    source = ConfigFile(paths.config, remote=kept)
+    now = source.first().config
+    if candidate is not None:
+        text = read(candidate)
+    elif remote and alone.remote.url:
+        found = Fetcher().fetch(alone.remote)
+        text = found.text if found else ""
+    else:
+        raise typer.BadParameter("name a file, or say --remote where remote.url is set")
+    new = source.candidate(text, remote=remote)
+    lines = [_change(*each) for each in differences(now, new)]
+    say("\n".join(lines) if lines else "nothing would change")
+    try:
+        found_here = Node(paths).engine.preview(text, remote=remote)
+    except NotRunningError:
+        say("no engine runs: what it would do is not known")
+        return
+    say(f"at most {found_here.maximum} pilots; now it would:")
+    for each in found_here.actions:
+        say(f"  {each.does} {each.subject}: {each.text}")
+    for reason in found_here.findings:
+        say(f"  nothing more: {reason}")
+
+
+def _change(key: str, old: str, new: str) -> str:
+    return f"{key}: {old or 'absent'} -> {new or 'absent'}"
+
+
+@app.command()
 def show(file: File = None, config: ConfigOption = None, confdir: ConfDir = None) -> None:
     """Print every value in force, defaults included, as YAML. Secrets are masked."""
     from plancton.config.load import load

@@ -14,6 +14,7 @@ def explain(error: Exception) -> int | None:
     from plancton.engine.handle import NotRunningError, RefusedError
     from plancton.engine.ports import ActionError, RuntimeUnavailableError
     from plancton.service.daemon import StartError
+    from plancton.service.fetch import FetchError
     from plancton.service.lock import LockedError
     from plancton.simulation.trace import TraceError
 
@@ -28,7 +29,7 @@ def explain(error: Exception) -> int | None:
             )
         case RefusedError() | StartError() | TraceError() | ConfigError() | ExpressionError():
             return _say(str(error), REFUSED)
-        case RuntimeUnavailableError() | ActionError():
+        case RuntimeUnavailableError() | ActionError() | FetchError():
             return _say(str(error), REFUSED)
         case OSError():
             where = f"{error.filename}: " if error.filename else ""

@@ -58,7 +58,7 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
 
 def is_legacy(values: Mapping[Any, Any]) -> bool:
     """Say whether these are keys of 0.6.0: flat ones, and none of our groups."""
-    native = {"node", "pilots", "spawn", "protect", "image"}
+    native = {"node", "pilots", "spawn", "protect", "image", "remote", "allow"}
     return not native & set(values) and bool(set(DEFAULTS) & set(values))
 
 
@@ -112,6 +112,8 @@ def _warnings(source: Source, values: Mapping[str, Any]) -> tuple[str, ...]:
             said.append(
                 f"{source.file}:{source.line((str(key),))}: {key} is no key of 0.6.0, ignored{hint}"
             )
+    if "updateconfig" in source.values:
+        said.append("updateconfig: a configuration is fetched where the local file says remote.url")
     if values["influxdb_url"]:
         said.append("influxdb_url is understood, but this version does not send metrics yet")
     return tuple(said)

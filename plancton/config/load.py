@@ -5,16 +5,18 @@ from __future__ import annotations
 import difflib
 import types
 import typing
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ValidationError
 
-from plancton.config import legacy
-from plancton.config.schema import Config
+from plancton.config import guard, legacy
+from plancton.config.expressions import Expression
+from plancton.config.schema import Allow, Config, Remote
 from plancton.config.source import ConfigError, Place, Problem, Source, dotted, parse, read
-from plancton.config.state import ConfigState
+from plancton.config.state import ConfigState, RemoteState
 
 __all__ = ["ConfigError", "ConfigFile", "Loaded", "load", "load_text"]
 
@@ -112,12 +114,81 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
     return next((m for a in typing.get_args(annotation) if (m := _model_of(a))), None)
 
 
+def layered(local: Source, remote: Source, allow: Allow) -> Loaded:
+    """Put the local configuration over a remote one, which is kept within what is allowed.
+
+    Raises ConfigError that names lines of the remote text, or of the local one.
+    """
+    warnings: tuple[str, ...] = ()
+    values, old = remote.values, legacy.is_legacy(remote.values)
+    if old:
+        base = _load_legacy(remote).config
+        values, warnings = legacy.translate(remote)
+    else:
+        base = _validated(remote, values)
+    problems = [
+        Problem(text, *_standing(place, remote, old))
+        for place, text in (*guard.local_only(remote.values), *guard.excesses(base, allow))
+    ]
+    if problems:
+        raise ConfigError(remote.file, problems)
+    return Loaded(_validated(local, merged(values, local.values)), warnings, old)
+
+
+def _standing(place: Place, source: Source, old: bool) -> tuple[int | None, str]:
+    key = legacy.origin(place) if old else dotted(place)
+    return source.line((key,) if old else place), key
+
+
+def merged(under: Mapping[Any, Any], over: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return *under* with each key that *over* has, mappings within mappings alike."""
+    both = {**under, **over}
+    for key, value in over.items():
+        inner = under.get(key)
+        if isinstance(inner, Mapping) and isinstance(value, Mapping):
+            both[key] = merged(inner, value)
+    return both
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The text of a remote configuration."""
+
+    text: str
+    name: str
+    """What it is called in messages."""
+
+
+class RemoteText(Protocol):
+    """Fetches a remote configuration, on a thread of its own."""
+
+    def want(self, remote: Remote) -> None:
+        """Say what is wanted; an empty URL: nothing."""
+
+    def stamp(self) -> object:
+        """Return something that differs whenever ``texts`` or ``state`` may."""
+
+    def texts(self) -> tuple[Fetched, ...]:
+        """Return the newest text, then the last good one; what there is of them."""
+
+    def good(self, fetched: Fetched) -> None:
+        """Say that a text is good, to be kept for a start without network."""
+
+    def state(self) -> RemoteState | None:
+        """Return how it went; None if nothing is wanted."""
+
+
 class ConfigFile:
     """Implements ``ports.ConfigSource`` on one file; the last good configuration stays."""
 
-    def __init__(self, path: Path, *, must_exist: bool = False) -> None:
-        """Watch *path*; with *must_exist* its absence is an error, else it means defaults."""
-        self.path, self.must_exist = path, must_exist
+    def __init__(
+        self, path: Path, *, must_exist: bool = False, remote: RemoteText | None = None
+    ) -> None:
+        """Watch *path*; with *must_exist* its absence is an error, else it means defaults.
+
+        *remote* fetches what the file names as ``remote.url``.
+        """
+        self.path, self.must_exist, self.remote = path, must_exist, remote
         self._stamp: object = object()
         self._state = ConfigState(Config(), DEFAULTS, revision=0)
 
@@ -132,19 +203,43 @@ class ConfigFile:
     def first(self) -> ConfigState:
         """Read for the first time; ConfigError if there is no good one to fall back on."""
         state = self.current(reload=True)
-        if state.error:
+        if state.error and not state.revision:
             load(self.path)  # raises with every problem
         return state
 
+    def candidate(self, text: str, *, remote: bool = False) -> Config:
+        """Return what would be in force with *text* as the local, or the *remote*, file.
+
+        Raises ConfigError.
+        """
+        name = "the candidate"
+        if remote:
+            mine = self._local()
+            return layered(mine, parse(text, name), _validated(mine, mine.values).allow).config
+        source = parse(text, name)
+        if legacy.is_legacy(source.values):
+            return _load_legacy(source).config
+        config = _validated(source, source.values)
+        texts = self.remote.texts() if self.remote and config.remote.url else ()
+        for fetched in texts[-1:]:
+            return layered(source, parse(fetched.text, fetched.name), config.allow).config
+        return config
+
+    def _local(self) -> Source:
+        try:
+            return parse(read(self.path), str(self.path))
+        except FileNotFoundError:
+            return Source(str(self.path))
+
     def _look(self) -> object:
+        far = self.remote.stamp() if self.remote else None
         try:
             stat = self.path.stat()
         except OSError as error:
-            return type(error)
-        return stat.st_mtime_ns, stat.st_size, stat.st_ino
+            return type(error), far
+        return stat.st_mtime_ns, stat.st_size, stat.st_ino, far
 
     def _read(self) -> ConfigState:
-        old = self._state
         try:
             new, name = load(self.path), str(self.path)
         except FileNotFoundError:
@@ -153,9 +248,37 @@ class ConfigFile:
             new, name = Loaded(Config()), f"{DEFAULTS} ({self.path} is not there)"
         except ConfigError as error:
             return self._refused(error.summary)
+        if self.remote:
+            self.remote.want(new.config.remote)
+            if new.config.remote.url:
+                return self._with_remote(new, self.remote)
+        return self._in_force(new, name)
+
+    def _with_remote(self, local: Loaded, remote: RemoteText) -> ConfigState:
+        """Put the local file over the newest good remote text."""
+        error = ""
+        for fetched in remote.texts():
+            try:
+                found = layered(
+                    self._local(), parse(fetched.text, fetched.name), local.config.allow
+                )
+            except ConfigError as refused:
+                error = error or refused.summary
+                continue
+            remote.good(fetched)
+            return self._in_force(found, f"{fetched.name} and {self.path}", error)
+        if self._state.remote is not None:  # one of its texts is in force
+            return self._refused(error)
+        spawn = local.config.spawn.model_copy(update={"when": Expression(0)})
+        waiting = local.config.model_copy(update={"spawn": spawn})
+        warning = "no pilots are started before a good remote configuration is there"
+        return self._in_force(Loaded(waiting, (warning,)), str(self.path), error)
+
+    def _in_force(self, new: Loaded, name: str, error: str = "") -> ConfigState:
+        old = self._state
         same = old.revision > 0 and new.config == old.config
-        return ConfigState(new.config, name, old.revision + (not same), "", new.warnings)
+        far = self.remote.state() if self.remote else None
+        return ConfigState(new.config, name, old.revision + (not same), error, new.warnings, far)
 
     def _refused(self, why: str) -> ConfigState:
-        old = self._state
-        return ConfigState(old.config, old.source, old.revision, why, old.warnings)
+        return replace(self._state, error=why, remote=self.remote.state() if self.remote else None)

@@ -2,24 +2,64 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
 from plancton.config.expressions import MEASURED, PLAIN, SPANS
-from plancton.config.schema import Config, Image, Node, Profile, Protect, Spawn
+from plancton.config.schema import Allow, Config, Image, Node, Profile, Protect, Remote, Spawn
 
 _MASK = "***"
 
 
 def to_yaml(config: Config, *, mask: bool = False, changes_only: bool = False) -> str:
     """Return the native form. *mask* hides environment values, *changes_only* defaults."""
-    values = config.model_dump(mode="json", exclude_defaults=changes_only)
-    for profile in values.get("pilots", ()):
-        if mask:
-            profile["env"] = dict.fromkeys(profile["env"], _MASK)
+    values = plain(config, mask=mask, changes_only=changes_only)
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+
+
+def plain(config: Config, *, mask: bool, changes_only: bool = False) -> dict[str, Any]:
+    """Return the native form as plain values; see ``to_yaml``."""
+    values = config.model_dump(mode="json", exclude_defaults=changes_only)
+    if mask:
+        for profile in values.get("pilots", ()):
+            if "env" in profile:
+                profile["env"] = dict.fromkeys(profile["env"], _MASK)
+        if "url" in values.get("remote", {}):
+            values["remote"]["url"] = without_credentials(config.remote.url)
+    return values
+
+
+def without_credentials(url: str) -> str:
+    """Return *url* with what stands before the @ of its host masked."""
+    return re.sub(r"(://)[^/@\s]+@", rf"\1{_MASK}@", url)
+
+
+def differences(old: Config, new: Config) -> list[tuple[str, str, str]]:
+    """Return key, old and new value of all that differs; secrets are masked, empty is absent."""
+    before, after = (dict(_flat(plain(each, mask=True))) for each in (old, new))
+    hidden = dict(_flat(plain(old, mask=False))), dict(_flat(plain(new, mask=False)))
+    keys = dict.fromkeys((*before, *after))
+    return [
+        (key, before.get(key, ""), after.get(key, ""))
+        for key in keys
+        if hidden[0].get(key) != hidden[1].get(key)
+    ]
+
+
+def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from _flat(inner, f"{key}.{name}" if key else str(name))
+    elif key == "pilots":
+        for profile in value:
+            yield from _flat(profile, f"pilots[{profile['name']}]")
+    else:
+        yield key, json.dumps(value)
 
 
 def json_schema() -> dict[str, Any]:
@@ -35,6 +75,8 @@ _GROUPS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spawn", Spawn),
     ("protect", Protect),
     ("image", Image),
+    ("remote", Remote),
+    ("allow", Allow),
 )
 
 
@@ -68,10 +110,10 @@ def _group(title: str, model: type[BaseModel]) -> str:
 
 
 def _shown(value: Any) -> str:
-    return "" if value is None else f"`{_plain(value)}`"
+    return "" if value is None else f"`{_word(value)}`"
 
 
-def _plain(value: Any) -> str:
+def _word(value: Any) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(str(each) for each in value) + "]"
     if isinstance(value, bool):

@@ -96,11 +96,10 @@ class RemoteEngine:
             while chunk := response.read1(65536):
                 yield chunk
 
-    def preview(self, text: str) -> Preview:
-        """Say what the next tick would do under the configuration *text*."""
-        return adapter(Preview).validate_json(
-            self._ask("POST", "/v1/config/preview", text.encode())
-        )
+    def preview(self, text: str, *, remote: bool = False) -> Preview:
+        """Say what the next tick would do with *text* as the local, or the remote, file."""
+        path = f"/v1/config/preview?remote={int(remote)}"
+        return adapter(Preview).validate_json(self._ask("POST", path, text.encode()))
 
     def _post(self, path: str) -> str:
         return adapter(Answer).validate_json(self._ask("POST", path)).done

@@ -94,7 +94,11 @@ class Api:
             ("POST", re.compile(r"/v1/resume"), lambda r: self._order(r, Mode.ACTIVE)),
             ("POST", re.compile(r"/v1/stop"), self._stop),
             ("POST", re.compile(r"/v1/reload"), self._reload),
-            ("POST", re.compile(r"/v1/config/preview"), lambda r: handle.preview(r.text())),
+            (
+                "POST",
+                re.compile(r"/v1/config/preview"),
+                lambda r: handle.preview(r.text(), remote=r.flag("remote")),
+            ),
             ("GET", re.compile(r"/healthz"), self._health),
         )
 

@@ -70,8 +70,8 @@ class Handle(Protocol):
     def logs(self, pilot: str, *, tail: int, follow: bool) -> Iterator[bytes]:
         """Yield a pilot's own output: the last *tail* lines, and what follows."""
 
-    def preview(self, text: str) -> Preview:
-        """Say what the next tick would do under the configuration *text*."""
+    def preview(self, text: str, *, remote: bool = False) -> Preview:
+        """Say what the next tick would do with *text* as the local, or the remote, file."""
 
 
 def find_pilot(snapshot: Snapshot, word: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plancton import __version__
-from plancton.config.load import ConfigFile, load_text
+from plancton.config.load import ConfigFile
 from plancton.config.schema import Config
 from plancton.control.hub import Hub
 from plancton.engine.engine import Engine, World
@@ -35,6 +35,7 @@ from plancton.service.local import LocalEngine
 from plancton.service.lock import Lock
 from plancton.service.orders import MarkerFiles
 from plancton.service.paths import Paths, default_paths, is_system
+from plancton.service.remote import RemoteFile
 
 log = logging.getLogger("plancton")
 
@@ -46,6 +47,7 @@ class Assembly:
     engine: Engine
     events: EventListener
     images: ImageKeeper
+    remote: RemoteFile
     hub: Hub
     local: LocalEngine
     socket: Path
@@ -54,11 +56,13 @@ class Assembly:
         """Start the helpers' threads."""
         guard.start("events", self.events.run)
         guard.start("images", self.images.run)
+        guard.start("remote", self.remote.run)
 
     def stop(self) -> None:
         """Ask the helpers to end."""
         self.events.stop()
         self.images.stop()
+        self.remote.stop()
 
 
 def instance_of(config: Config) -> str:
@@ -85,6 +89,7 @@ class Claim:
     """What this process alone manages: the instance on the engine at the URL."""
 
     source: ConfigFile
+    remote: RemoteFile
     instance: str
     url: str
 
@@ -95,9 +100,13 @@ def claimed(paths: Paths) -> Iterator[Claim]:
 
     Raises LockedError if another process has either, ConfigError, OSError.
     """
-    source = ConfigFile(paths.config, must_exist=paths.asked_for_config)
-    config = source.first().config
-    claim = Claim(source, instance_of(config), docker_url(config.node.docker))
+    # What says who we are is the local file's alone, so it is known before anything is fetched.
+    alone = ConfigFile(paths.config, must_exist=paths.asked_for_config).first().config
+    instance = instance_of(alone)
+    remote = RemoteFile(paths.remote(instance), SystemClock())
+    source = ConfigFile(paths.config, must_exist=paths.asked_for_config, remote=remote)
+    source.first()
+    claim = Claim(source, remote, instance, docker_url(alone.node.docker))
     with Lock(paths.lock), instance_lock(claim.instance, claim.url):
         yield claim
 
@@ -130,10 +139,12 @@ def assemble(claim: Claim, paths: Paths) -> Assembly:
         orders,
         hub,
         claim.url,
-        candidate=lambda text: load_text(text, "the candidate").config,
+        candidate=claim.source.candidate,
+        reload=claim.remote.look,
         on_stop=lambda: claim.source.current().config.node.on_stop,
     )
     images.on_change = engine.wake
+    claim.remote.on_change = engine.reload
     events = EventListener(claim.url, claim.instance, engine.wake)
     fields = {
         "version": __version__,
@@ -144,7 +155,7 @@ def assemble(claim: Claim, paths: Paths) -> Assembly:
         "rundir": paths.rundir,
     }
     log.info("Plancton starts", extra={"fields": fields})
-    return Assembly(engine, events, images, hub, local, paths.socket)
+    return Assembly(engine, events, images, claim.remote, hub, local, paths.socket)
 
 
 def build_engine(

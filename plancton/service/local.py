@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import docker.errors
 
@@ -24,6 +25,13 @@ STALLED = 90.0
 _ON_STOP = {"drain": Mode.STOPPING, "kill": Mode.ENDING}
 
 
+class Candidate(Protocol):
+    """What makes a configuration from a text."""
+
+    def __call__(self, text: str, *, remote: bool = False) -> Config:
+        """Return what would be in force; ConfigError."""
+
+
 class LocalEngine:
     """Implements ``Handle``. Only letters and frozen values pass between threads."""
 
@@ -34,13 +42,13 @@ class LocalEngine:
         hub: Hub,
         docker: str,
         *,
-        candidate: Callable[[str], Config],
+        candidate: Candidate,
         on_stop: Callable[[], str],
         reload: Callable[[], None] | None = None,
     ) -> None:
         """Hold *engine*, which keeps its orders in *orders* and publishes to *hub*.
 
-        *candidate* makes the configuration that would be in force with a text as its file,
+        *candidate* makes the configuration that would be in force with a text as a file of it,
         *on_stop* returns what the end of the engine means for its pilots, and *reload* fetches a
         remote configuration before the engine reads it.
         """
@@ -109,10 +117,10 @@ class LocalEngine:
             words = api_text(error) if isinstance(error, docker.errors.APIError) else str(error)
             raise RefusedError(words) from error
 
-    def preview(self, text: str) -> Preview:
-        """Say what the next tick would do under the configuration *text*."""
+    def preview(self, text: str, *, remote: bool = False) -> Preview:
+        """Say what the next tick would do with *text* as the local, or the remote, file."""
         try:
-            return self.engine.preview(self._candidate(text))
+            return self.engine.preview(self._candidate(text, remote=remote))
         except (ConfigError, ExpressionError, RuntimeUnavailableError) as error:
             raise RefusedError(str(error)) from error
 

@@ -39,6 +39,10 @@ class Paths:
         """Return the file of what outlives an engine: history, ledger, good images."""
         return self.statedir / f"memory-{instance}.json"
 
+    def remote(self, instance: str) -> Path:
+        """Return the file of the last good remote configuration."""
+        return self.statedir / f"remote-{instance}.json"
+
     @property
     def features(self) -> Path:
         """Folders that are shown to pilots, one for each."""

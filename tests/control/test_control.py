@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -67,7 +67,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         orders,
         hub,
         "unix:///nonexistent.sock",
-        candidate=lambda text: load_text(text, "the candidate").config,
+        candidate=lambda text, **_: load_text(text, "the candidate").config,
         on_stop=lambda: "leave",
     )
     path = tmp_path / "plancton.sock"
@@ -337,11 +337,14 @@ def test_a_long_path_and_a_stale_socket_are_no_obstacle(tmp_path: Path) -> None:
     path.touch()
     rig, hub = Rig(1), Hub()
     rig.run(3)
-    refuse: Callable[[], str] = lambda: "leave"  # noqa: E731
     local = LocalEngine(
-        rig.engine, MarkerFiles(folder), hub, "", candidate=lambda _: rig.settings.state.config,
-        on_stop=refuse,
-    )  # fmt: skip
+        rig.engine,
+        MarkerFiles(folder),
+        hub,
+        "",
+        candidate=lambda *_, **__: rig.settings.state.config,
+        on_stop=lambda: "leave",
+    )
     server = ControlServer(path, local)
     server.prepare()
     thread = threading.Thread(target=server.run, daemon=True)
