@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from plancton import __version__
+from plancton.cli import bootstrap as bootstrap_verb
 from plancton.cli import config as config_verbs
 from plancton.cli import orders, simulate, views
 from plancton.cli.options import (
@@ -37,6 +38,7 @@ _VERBS = (
     *(orders.start, orders.stop, orders.force_start, orders.force_stop),
     *(orders.drain, orders.drain_stop, orders.resume, orders.reload),
     *(orders.kill, orders.freeze, orders.thaw, orders.reap),
+    bootstrap_verb.bootstrap,
     *(simulate.simulate, simulate.record, simulate.demo),
 )
 for verb in _VERBS:
@@ -54,6 +56,12 @@ def main() -> None:
         if code is None:
             raise
         sys.exit(code)
+
+
+def bootstrap() -> None:
+    """Run ``plancton bootstrap`` under the name it had in 0.6.0."""
+    sys.argv[1:1] = ["bootstrap"]
+    main()
 
 
 def _version(value: bool) -> None:

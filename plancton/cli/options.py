@@ -41,8 +41,18 @@ LogLevel = Annotated[Level, typer.Option("--log-level", help="How much is logged
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Only ask; do not wait for the effect.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until no pilot is left.")]
+
+
+def _checked(duration: str | None) -> str | None:
+    seconds_of(duration)
+    return duration
+
+
 Timeout = Annotated[
-    str | None, typer.Option("--timeout", help="Longest wait, like 30s or 2h; else as it takes.")
+    str | None,
+    typer.Option(
+        "--timeout", help="Longest wait, like 30s or 2h; else as it takes.", callback=_checked
+    ),
 ]
 
 

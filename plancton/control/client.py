@@ -18,7 +18,7 @@ from plancton.engine.model import Mode, Wish
 from plancton.engine.preview import Preview
 from plancton.engine.snapshot import Snapshot
 
-_TIMEOUT = 10.0
+_TIMEOUT = 5.0
 _STREAM_TIMEOUT = 60.0
 """Seconds without a word (the server says one each 15 s) after which a stream is dead."""
 _ORDERS = {

@@ -23,8 +23,9 @@ PLANCTON = str(Path(sys.executable).with_name("plancton"))
 class Service:
     """One node's Plancton: its files below a folder, and its process if it runs."""
 
-    def __init__(self, folder: Path, instance: str, docker: str = "") -> None:
-        """Prepare; nothing runs yet."""
+    def __init__(self, folder: Path, instance: str, docker: str = "", uid: int = 0) -> None:
+        """Prepare; nothing runs yet. It is run by *uid*, who may use Docker."""
+        self.uid = uid
         self.folder, self.instance, self.docker = folder, instance, docker
         self.rundir, self.config = folder / "run", folder / "config.yaml"
         self.process: subprocess.Popen[bytes] | None = None
@@ -74,17 +75,44 @@ class Service:
         """Run a verb."""
         where = ["--rundir", str(self.rundir)]
         where += ["--config", str(self.config)] if config else []
+        return self.command(*words, *where)
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run the command as the service's user."""
+        environment = {**os.environ, "TMPDIR": str(self.folder)} if self.uid else None
         return subprocess.run(
-            [PLANCTON, *words, *where], capture_output=True, text=True, timeout=60, check=False
+            [*self.as_user, PLANCTON, *words],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=environment,
         )
+
+    @property
+    def as_user(self) -> list[str]:
+        """What runs a command as the service's user, in the group of Docker's socket."""
+        group = Path("/var/run/docker.sock").stat().st_gid
+        who = ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", f"--groups={group}"]
+        # The interpreter may lie in root's home: to read and search is allowed, no more.
+        who += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+        return who if self.uid else []
+
+    def daemon(self, verb: str = "start") -> subprocess.CompletedProcess[str]:
+        """Start it in the background, as ``plancton start`` does."""
+        return self.command(verb, "--config", str(self.config), *self.options)
+
+    @property
+    def node(self) -> Node:
+        """The node as the verbs see it."""
+        return Node(Paths(self.config, self.rundir, self.folder, self.folder))
 
     def status(self) -> dict[str, Any]:
         """Return what ``status --json`` prints.
 
         Asked in this process: the command in a tight loop would itself be a busy foreground.
         """
-        paths = Paths(self.config, self.rundir, self.folder, self.folder)
-        values: dict[str, Any] = json.loads(as_json(Node(paths).engine.snapshot()))
+        values: dict[str, Any] = json.loads(as_json(self.node.engine.snapshot()))
         return values
 
     def names(self, state: str = "running") -> set[str]:
@@ -104,6 +132,9 @@ class Service:
 
     def close(self) -> None:
         """Kill what still runs."""
+        pid = self.node.pid
+        if pid:
+            os.kill(pid, signal.SIGKILL)
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -167,22 +166,6 @@ def test_the_second_engine_is_refused_and_names_the_first(service: Service, tmp_
         assert done.returncode == 1
         assert f"process {service.process.pid}" in done.stderr
         assert done.stderr.count("\n") == 1
-
-
-def test_killed_at_any_point_it_neither_leaks_nor_doubles(
-    service: Service, containers: Containers
-) -> None:
-    """Kill -9 at random moments, also in the middle of starts."""
-    chance = random.Random(7)  # noqa: S311 (a repeatable test)
-    service.configure({"command": "sleep 2.5"}, spawn={"maximum": 3, "min_room": 0.3})
-    for _ in range(12):
-        service.launch()
-        time.sleep(chance.uniform(0.3, 2.5))
-        service.stop(signal.SIGKILL)
-        assert len(containers.names()) <= 3
-    service.configure({"command": "sleep 1000"}, spawn={"maximum": 2})
-    service.start()
-    until(lambda: len(service.names()) == 2 and len(containers.names(running=False)) == 2, 45)
 
 
 def test_config_is_live_and_a_bad_one_changes_nothing(
