@@ -1,10 +1,10 @@
 # Plancton. `make run` and `make test` do all the set-up by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench clean
+.PHONY: help run test test-vm soak check image bench clean
 PY := .venv/bin/python
 
 help: ## what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
 
 run: ## set up what is missing (Python packages, Docker, the default image) and run Plancton
 	@scripts/setup run
@@ -15,13 +15,26 @@ test: ## set up what the tests need, check the code, run all tests
 	@$(MAKE) --no-print-directory check
 	@.venv/bin/pytest $(ARGS)
 
+test-vm: ## test in a booted Debian: systemd, cgroup v2, a container image (10 minutes, builds it once)
+	@scripts/setup vm
+	@.venv/bin/pytest tests/vm $(ARGS)
+
+soak: ## kill Plancton 200 times at random points (5 minutes)
+	@scripts/setup test
+	@PLANCTON_TEST_KILLS=200 .venv/bin/pytest tests/e2e/test_admin.py -k killed --timeout 900
+
+image: ## build a container image of Plancton from contrib/Dockerfile; ARGS="--build-arg BASE=..."
+	@scripts/setup python
+	@rm -rf build/image && scripts/wheels build/image
+	@docker build --quiet --tag plancton $(ARGS) --file contrib/Dockerfile build/image
+
 check: ## formatting, lint, types, import contracts
 	@scripts/setup python
 	@.venv/bin/ruff format --check --quiet . || { .venv/bin/ruff format --diff . ; exit 1; }
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy --no-error-summary
 	@.venv/bin/lint-imports --no-cache > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
-	@if command -v shellcheck > /dev/null; then shellcheck scripts/setup .ci/run; fi
+	@if command -v shellcheck > /dev/null; then shellcheck scripts/* .ci/run; fi
 	@echo "check: all good"
 
 bench: ## measure, beside peers: requests, refill, slowdown, cost, proof (20 minutes)

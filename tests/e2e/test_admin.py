@@ -196,7 +196,7 @@ def test_a_hanging_engine_is_said_and_orders_are_kept(service: Service) -> None:
     """Stopped in its tracks: no verb hangs, no request is lost."""
     admin = service
     said(admin, "start", 0, "started")
-    until(lambda: len(admin.names()) == 1)
+    until(admin.names)
     pid = admin.node.pid
     assert pid
     os.kill(pid, signal.SIGSTOP)
