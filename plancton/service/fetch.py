@@ -171,7 +171,8 @@ def _run_git(remote: Remote, words: tuple[str, ...], seconds: float, largest: in
         raise FetchError(f"git did not finish within {remote.timeout:g} s") from None
     if process.returncode:
         lines = said.decode("utf-8", "replace").strip().splitlines() or ["it says nothing"]
-        raise FetchError(f"git: {lines[-1][:300]}")
+        told = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:"))]
+        raise FetchError(f"git: {(told or lines)[0][:300]}")
     return out[: largest + 1]
 
 
