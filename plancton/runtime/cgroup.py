@@ -136,6 +136,8 @@ class ParentCgroup:
             return "this kernel has no cpu.idle; Linux 5.15 and newer have"
         if self._tree is None:
             return self.note
+        if self._systemd and self._tree.cpu and not (self._tree.cpu / self._chain[-1]).exists():
+            return f"it is known with the first pilot, when systemd makes {self._chain[-1]}"
         if self._systemd:
             return (
                 "install contrib/plancton.slice as root (it takes effect with the first pilot), "

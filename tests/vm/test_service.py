@@ -11,14 +11,21 @@ import pytest
 from tests.conftest import until
 from tests.vm.guest import Guest
 
-PILOT = {"command": "sleep 100000", "network": "none", "cpus": 0.4, "grace": "2s"}
+PILOT = {
+    "command": "sleep 100000",
+    "network": "none",
+    "cpus": 0.4,
+    "memory": "20MiB",
+    "grace": "2s",
+}
 SOURCE = "/root/conf"
 
 
 def configure(guest: Guest, path: str, maximum: int = 2, **groups: Any) -> None:
     """Write a configuration: sleeping pilots, so many at most."""
     node = {"interval": "2s"}
-    values = {"node": node, "pilots": [PILOT], "spawn": {"maximum": maximum}, **groups}
+    base = {"node": node, "pilots": [PILOT], "spawn": {"maximum": maximum}}
+    values = {**base, "image": {"pull": False}, **groups}
     guest.write(path, json.dumps(values))
 
 
