@@ -343,6 +343,9 @@ def _wish(
 
     def all_met(now: Snapshot | None) -> bool:
         by_name = {pilot.name or pilot.id[:12]: pilot for pilot in now.pilots} if now else {}
+        for each in now.decisions if now else ():
+            if each.error and each.wall > before.wall and each.subject in names:
+                _fail(f"{each.subject} could not be {done}: {each.error}")
         fresh = now is None or now.tick > before.tick
         return fresh and all(met(by_name.get(name)) for name in names)
 

@@ -349,6 +349,8 @@ class Engine:
 
     def _take(self, action: Action, outcome: Outcome, policy: Policy, wall: float) -> None:
         self.diary.record(wall, outcome, self.state)
+        if outcome.error and not isinstance(action, Spawn) and action.reason.code is Code.WISH:
+            self._wishes.pop(action.pilot.id, None)  # refused once is refused
         now = self.world.clock.now()
         entry = outcome_of(outcome, self.state, now)
         self.state = settle(self.state, (outcome,), policy, now)

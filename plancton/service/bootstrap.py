@@ -200,12 +200,19 @@ def _make_user(wanted: Wanted, say: Say) -> None:
     try:
         pwd.getpwnam(GROUP)
     except KeyError:
-        _do("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent",
-            "--shell", "/usr/sbin/nologin", GROUP)  # fmt: skip
+        group = ("--gid", GROUP) if _has_group() else ("--user-group",)
+        home = ("--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin")
+        _do("useradd", "--system", *group, *home, GROUP)
         say(f"created the user and group {GROUP}: members of the group may control Plancton")
     if wanted.unprivileged:
         _do("usermod", "--append", "--groups", "docker", GROUP)
         say(f"{GROUP} may use Docker")
+
+
+def _has_group() -> bool:
+    with suppress(KeyError):
+        return bool(grp.getgrnam(GROUP))
+    return False
 
 
 def _to_group(path: Path) -> None:

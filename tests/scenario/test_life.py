@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from plancton.engine.model import Mode, PilotState
+from plancton.engine.model import Mode, Pilot, PilotState, Wish
+from plancton.engine.ports import ActionError
 from tests.scenario.rig import Rig
 
 
@@ -257,3 +258,22 @@ def test_paused_pilots_still_end_on_time() -> None:
     rig.run(60)
     assert first not in rig.node.containers
     assert rig.running == 1
+
+
+def test_a_refused_wish_is_said_and_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the runtime cannot freeze."""
+    rig = Rig(2)
+    rig.run(5)
+    pilot = rig.latest.pilots[0]
+    tried: list[str] = []
+
+    def refuse(pilot: Pilot) -> None:
+        tried.append(pilot.id)
+        raise ActionError("cgroups not configured")
+
+    monkeypatch.setattr(rig.node, "freeze", refuse)
+    rig.engine.wish(pilot.id, Wish.FREEZE)
+    rig.engine._note_wishes(rig.engine._letters(0))
+    rig.run(30)
+    assert tried == [pilot.id]
+    assert rig.said("pilot could not be frozen")

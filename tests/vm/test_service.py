@@ -49,7 +49,7 @@ def pid(guest: Guest) -> str:
 
 def soon(met: Any) -> None:
     """Wait as long as emulation takes."""
-    until(met, 180, 2.0)
+    until(met, 180, 4.0)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from tests.vm.test_service import pid, soon, status
 
 SLICE = "/sys/fs/cgroup/plancton.slice"
 BURN = ["sh", "-c", "while :; do :; done"]
-BURNER = {"command": BURN, "network": "none", "cpus": 0.5, "memory": "20MiB", "grace": "1s"}
+BURNER = {"command": BURN, "network": "none", "cpus": 0.4, "memory": "20MiB", "grace": "1s"}
 WORK = "for i in 1 2; do python3 -S -c 'sum(i*i for i in range(3000000))' & done; wait"
 RUNNING = "docker ps -q --no-trunc --filter label=io.plancton.instance"
 
@@ -104,13 +104,11 @@ def test_pilots_are_frozen_while_the_owner_works_and_go_on_after(node: Guest) ->
     before = set(node.run(RUNNING).split())
     lend(node, protect={"freeze_after": "3s", "evict_after": "1h"})
     node.run("systemd-run --quiet --unit=owner sh -c 'while :; do :; done & while :; do :; done'")
-    paused = f"{RUNNING} --filter status=paused"
-    soon(lambda: len(node.run(paused).split()) >= 3)
-    frozen = node.run(paused).split()
-    print(f"{len(frozen)} of 4 frozen")
-    assert set(node.run(f"cat {SLICE}/docker-{frozen[0]}.scope/cgroup.freeze")) == {"1"}
+    # Seen by the kernel's own files: asking Docker costs so much here that it keeps pilots frozen.
+    frozen = f"grep -l 1 {SLICE}/docker-*.scope/cgroup.freeze | wc -l"
+    soon(lambda: int(node.run(frozen)) >= 3)
     node.run("systemctl stop owner", 120)
-    soon(lambda: node.run(paused) == "")
+    soon(lambda: node.run(frozen) == "0")
     assert set(node.run(RUNNING).split()) == before
     lend(node)
 

@@ -1,0 +1,118 @@
+"""Podman's compatible socket in Docker's place: as root, with a storage of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plancton.runtime.connection import Client, docker_url
+from tests.conftest import until
+from tests.e2e.service import Service
+
+pytestmark = pytest.mark.docker
+
+# Its defaults want more than a machine may allow, and systemd.
+SETTINGS = """
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+"""
+
+
+class Podman:
+    """A Podman service below a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start it, with the image for pilots."""
+        self.url = f"unix://{folder}/podman.sock"
+        (folder / "containers.conf").write_text(SETTINGS)
+        self._environment = {**os.environ, "CONTAINERS_CONF": f"{folder}/containers.conf"}
+        places = ["--root", f"{folder}/root", "--runroot", f"{folder}/runroot"]
+        self._command = ["podman", *places, "--storage-driver", "vfs"]
+        self._import(folder / "busybox.tar")
+        with (folder / "log").open("wb") as log:
+            command = ["setpriv", "--pdeathsig=KILL", *self._command]
+            command += ["system", "service", "--time", "0", self.url]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment)
+        until((folder / "podman.sock").exists)
+
+    def _import(self, archive: Path) -> None:
+        """Take the image for pilots over from Docker, whatever made it."""
+        client = Client(docker_url(), timeout=30)
+        made = client.create_container("busybox:latest")["Id"]
+        try:
+            archive.write_bytes(b"".join(client.export(made)))
+        finally:
+            client.remove_container(made)
+            client.close()
+        self.run("import", "--quiet", "--change", "ENV PATH=/bin", str(archive), "busybox:latest")
+
+    def run(self, *words: str) -> str:
+        """Run podman on the same storage; returns what it prints."""
+        command = [*self._command, *words]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=self._environment
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def close(self) -> None:
+        """End it and its containers."""
+        self.run("rm", "--all", "--force", "--time", "0")
+        self.process.terminate()
+        self.process.wait(20)
+        self.run("system", "reset", "--force")
+
+
+@pytest.fixture
+def podman() -> Iterator[Podman]:
+    """Return a Podman of the test's own; it wants a path shorter than pytest's."""
+    with tempfile.TemporaryDirectory(prefix="pm-", ignore_cleanup_errors=True) as name:
+        made = Podman(Path(name))
+        yield made
+        made.close()
+
+
+def test_podman_is_filled_refilled_adopted_and_emptied(
+    podman: Podman, tmp_path: Path, instance: str
+) -> None:
+    """The whole life of pilots, in the idle class like Docker's."""
+    service = Service(tmp_path, instance, docker=podman.url)
+    pilot = {"command": ["sh", "-c", "echo hello; sleep 1000"], "cpus": 0.3}
+    service.configure(pilot, spawn={"maximum": 2, "short_life": 0}, image={"pull": False})
+    try:
+        service.start()
+        until(lambda: len(service.names()) == 2)
+        before = service.names()
+        assert set(podman.run("ps", "--format", "{{.Names}}").split()) == before
+        assert service.status()["protection"] == "idle class"
+        assert "at unix://" in service.run("doctor", config=True).stdout
+        first = min(before)
+        assert service.run("logs", first).stdout == "hello\n"
+        assert service.run("freeze", first).returncode == 0
+        paused = podman.run("ps", "--filter", "status=paused", "--format", "{{.Names}}")
+        assert paused.split() == [first]
+        assert service.run("thaw", first).returncode == 0
+        client = Client(podman.url, timeout=30)
+        client.kill(first)
+        client.close()
+        until(lambda: len(service.names()) == 2 and first not in service.names())
+        kept = service.names()
+        assert service.stop() == 0
+        service.start()
+        until(lambda: service.names() == kept)
+        assert service.status()["spawned"] == 0
+        assert service.run("force-stop").returncode == 0
+        assert service.ended() == 0
+        assert podman.run("ps", "--all", "--quiet") == ""
+        assert "Traceback" not in service.log
+    finally:
+        service.close()
