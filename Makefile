@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help run test test-vm soak check image bench clean
 PY := .venv/bin/python
+IMAGE ?= plancton
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
@@ -26,7 +27,7 @@ soak: ## kill Plancton 200 times at random points (5 minutes)
 image: ## build a container image of Plancton from contrib/Dockerfile; ARGS="--build-arg BASE=..."
 	@scripts/setup python
 	@rm -rf build/image && scripts/wheels build/image
-	@docker build --quiet --tag plancton $(ARGS) --file contrib/Dockerfile build/image
+	@docker build --quiet --tag $(IMAGE) $(ARGS) --file contrib/Dockerfile build/image
 
 check: ## formatting, lint, types, import contracts
 	@scripts/setup python
