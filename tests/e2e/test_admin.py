@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import until
 from tests.e2e.conftest import Containers
-from tests.e2e.service import PLANCTON, Service
+from tests.e2e.service import CORES, PLANCTON, Service
 
 pytestmark = pytest.mark.docker
 NOBODY = 65534
@@ -206,6 +206,90 @@ def test_a_hanging_engine_is_said_and_orders_are_kept(service: Service) -> None:
     finally:
         os.kill(pid, signal.SIGCONT)
     until(lambda: admin.status()["mode"] == "draining")
+
+
+def test_a_change_is_seen_before_it_is_made(service: Service, containers: Containers) -> None:
+    """Keys, and what the running engine would do; nothing happens."""
+    service.start()
+    until(lambda: len(service.names()) == CORES)
+    candidate = service.folder / "new.yaml"
+    candidate.write_text(service.config.read_text().replace("sleep 1000", "sleep 2000"))
+    options = ["--config", str(service.config), "--statedir", str(service.folder / "state")]
+    shown = service.run("config", "diff", str(candidate), *options).stdout
+    assert 'pilots[default].command: ["sleep", "1000"] -> ["sleep", "2000"]' in shown
+    assert "now it would:\n  nothing more: the maximum" in shown
+    candidate.write_text("spawn: {maximum: 0}")
+    shown = service.run("config", "diff", str(candidate), *options).stdout
+    assert shown.count("terminate plancton-default-") == CORES
+    candidate.write_text("spawn: {maximun: 0}")
+    refused = service.run("config", "diff", str(candidate), *options)
+    assert refused.returncode == 1
+    assert "did you mean maximum?" in refused.stderr
+    assert len(containers.names()) == CORES
+
+
+def test_a_remote_configuration_is_followed_shown_and_bounded(
+    service: Service, containers: Containers
+) -> None:
+    """From a git repository: in force, changed, refused; kept for a start without it."""
+    repository = service.folder / "repository"
+    repository.mkdir()
+    commit(repository, "init", "-q")
+    far = {"command": "sleep 1000", "network": "none", "grace": "1s"}
+    change(repository, {"pilots": [far], "spawn": {"maximum": 1}})
+    remote = {"url": f"git+file://{repository}", "interval": "1h"}
+    node = {"instance": service.instance, "interval": "1s"}
+    service.write(json.dumps({"node": node, "remote": remote}))
+    service.start()
+    until(lambda: len(service.names()) == 1)
+    options = ["--config", str(service.config), "--statedir", str(service.folder / "state")]
+    change(repository, {"pilots": [far], "spawn": {"maximum": 2}})
+    shown = service.run("config", "diff", "--remote", *options).stdout
+    assert 'spawn.maximum: "1" -> "2"' in shown
+    assert "  spawn default: " in shown
+    said(service, "reload", 0, "is in force (new)")
+    until(lambda: len(containers.names()) == 2)
+    change(repository, {"pilots": [{**far, "privileged": True}]})
+    said(service, "reload", 1, "privileged is not allowed here")
+    assert "CONFIG      refused, the last good one stays" in service.run("status").stdout
+    repository.rename(service.folder / "gone")
+    assert service.stop() == 0
+    service.start()
+    until(lambda: service.status()["maximum"] == 2)
+    until(lambda: "FAILED: git: " in service.run("status").stdout)
+    assert len(containers.names()) == 2
+    assert service.status()["spawned"] == 0
+
+
+def change(repository: Path, values: dict[str, object]) -> None:
+    """Commit a configuration."""
+    (repository / "config.yaml").write_text(json.dumps(values))
+    commit(repository, "add", "-A")
+    commit(repository, "commit", "-q", "-m", "x")
+
+
+def commit(repository: Path, *words: str) -> None:
+    """Run git."""
+    who = ["-c", "user.name=x", "-c", "user.email=x@x"]
+    subprocess.run(["git", "-C", str(repository), *who, *words], check=True, capture_output=True)
+
+
+def test_colours_on_a_terminal_and_none_in_a_pipe(service: Service) -> None:
+    """Nor where NO_COLOR is set."""
+    service.start()
+    assert "\x1b[" not in service.run("status").stdout
+    command = f"{PLANCTON} status --rundir {service.rundir}"
+    for variable, coloured in (("TERM", True), ("NO_COLOR", False)):
+        environment = {**os.environ, "TERM": "xterm-256color", variable: "xterm-256color"}
+        done = subprocess.run(
+            ["script", "-qec", command, "/dev/null"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
+        )
+        assert ("\x1b[32mactive" in done.stdout) is coloured
+        assert "mode" in done.stdout
 
 
 def test_shell_completion_knows_verbs_and_options(admin: Service) -> None:
