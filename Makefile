@@ -18,7 +18,7 @@ test: ## set up what the tests need, check the code, run all tests
 
 test-vm: ## test in a booted Debian: systemd, cgroup v2, a container image (10 minutes, builds it once)
 	@scripts/setup vm
-	@.venv/bin/pytest tests/vm $(ARGS)
+	@.venv/bin/pytest tests/vm --timeout 900 $(ARGS)
 
 soak: ## kill Plancton 200 times at random points (5 minutes)
 	@scripts/setup test
