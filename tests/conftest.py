@@ -32,8 +32,10 @@ def sweep(client: Client, instance: str) -> None:
         with suppress(Exception):
             client.remove_container(item["Id"], force=True, v=True)
     for place in Path("/sys/fs/cgroup").glob(f"*/plancton-{instance}"):
-        with suppress(OSError):
-            place.rmdir()
+        # Podman leaves folders in it.
+        for folder in (*sorted((p for p in place.rglob("*") if p.is_dir()), reverse=True), place):
+            with suppress(OSError):
+                folder.rmdir()
     for lock in default_paths().rundir.glob(f"instance-{instance}-*.lock"):
         lock.unlink()
 
