@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 REFUSED, NO_ENGINE = 1, 3
 
@@ -21,12 +22,8 @@ def explain(error: Exception) -> int | None:
     match error:
         case NotRunningError():
             return _say(str(error), NO_ENGINE)
-        case LockedError(pid=pid):
-            return _say(
-                f"another engine runs already, process {pid or 'unknown'} (it holds {error.path}); "
-                "see plancton status, or give this one its own node.instance and --rundir",
-                REFUSED,
-            )
+        case LockedError(path=path, pid=pid):
+            return _say(_locked(path, pid), REFUSED)
         case RefusedError() | StartError() | TraceError() | ConfigError() | ExpressionError():
             return _say(str(error), REFUSED)
         case RuntimeUnavailableError() | ActionError() | FetchError():
@@ -35,6 +32,15 @@ def explain(error: Exception) -> int | None:
             where = f"{error.filename}: " if error.filename else ""
             return _say(f"{where}{error.strerror or error}", REFUSED)
     return None
+
+
+def _locked(path: Path, pid: int | None) -> str:
+    if pid is None:
+        return f"a reap or a force-stop is at work (it holds {path}); try again when it has ended"
+    return (
+        f"another engine runs already, process {pid} (it holds {path}); "
+        "see plancton status, or give this one its own node.instance and --rundir"
+    )
 
 
 def _say(text: str, code: int) -> int:

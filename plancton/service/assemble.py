@@ -78,10 +78,10 @@ def node_name(config: Config) -> str:
     return config.node.name or (host if full.startswith("localhost") else full)
 
 
-def instance_lock(instance: str, url: str) -> Lock:
+def instance_lock(instance: str, url: str, *, named: bool = True) -> Lock:
     """Return the lock of an instance on one Docker Engine, the same for every run directory."""
     mark = hashlib.sha256(url.encode()).hexdigest()[:8]
-    return Lock(default_paths().rundir / f"instance-{instance}-{mark}.lock")
+    return Lock(default_paths().rundir / f"instance-{instance}-{mark}.lock", named=named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +95,10 @@ class Claim:
 
 
 @contextmanager
-def claimed(paths: Paths) -> Iterator[Claim]:
+def claimed(paths: Paths, *, named: bool = True) -> Iterator[Claim]:
     """Yield a claim on the run directory and the instance.
 
+    Not *named*, it is for a moment: who starts an engine waits for its end.
     Raises LockedError if another process has either, ConfigError, OSError.
     """
     # What says who we are is the local file's alone, so it is known before anything is fetched.
@@ -107,7 +108,10 @@ def claimed(paths: Paths) -> Iterator[Claim]:
     source = ConfigFile(paths.config, must_exist=paths.asked_for_config, remote=remote)
     source.first()
     claim = Claim(source, remote, instance, docker_url(alone.node.docker))
-    with Lock(paths.lock), instance_lock(claim.instance, claim.url):
+    with (
+        Lock(paths.lock, named=named),
+        instance_lock(claim.instance, claim.url, named=named),
+    ):
         yield claim
 
 

@@ -5,8 +5,17 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 from pathlib import Path
 from types import TracebackType
+
+PROBED = 0.5
+"""Seconds a lock held by a named process is tried for: ``holder`` takes it for an instant."""
+
+UNNAMED = 30.0
+"""Seconds a lock of an unnamed holder is waited for: one that ends by itself, as a reaper does."""
+
+_LOOK_AGAIN = 0.02
 
 
 class LockedError(Exception):
@@ -19,11 +28,11 @@ class LockedError(Exception):
 
 
 class Lock:
-    """An exclusive ``flock`` on a file that also holds the owner's PID."""
+    """An exclusive ``flock`` on a file that also holds the owner's PID, if it is *named*."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, named: bool = True) -> None:
         """Prepare; nothing is locked before ``acquire``."""
-        self.path = path
+        self.path, self.named = path, named
         self._file: int | None = None
 
     def acquire(self) -> Lock:
@@ -35,17 +44,26 @@ class Lock:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         file = os.open(self.path, flags, 0o644)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LockedError(self.path, _pid_in(file)) from None
-        else:
+            self._wait_for(file)
             os.ftruncate(file, 0)
-            os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+            if self.named:
+                os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
             self._file, file = file, -1
             return self
         finally:
             if file >= 0:
                 os.close(file)
+
+    def _wait_for(self, file: int) -> None:
+        begun = time.monotonic()
+        while True:
+            try:
+                return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid = _pid_in(file)
+                if time.monotonic() - begun > (UNNAMED if pid is None else PROBED):
+                    raise LockedError(self.path, pid) from None
+                time.sleep(_LOOK_AGAIN)
 
     def release(self) -> None:
         """Give the lock back. The file stays: removing it would let two hold the same name."""
@@ -67,7 +85,7 @@ class Lock:
 
 
 def holder(path: Path) -> int | None:
-    """Return the PID that holds the lock at *path*, None if nobody does (a dead PID never)."""
+    """Return the PID in the lock at *path* if its owner holds it, else None."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:

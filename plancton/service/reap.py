@@ -38,7 +38,7 @@ def reap_all(paths: Paths, mode: Mode) -> tuple[int, int]:
     DRAINING ends only what is overdue, ENDING all with their grace, FORCED all at once.
     Raises LockedError if an engine runs, RuntimeUnavailableError if Docker does not.
     """
-    with claimed(paths) as claim:
+    with claimed(paths, named=False) as claim:
         logs.set_up("info", None)
         engine = build_engine(claim, paths, _NoImages())
         engine.ask(max(mode, Mode.DRAINING, key=tuple(Mode).index))

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,17 @@ def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
         assert holder(path) == os.getpid()
     assert holder(path) is None
     assert holder(tmp_path / "none") is None
+
+
+def test_a_start_waits_for_a_reaper_and_for_one_who_only_looks(tmp_path: Path) -> None:
+    """Neither is an engine: no start is refused because of them."""
+    path = tmp_path / "x.lock"
+    for named in (False, True):
+        reaper = Lock(path, named=named).acquire()
+        assert holder(path) == (os.getpid() if named else None)
+        threading.Timer(0.2, reaper.release).start()
+        with Lock(path):
+            assert holder(path) == os.getpid()
 
 
 @pytest.mark.parametrize(
