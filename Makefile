@@ -7,14 +7,15 @@ IMAGE ?= plancton
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
 
-run: ## set up what is missing (Python packages, Docker, the default image) and run Plancton
+run: ## set up what is missing (Python packages, Docker, the default image) and run Plancton: tui, or serve without a terminal
 	@scripts/setup run
-	@exec .venv/bin/plancton serve $(ARGS)
+	@if [ -t 0 ] && [ -t 2 ]; then exec .venv/bin/plancton tui $(ARGS); fi; exec .venv/bin/plancton serve $(ARGS)
 
 test: ## set up what the tests need, check the code, run all tests
 	@scripts/setup test
 	@$(MAKE) --no-print-directory check
-	@.venv/bin/pytest $(ARGS)
+	@.venv/bin/pytest -n auto tests/unit tests/scenario tests/control tests/tui $(ARGS)
+	@.venv/bin/pytest tests/contract tests/e2e $(ARGS)
 
 test-vm: ## test in a booted Debian: systemd, cgroup v2, a container image (10 minutes, builds it once)
 	@scripts/setup vm

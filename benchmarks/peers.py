@@ -9,7 +9,7 @@ from typing import Any
 
 import docker.errors
 
-from plancton.engine.actions import Decision, Kill, Remove, Spawn
+from plancton.engine.actions import Decision, Due, Kill, Remove, Spawn
 from plancton.engine.model import Observation, PilotState, Policy
 from plancton.engine.reasons import Code, because
 from plancton.engine.state import State as EngineState
@@ -82,7 +82,7 @@ class Rule060:
     ) -> Decision:
         """Decide as 0.6.0 did."""
         if now < self._next:
-            return Decision((), (), state, wake_at=self._next)
+            return Decision((), (), state, due=Due(self._next, _LOOK))
         self._next = now + self.main_sleep
         host, last = seen.host, self._last
         self._last = (host.at, host.busy_seconds)
@@ -92,7 +92,7 @@ class Rule060:
             if p.state is PilotState.EXITED
         ]
         if last is None or host.at <= last[0]:
-            return Decision(tuple(actions), (), state, wake_at=self._next)
+            return Decision(tuple(actions), (), state, due=Due(self._next, _LOOK))
         busy = 100 * (host.busy_seconds - last[1]) / (host.at - last[0]) / host.ncpus
         live = sorted((p for p in seen.pilots if p.live), key=lambda p: p.created_at)
         cpus = policy.profiles[0].cpus
@@ -110,7 +110,8 @@ class Rule060:
             count = min(policy.maximum - len(live), fitting, self.docks_per_loop)
             reason = because(Code.ROOM, room=float(fitting), cpus=cpus)
             actions += [Spawn(policy.profiles[0], reason)] * max(0, count)
-        return Decision(tuple(actions), (), state, wake_at=self._next)
+        return Decision(tuple(actions), (), state, due=Due(self._next, _LOOK))
 
 
+_LOOK = because(Code.NEXT_START)
 _NUMBERS = {"excess": 0.0, "since_s": 0.0, "foreground": 0.0, "ncpus": 0, "committed": 0.0}

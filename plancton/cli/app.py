@@ -11,7 +11,7 @@ import typer
 from plancton import __version__
 from plancton.cli import bootstrap as bootstrap_verb
 from plancton.cli import config as config_verbs
-from plancton.cli import orders, simulate, views
+from plancton.cli import orders, simulate, tui, views
 from plancton.cli.options import (
     ConfDir,
     ConfigOption,
@@ -34,12 +34,13 @@ app = typer.Typer(
 )
 app.add_typer(config_verbs.app, name="config")
 _VERBS = (
+    *(tui.tui, tui.web, tui.demo),
     *(views.status, views.pilots, views.why, views.ledger, views.events, views.logs, views.health),
     *(orders.start, orders.stop, orders.force_start, orders.force_stop),
     *(orders.drain, orders.drain_stop, orders.resume, orders.reload),
     *(orders.kill, orders.freeze, orders.thaw, orders.reap),
     bootstrap_verb.bootstrap,
-    *(simulate.simulate, simulate.record, simulate.demo),
+    *(simulate.simulate, simulate.record),
 )
 for verb in _VERBS:
     app.command(verb.__name__.replace("_", "-"))(verb)

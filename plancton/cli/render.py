@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from pydantic_core import to_json
 
 from plancton.config.state import RemoteState
 from plancton.config.units import format_duration, format_size
-from plancton.engine.ledger import Account, Ledger
+from plancton.engine.ledger import Ledger
 from plancton.engine.snapshot import Decided, PilotView, SignalView, Snapshot
+from plancton.engine.words import account_line, clock, ledger_table
 
 
 def as_json(value: object, indent: int | None = 2) -> str:
@@ -20,7 +21,7 @@ def as_json(value: object, indent: int | None = 2) -> str:
 
 def event_text(wall: float, text: str) -> str:
     """Return one event in one line."""
-    return f"{_clock(wall)}  {text}"
+    return f"{clock(wall)}  {text}"
 
 
 def status_text(snapshot: Snapshot) -> str:
@@ -61,9 +62,7 @@ def status_text(snapshot: Snapshot) -> str:
 
 
 def _remote(remote: RemoteState) -> str:
-    fetched = (
-        "never fetched" if remote.fetched_wall is None else f"of {_clock(remote.fetched_wall)}"
-    )
+    fetched = "never fetched" if remote.fetched_wall is None else f"of {clock(remote.fetched_wall)}"
     failed = f" - FAILED: {remote.error}" if remote.error else ""
     return f"{remote.url}, {fetched}{failed}"
 
@@ -78,48 +77,9 @@ def _signal(signal: SignalView) -> str:
     return f"{signal.name}: {signal.reading} ({signal.limits}){acts}"
 
 
-def core_hours(seconds: float) -> str:
-    """Write core-seconds as core-hours."""
-    hours = seconds / 3600
-    return f"{hours:.1f} core-h" if hours >= 10 else f"{hours:.3f} core-h"
-
-
-def account_line(account: Account) -> str:
-    """Return an account in one line."""
-    share = "" if account.share is None else f" ({100 * account.share:.0f} % of what was idle)"
-    return (
-        f"{core_hours(account.harvested)} harvested{share}, {account.frozen} times frozen, "
-        f"{account.evicted} evicted, {core_hours(account.lost)} of work lost"
-    )
-
-
 def ledger_text(ledger: Ledger) -> str:
     """Return today's account and the whole one beside each other."""
-    today, total = ledger.today, ledger.total
-    rows: list[tuple[str, ...]] = []
-
-    def add(name: str, figure: Callable[[Account], str]) -> None:
-        rows.append((name, figure(today), figure(total)))
-
-    add("observed", lambda a: format_duration(a.seconds))
-    add("harvested", lambda a: core_hours(a.harvested))
-    add("share of what was idle", lambda a: "-" if a.share is None else f"{100 * a.share:.1f} %")
-    for cause in sorted(total.missed, key=lambda c: -total.missed[c]):
-        hours = (core_hours(account.missed.get(cause, 0.0)) for account in (today, total))
-        rows.append((f"idle, not harvested: {cause}", *hours))
-    for name in total.stalled:
-        spans = (format_duration(account.stalled.get(name, 0.0)) for account in (today, total))
-        rows.append((f"some task waited for {name}", *spans))
-    add("pilots started", lambda a: str(a.started))
-    for cause in sorted(total.ended):
-        counts = (str(account.ended.get(cause, 0)) for account in (today, total))
-        rows.append((f"pilots ended: {cause}", *counts))
-    add("times a pilot was frozen", lambda a: str(a.frozen))
-    add("pilots evicted", lambda a: str(a.evicted))
-    add("longest reaction to pressure", lambda a: format_duration(a.reaction_max))
-    add("work lost by evictions", lambda a: core_hours(a.lost))
-    since = _clock(ledger.since_wall) if ledger.since_wall else "now"
-    return table(("", f"TODAY {ledger.day}", f"SINCE {since}"), rows)
+    return table(*ledger_table(ledger))
 
 
 def _cpu(snapshot: Snapshot) -> str:
@@ -174,7 +134,7 @@ def _pilot_row(pilot: PilotView) -> Sequence[str]:
 def why_text(snapshot: Snapshot) -> str:
     """Return the present reasons and the last events."""
     now = [f"  {finding.text}" for finding in snapshot.findings] or ["  nothing is held back"]
-    before = [f"  {_clock(each.wall)}  {_decided(each)}" for each in snapshot.decisions]
+    before = [f"  {clock(each.wall)}  {_decided(each)}" for each in snapshot.decisions]
     return "\n".join(["now", *now, "", "before (oldest first)", *(before or ["  nothing yet"])])
 
 
@@ -183,10 +143,6 @@ def _decided(decided: Decided) -> str:
     failed = f" - FAILED: {decided.error}" if decided.error else ""
     subject = "" if decided.did == "waiting" else f"{decided.subject} "
     return f"{subject}{decided.did}: {decided.text}{failed}"
-
-
-def _clock(wall: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

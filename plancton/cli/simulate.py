@@ -1,4 +1,4 @@
-"""Verbs that need no Docker: simulate and demo; and record, which makes their traces."""
+"""Verbs that need no Docker: simulate; and record, which makes its traces."""
 
 from __future__ import annotations
 
@@ -95,14 +95,3 @@ def record(
 
     rows = run(paths_of(config, confdir).config, output, every, seconds)
     typer.echo(f"wrote {rows} rows to {output}; now: plancton simulate --trace {output}")
-
-
-def demo(
-    speed: Annotated[float, typer.Option(min=1, help="Times faster than time.")] = 120.0,
-    seconds: Annotated[float, typer.Option("--for", help="End after so many seconds.")] = 1e9,
-    cores: Annotated[int, typer.Option(min=1, max=64, help="Cores of the node.")] = 8,
-) -> None:
-    """Show Plancton at work on a simulated node, without Docker. Ctrl-C ends it."""
-    from plancton.cli.demo import run
-
-    run(speed, seconds, cores)

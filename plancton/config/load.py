@@ -16,7 +16,7 @@ from plancton.config import guard, legacy
 from plancton.config.expressions import Expression
 from plancton.config.schema import Allow, Config, Remote
 from plancton.config.source import ConfigError, Place, Problem, Source, dotted, parse, read
-from plancton.config.state import ConfigState, RemoteState
+from plancton.config.state import ConfigState, Layer, RemoteState
 
 __all__ = ["ConfigError", "ConfigFile", "Loaded", "load", "load_text"]
 
@@ -31,6 +31,8 @@ class Loaded:
     config: Config
     warnings: tuple[str, ...] = ()
     legacy: bool = False
+    layers: tuple[Layer, ...] = ()
+    """The files it was made of, the winning one first."""
 
 
 def load(path: Path) -> Loaded:
@@ -43,7 +45,8 @@ def load_text(text: str, file: str) -> Loaded:
     source = parse(text, file)
     if legacy.is_legacy(source.values):
         return _load_legacy(source)
-    return Loaded(_validated(source, source.values))
+    layer = Layer(source.file, source.values)
+    return Loaded(_validated(source, source.values), layers=(layer,))
 
 
 def _load_legacy(source: Source) -> Loaded:
@@ -57,7 +60,7 @@ def _load_legacy(source: Source) -> Loaded:
             for key in [legacy.origin(each["loc"])]
         ]
         raise ConfigError(source.file, problems) from None
-    return Loaded(config, warnings, legacy=True)
+    return Loaded(config, warnings, legacy=True, layers=(Layer(source.file, native),))
 
 
 def _validated(source: Source, values: dict[Any, Any]) -> Config:
@@ -132,7 +135,8 @@ def layered(local: Source, remote: Source, allow: Allow) -> Loaded:
     ]
     if problems:
         raise ConfigError(remote.file, problems)
-    return Loaded(_validated(local, merged(values, local.values)), warnings, old)
+    layers = Layer(local.file, local.values), Layer(remote.file, values)
+    return Loaded(_validated(local, merged(values, local.values)), warnings, old, layers)
 
 
 def _standing(place: Place, source: Source, old: bool) -> tuple[int | None, str]:
@@ -278,7 +282,8 @@ class ConfigFile:
         old = self._state
         same = old.revision > 0 and new.config == old.config
         far = self.remote.state() if self.remote else None
-        return ConfigState(new.config, name, old.revision + (not same), error, new.warnings, far)
+        revision = old.revision + (not same)
+        return ConfigState(new.config, name, revision, error, new.warnings, far, new.layers)
 
     def _refused(self, why: str) -> ConfigState:
         return replace(self._state, error=why, remote=self.remote.state() if self.remote else None)

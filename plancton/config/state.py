@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from plancton.config.schema import Config
 
@@ -22,6 +24,26 @@ class RemoteState:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """One key of the configuration in force."""
+
+    key: str
+    """For example ``pilots[worker].cpus``."""
+    value: str
+    """As JSON; secrets are masked."""
+    origin: str
+    """The file that sets it; empty: it is the built-in default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one file sets, in the native form."""
+
+    name: str
+    values: Mapping[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigState:
     """The last good configuration."""
 
@@ -34,3 +56,5 @@ class ConfigState:
     warnings: tuple[str, ...] = ()
     remote: RemoteState | None = None
     """Where the rest of it comes from; None: from nowhere else."""
+    layers: tuple[Layer, ...] = ()
+    """The files it was made of, the winning one first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from plancton.config.expressions import MEASURED, PLAIN, SPANS
 from plancton.config.schema import Allow, Config, Image, Node, Profile, Protect, Remote, Spawn
+from plancton.config.state import ConfigState, Setting
 
 _MASK = "***"
 
@@ -49,6 +50,31 @@ def differences(old: Config, new: Config) -> list[tuple[str, str, str]]:
         for key in keys
         if hidden[0].get(key) != hidden[1].get(key)
     ]
+
+
+def settings(state: ConfigState) -> tuple[Setting, ...]:
+    """Return every value in force, and which file sets it; secrets are masked."""
+
+    def origin(key: str) -> str:
+        return next((each.name for each in state.layers if _sets(each.values, key)), "")
+
+    values = _flat(plain(state.config, mask=True))
+    return tuple(Setting(key, value, origin(key)) for key, value in values)
+
+
+def _sets(values: Any, key: str) -> bool:
+    """Say whether *key*, or a mapping around it, stands in a file's values."""
+    for part in key.split("."):
+        name, _, profile = part.partition("[")
+        if not isinstance(values, Mapping) or name not in values:
+            return False
+        values = values[name]
+        if profile and isinstance(values, list | tuple):
+            named = (each for each in values if isinstance(each, Mapping))
+            values = next(
+                (each for each in named if each.get("name", "default") == profile[:-1]), None
+            )
+    return True
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:

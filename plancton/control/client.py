@@ -12,8 +12,10 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
+from plancton.config.state import Setting
 from plancton.control.wire import Answer, Failure, Line, adapter, item_of, reachable
 from plancton.engine.handle import Item, NotRunningError, RefusedError
+from plancton.engine.history import History
 from plancton.engine.model import Mode, Wish
 from plancton.engine.preview import Preview
 from plancton.engine.snapshot import Snapshot
@@ -95,6 +97,14 @@ class RemoteEngine:
         with self._answer("GET", path, timeout=None if follow else self.timeout) as response:
             while chunk := response.read1(65536):
                 yield chunk
+
+    def history(self) -> History:
+        """Return the node's own past."""
+        return adapter(History).validate_json(self._ask("GET", "/v1/history"))
+
+    def settings(self) -> tuple[Setting, ...]:
+        """Return the configuration in force, key by key."""
+        return adapter(tuple[Setting, ...]).validate_json(self._ask("GET", "/v1/config"))
 
     def preview(self, text: str, *, remote: bool = False) -> Preview:
         """Say what the next tick would do with *text* as the local, or the remote, file."""

@@ -87,6 +87,8 @@ class Api:
         self._routes: tuple[tuple[str, re.Pattern[str], Callable[..., Any]], ...] = (
             ("GET", re.compile(r"/v1/status"), lambda _: handle.snapshot()),
             ("GET", re.compile(r"/v1/stream"), self._stream),
+            ("GET", re.compile(r"/v1/history"), lambda _: handle.history()),
+            ("GET", re.compile(r"/v1/config"), lambda _: handle.settings()),
             ("GET", re.compile(r"/v1/schema"), lambda _: schema()),
             ("GET", re.compile(r"/v1/pilots/([^/]+)/logs"), self._logs),
             ("POST", re.compile(r"/v1/pilots/([^/]+)/(kill|freeze|thaw)"), self._wish),

@@ -11,7 +11,9 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter
 
+from plancton.config.state import Setting
 from plancton.engine.handle import Item, LogRecord, Lost
+from plancton.engine.history import History
 from plancton.engine.preview import Preview
 from plancton.engine.snapshot import Snapshot
 
@@ -75,6 +77,8 @@ def schema() -> dict[str, Any]:
     answers: dict[str, TypeAdapter[Any]] = {
         "GET /v1/status": adapter(Snapshot),
         "GET /v1/stream": adapter(Line),
+        "GET /v1/history": adapter(History),
+        "GET /v1/config": adapter(tuple[Setting, ...]),
         "POST /v1/config/preview": adapter(Preview),
         "POST": adapter(Answer),
         "error": adapter(Failure),

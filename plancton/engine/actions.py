@@ -75,6 +75,14 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """The next known thing to happen: a TTL, a grace, a back-off, an eviction; and when."""
+
+    at: float
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What to do now, why nothing more is done, and the state that follows."""
 
@@ -85,5 +93,4 @@ class Decision:
     """The mode asked the engine to end, and no pilot is left."""
     refresh: frozenset[str] = frozenset()
     """Images that a pilot found outdated: to be pulled now."""
-    wake_at: float | None = None
-    """When the next known thing falls due: a TTL, a grace, a back-off, an eviction."""
+    due: Due | None = None

@@ -7,6 +7,7 @@ from collections import deque
 
 from plancton.engine.actions import Kill, Outcome, Remove, Spawn
 from plancton.engine.reasons import Reason
+from plancton.engine.slots import Slots
 from plancton.engine.snapshot import Decided, Ended, Event
 from plancton.engine.state import State
 
@@ -30,6 +31,7 @@ class Diary:
         """Start empty."""
         self.events: deque[Event] = deque(maxlen=_KEPT)
         self.ended: deque[Ended] = deque(maxlen=_KEPT)
+        self.slots = Slots()
         self.decisions: deque[Decided] = deque(maxlen=_KEPT)
 
     def note(self, wall: float, text: str, level: int = logging.INFO, **fields: object) -> None:
@@ -39,7 +41,7 @@ class Diary:
         details = " ".join(f"{key}={value}" for key, value in shown.items() if key != "reason")
         because = f": {shown['reason']}" if "reason" in shown else ""
         line = " ".join(part for part in (text, details) if part) + because
-        self.events.append(Event(wall, line))
+        self.events.append(Event(wall, line, logging.getLevelName(level)))
 
     def wait(self, wall: float, finding: Reason) -> None:
         """Write why nothing more is done, once when it begins."""
@@ -117,6 +119,7 @@ class Diary:
             ended_wall=wall,
         )
         self.ended.append(record)
+        self.slots.end(pilot.id, "out of memory" if pilot.oom_killed else reason)
         lived = pilot.lifetime
         self.note(
             wall,

@@ -148,17 +148,27 @@ class Engine:
 
     def run(self) -> None:
         """Tick until asked to quit, or finished."""
-        letters: list[Letter] = []
+        wait: float | None = 0.0
         try:
-            while not self.finished and ("quit", "") not in letters:
-                self.busy_since = self.world.clock.now()
-                self._note_wishes(letters)
-                ended = frozenset(id_ for what, id_ in letters if what == "wake" and id_)
-                wait = self.step(reload=("reload", "") in letters, ended=ended)
-                self.busy_since = None
-                letters = [] if self.finished else self._letters(wait)
+            while wait is not None:
+                wait = self.turn(wait)
         finally:
             self.save()
+
+    def turn(self, wait: float, ended: frozenset[str] = frozenset()) -> float | None:
+        """Tick after *wait* seconds, sooner if asked something; returns the next wait.
+
+        None: it is over. *ended* are the IDs of pilots said to have ended.
+        """
+        letters = self._letters(wait)
+        if ("quit", "") in letters:
+            return None
+        self.busy_since = self.world.clock.now()
+        self._note_wishes(letters)
+        ended |= {id_ for what, id_ in letters if what == "wake" and id_}
+        wait = self.step(reload=("reload", "") in letters, ended=ended)
+        self.busy_since = None
+        return None if self.finished else wait
 
     def _note_wishes(self, letters: list[Letter]) -> None:
         wishes = {id_: Wish(what) for what, id_ in letters if what in tuple(Wish)}
@@ -223,8 +233,8 @@ class Engine:
             due = min(due, _ENDING_LOOK)
         if self._room_is_awaited(decision):
             due = min(due, LOOK_FOR_ROOM)
-        if decision.wake_at is not None:
-            due = min(due, decision.wake_at - self.world.clock.now())
+        if decision.due is not None:
+            due = min(due, decision.due.at - self.world.clock.now())
         return max(0.0, due)
 
     def _room_is_awaited(self, decision: Decision) -> bool:
@@ -293,6 +303,7 @@ class Engine:
         seen = Observation(pilots, host, load, images, mode, recent, wishes)
         self.told.observation, self.told.observed_at = seen, now
         self.told.meter.measure(pilots, now)
+        self.diary.slots.see(pilots)
         return seen
 
     # --- remember -----------------------------------------------------------------------
@@ -333,7 +344,7 @@ class Engine:
         self._cause = first_cause(decision.findings)
         for reference in decision.refresh:
             self.world.images.refresh(reference)
-        self.told.findings = decision.findings
+        self.told.findings, self.told.due = decision.findings, decision.due
         return decision
 
     def _act(self, decision: Decision, policy: Policy, wall: float) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from plancton.config.state import Setting
+from plancton.engine.history import History
 from plancton.engine.model import Mode, Wish
 from plancton.engine.preview import Preview
 from plancton.engine.snapshot import Snapshot
@@ -69,6 +71,12 @@ class Handle(Protocol):
 
     def logs(self, pilot: str, *, tail: int, follow: bool) -> Iterator[bytes]:
         """Yield a pilot's own output: the last *tail* lines, and what follows."""
+
+    def history(self) -> History:
+        """Return the node's own past, a day of it."""
+
+    def settings(self) -> tuple[Setting, ...]:
+        """Return the configuration in force, key by key."""
 
     def preview(self, text: str, *, remote: bool = False) -> Preview:
         """Say what the next tick would do with *text* as the local, or the remote, file."""

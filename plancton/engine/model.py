@@ -89,6 +89,8 @@ class Pilot:
     """ID of the image it was made from."""
     checkpoint_at: float | None = None
     """When it last said that it saved its work."""
+    memory_used: int | None = None
+    """Bytes it uses, file cache included; None where that cannot be read."""
 
     @property
     def live(self) -> bool:

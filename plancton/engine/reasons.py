@@ -36,6 +36,17 @@ class Code(StrEnum):
     BATTERY = "battery"
     CALENDAR = "calendar"
     RECOVERING = "recovering"
+    # what is due next
+    NEXT_KILL = "next-kill"
+    NEXT_TTL = "next-ttl"
+    NEXT_TRY = "next-try"
+    NEXT_STEP = "next-step"
+    NEXT_RECOVERED = "next-recovered"
+    NEXT_EVICTION = "next-eviction"
+    NEXT_START = "next-start"
+    NEXT_FREEZE = "next-freeze"
+    NEXT_END = "next-end"
+    NEXT_THAW = "next-thaw"
     # starts
     ROOM = "room"
     PROBE = "probe"
@@ -117,6 +128,16 @@ _SENTENCES: Mapping[Code, str] = {
     Code.NO_IMAGE: "no image {image} on the node: {why}",
     Code.MODE: "the node is {mode}",
     Code.PER_TICK: "{per_tick} pilots were started in this tick, the rest follows in the next",
+    Code.NEXT_KILL: "{who} is killed unless it ends before",
+    Code.NEXT_TTL: "the time to live of {who} is over",
+    Code.NEXT_TRY: "{who} is tried again",
+    Code.NEXT_STEP: "{who}: pilots are to {what}, if it lasts",
+    Code.NEXT_RECOVERED: "{who} counts as over, if it stays so",
+    Code.NEXT_EVICTION: "{who} is ended, if it is still frozen",
+    Code.NEXT_START: "pilots are started again after the eviction",
+    Code.NEXT_FREEZE: "pilots are frozen, if the CPU stays overcommitted",
+    Code.NEXT_END: "a pilot is ended, if the CPU stays overcommitted",
+    Code.NEXT_THAW: "frozen pilots go on, if there stays room",
     Code.PRESSURE_BUILDING: "{step} at {after_s}: {why}",
     Code.ENDING: "{pilot} was sent SIGTERM and has {left_s} left, because {why}",
 }

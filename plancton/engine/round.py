@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from math import exp
 
 from plancton.config import schema
-from plancton.engine.actions import Action, Decision, Freeze, Kill, Remove, Spawn, Terminate, Thaw
+from plancton.engine.actions import (
+    Action,
+    Decision,
+    Due,
+    Freeze,
+    Kill,
+    Remove,
+    Spawn,
+    Terminate,
+    Thaw,
+)
 from plancton.engine.model import (
     CpuLoad,
     Mode,
@@ -238,24 +248,43 @@ class Round:
             state,
             finished,
             frozenset(self.refresh),
-            self._wake_at(),
+            self._next(),
         )
 
-    def _wake_at(self) -> float | None:
+    def _next(self) -> Due | None:
+        """Return the next known thing that falls due."""
+        coming = min((each for each in self._due() if each[0] > self.now), default=None)
+        if coming is None:
+            return None
+        at, code, who, what = coming
+        return Due(at, because(code, who=who, what=what))
+
+    def _due(self) -> Iterator[tuple[float, Code, str, str]]:
+        """Yield all that falls due: when, what, whose, and what is to be done."""
         protect = self.policy.protect
-        times = [end.kill_at for end in self.endings.values()]
-        times += [p.deadline_at for p in self.staying() if p.deadline_at is not None]
-        times += [backoff.until for backoff in self.backoffs.values()]
-        times += [watch.since + watch.alarm.after for watch in self.watches.values()]
-        times += [watch.last + watch.alarm.recover for watch in self.watches.values()]
-        times += [frozen.since + protect.evict_after for frozen in self.frozen.values()]
-        times += [self.state.hold_until]
-        if self.overcommitted_since is not None:
-            times.append(self.overcommitted_since + freeze_after(self))
-            times.append(self.overcommitted_since + end_after(self))
-        if self.room_since is not None:
-            times.append(self.room_since + protect.thaw_after)
-        return min((at for at in times if at > self.now), default=None)
+        names = {p.id: p.name or p.id[:12] for p in self.seen.pilots}
+        for pilot in (each for each in self.live() if each.id in self.endings):
+            yield self.endings[pilot.id].kill_at, Code.NEXT_KILL, names[pilot.id], ""
+        for pilot in self.staying():
+            yield pilot.deadline_at or 0.0, Code.NEXT_TTL, names[pilot.id], ""
+        for profile, backoff in self.backoffs.items():
+            yield backoff.until, Code.NEXT_TRY, profile, ""
+        for watch in self.watches.values():
+            alarm = watch.alarm
+            if watch.met:
+                step = alarm.step.name.lower()
+                yield watch.since + alarm.after, Code.NEXT_STEP, alarm.signal, step
+            else:
+                yield watch.last + alarm.recover, Code.NEXT_RECOVERED, alarm.signal, ""
+        for id_, frozen in self.frozen.items():
+            yield frozen.since + protect.evict_after, Code.NEXT_EVICTION, names[id_], ""
+        yield self.state.hold_until, Code.NEXT_START, "", ""
+        over, room = self.overcommitted_since, self.room_since
+        if over is not None:
+            yield over + freeze_after(self), Code.NEXT_FREEZE, "", ""
+            yield over + end_after(self), Code.NEXT_END, "", ""
+        if room is not None:
+            yield room + protect.thaw_after, Code.NEXT_THAW, "", ""
 
 
 def freeze_after(tick: Round) -> float:

@@ -33,6 +33,18 @@ class Event:
 
     wall: float
     text: str
+    level: str = "INFO"
+    """INFO, WARNING or ERROR."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """The next known thing to happen, if nothing comes between."""
+
+    wall: float
+    code: str
+    values: Mapping[str, Value]
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +98,19 @@ class PilotView:
     cpu: float | None
     """Cores used since the last tick."""
     memory: int = 0
+    """Bytes promised to it."""
     image_id: str = ""
     note: str = ""
+    efficiency: float | None = None
+    """Part of the CPU time promised to it since its start that it used."""
+    memory_used: int | None = None
+    """Bytes it uses, file cache included; None where that cannot be read."""
+    slot: int = 0
+    """A place among the pilots of its profile: the lowest free one when it came."""
+    before: int = 0
+    """Pilots that had this place before it, since the engine's start."""
+    last_exit: str = ""
+    """Why the one before it ended; empty: there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +135,11 @@ class Snapshot:
     maximum: int
     committed: float
     room: float | None
+    ceiling: float | None
+    """Cores that foreground and pilots may take together."""
     pilots: tuple[PilotView, ...]
     findings: tuple[Finding, ...]
+    coming: Coming | None
     decisions: tuple[Decided, ...]
     signals: tuple[SignalView, ...]
     ledger: Ledger

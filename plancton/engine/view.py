@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from plancton.config.policy import Figures
 from plancton.config.state import ConfigState
+from plancton.engine.actions import Due
 from plancton.engine.diary import Diary
 from plancton.engine.ledger import Ledger
 from plancton.engine.model import CpuLoad, Mode, Observation, Pilot, Protection
 from plancton.engine.reasons import Reason
 from plancton.engine.signal_views import signal_views
-from plancton.engine.snapshot import Finding, PilotView, Snapshot
+from plancton.engine.snapshot import Coming, Finding, PilotView, Snapshot
 from plancton.engine.state import State
 
 
@@ -62,6 +63,7 @@ class Told:
     observation: Observation | None = None
     observed_at: float = 0.0
     findings: tuple[Reason, ...] = ()
+    due: Due | None = None
     figures: Figures = field(default_factory=lambda: Figures(0, {}, True, None))
     names: Mapping[str, float] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
@@ -99,8 +101,10 @@ class Told:
             maximum=self.figures.maximum,
             committed=committed,
             room=_room(load, config, committed),
+            ceiling=_ceiling(load, config),
             pilots=tuple(self._pilot(pilot, state, now) for pilot in seen.pilots) if seen else (),
             findings=tuple(Finding(f.code, dict(f.values), str(f)) for f in self.findings),
+            coming=_coming(self.due, wall - now),
             decisions=tuple(self.diary.decisions),
             signals=signal_views(seen, config.config.protect, state) if seen else (),
             ledger=self.ledger,
@@ -135,6 +139,7 @@ class Told:
         ending = state.endings.get(pilot.id)
         frozen = state.frozen.get(pilot.id) if pilot.frozen else None
         since = pilot.created_at if pilot.started_at is None else pilot.started_at
+        slot = self.diary.slots.of(pilot.id)
         return PilotView(
             id=pilot.id,
             name=pilot.name,
@@ -147,14 +152,35 @@ class Told:
             memory=pilot.memory,
             image_id=pilot.image_id,
             note=str(ending.reason) if ending else str(frozen.reason) if frozen else "",
+            efficiency=_efficiency(pilot, now),
+            memory_used=pilot.memory_used,
+            slot=slot.number,
+            before=slot.before,
+            last_exit=slot.last_exit,
         )
 
 
-def _room(load: CpuLoad | None, config: ConfigState, committed: float) -> float | None:
+def _ceiling(load: CpuLoad | None, config: ConfigState) -> float | None:
     spawn = config.config.spawn
-    if load is None:
+    return None if load is None else spawn.ceiling * load.ncpus - spawn.reserve
+
+
+def _room(load: CpuLoad | None, config: ConfigState, committed: float) -> float | None:
+    ceiling = _ceiling(load, config)
+    return None if load is None or ceiling is None else ceiling - load.foreground - committed
+
+
+def _coming(due: Due | None, boot: float) -> Coming | None:
+    """Return what is due by the wall clock; *boot* is when the boot clock was 0."""
+    if due is None:
         return None
-    return spawn.ceiling * load.ncpus - spawn.reserve - load.foreground - committed
+    return Coming(due.at + boot, due.reason.code, dict(due.reason.values), str(due.reason))
+
+
+def _efficiency(pilot: Pilot, now: float) -> float | None:
+    if pilot.started_at is None or pilot.cpu_seconds is None or now <= pilot.started_at:
+        return None
+    return pilot.cpu_seconds / (pilot.cpus * (now - pilot.started_at))
 
 
 def _shown(pilot: Pilot) -> str:

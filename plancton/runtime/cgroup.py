@@ -173,10 +173,19 @@ class ParentCgroup:
 
     def pilot_seconds(self, id_: str) -> float | None:
         """Return the CPU time of one pilot, None where it cannot be read."""
-        if not self._chain:
+        return self._used(self._leaf(id_)) if self._chain else None
+
+    def pilot_memory(self, id_: str) -> int | None:
+        """Return the bytes that one pilot uses, None where that cannot be read."""
+        tree = self._tree
+        if tree is None or tree.memory is None or not self._chain:
             return None
-        leaf = f"docker-{id_}.scope" if self._systemd else id_
-        return self._used(f"{self._chain[-1]}/{leaf}")
+        name = "memory.current" if tree.unified else "memory.usage_in_bytes"
+        text = _read(tree.memory / self._leaf(id_) / name)
+        return int(text) if text else None
+
+    def _leaf(self, id_: str) -> str:
+        return f"{self._chain[-1]}/" + (f"docker-{id_}.scope" if self._systemd else id_)
 
     def _used(self, path: str) -> float | None:
         if self._tree is None or self._tree.cpuacct is None:

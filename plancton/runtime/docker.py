@@ -168,6 +168,7 @@ class DockerRuntime:
             memory=int(_number(labels.get(spec.MEMORY), 0)),
             image_id=str(item.get("ImageID") or ""),
             checkpoint_at=_shift(_checkpoint(details, state), offset),
+            memory_used=self.parent.pilot_memory(item["Id"]),
         )
 
     def _details(self, client: Client, id_: str, *, ended: bool) -> _Details | None:

@@ -214,7 +214,7 @@ class SimulatedNode:
         if self.refuses:
             raise ActionError(f"cannot start: {self.refuses}")
         self.started += 1
-        id_ = f"{self.started:064x}"
+        id_ = f"{self.started:08x}".ljust(64, "0")
         name = f"plancton-{profile.name}-{self.started:06d}"
         state = PilotState.CREATED if self.hangs_on_start else PilotState.RUNNING
         pilot = Pilot(
@@ -229,6 +229,7 @@ class SimulatedNode:
             cpu_seconds=0.0,
             grace=profile.grace,
             memory=profile.memory,
+            memory_used=int(profile.memory * self.memory_use),
             image_id=image_id or self._image(profile.image),
         )
         self._debt += self.start_cost

@@ -116,15 +116,19 @@ def claimed(paths: Paths, *, named: bool = True) -> Iterator[Claim]:
 
 
 @contextmanager
-def locked_assembly(paths: Paths, log_level: str, *, detached: bool = False) -> Iterator[Assembly]:
+def locked_assembly(
+    paths: Paths, log_level: str, *, detached: bool = False, screen: bool = False
+) -> Iterator[Assembly]:
     """Yield an assembly that alone owns its run directory and its instance.
 
     *detached*: stderr is nobody's, so only the file is logged to, and there is a PID file.
+    *screen*: the terminal shows something else, so it is never logged to.
 
     Raises LockedError, ConfigError (only where no good configuration exists), OSError.
     """
     with claimed(paths) as claim:
-        trouble = logs.set_up(log_level, paths.log, stderr=not detached)
+        shown = logs.Stderr.NEVER if screen else logs.Stderr(not detached)
+        trouble = logs.set_up(log_level, paths.log, shown)
         if trouble:
             log.warning("no log file", extra={"fields": {"error": trouble}})
         with pidfile(paths.pid if detached or paths.pidfile else None):
@@ -145,7 +149,7 @@ def assemble(claim: Claim, paths: Paths) -> Assembly:
         claim.url,
         candidate=claim.source.candidate,
         reload=claim.remote.look,
-        on_stop=lambda: claim.source.current().config.node.on_stop,
+        configuration=claim.source.current,
     )
     images.on_change = engine.wake
     claim.remote.on_change = engine.reload

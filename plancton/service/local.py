@@ -10,15 +10,17 @@ import docker.errors
 from plancton.config.expressions import ExpressionError
 from plancton.config.load import ConfigError
 from plancton.config.schema import Config
+from plancton.config.state import ConfigState, Setting
+from plancton.config.write import settings
 from plancton.control.hub import Hub
 from plancton.engine.engine import Engine
 from plancton.engine.handle import Item, NotRunningError, RefusedError, find_pilot
+from plancton.engine.history import History
 from plancton.engine.model import Mode, Wish
 from plancton.engine.ports import RuntimeUnavailableError
 from plancton.engine.preview import Preview
 from plancton.engine.snapshot import Snapshot
 from plancton.runtime.connection import Client, api_text, talking
-from plancton.service.orders import MarkerFiles
 
 STALLED = 90.0
 """Seconds without a sign of life after which a tick hangs; no call to Docker takes that long."""
@@ -32,28 +34,35 @@ class Candidate(Protocol):
         """Return what would be in force; ConfigError."""
 
 
+class Standing(Protocol):
+    """What keeps the operator's standing word."""
+
+    def order(self, mode: Mode) -> None:
+        """Keep it; OSError if that cannot be."""
+
+
 class LocalEngine:
     """Implements ``Handle``. Only letters and frozen values pass between threads."""
 
     def __init__(
         self,
         engine: Engine,
-        orders: MarkerFiles,
+        orders: Standing,
         hub: Hub,
         docker: str,
         *,
         candidate: Candidate,
-        on_stop: Callable[[], str],
+        configuration: Callable[[], ConfigState],
         reload: Callable[[], None] | None = None,
     ) -> None:
         """Hold *engine*, which keeps its orders in *orders* and publishes to *hub*.
 
         *candidate* makes the configuration that would be in force with a text as a file of it,
-        *on_stop* returns what the end of the engine means for its pilots, and *reload* fetches a
-        remote configuration before the engine reads it.
+        *configuration* returns the one in force, and *reload* fetches a remote one before the
+        engine reads it.
         """
         self.engine, self.orders, self.hub, self.docker = engine, orders, hub, docker
-        self._candidate, self._on_stop = candidate, on_stop
+        self._candidate, self._configuration = candidate, configuration
         self._reload = reload or engine.reload
         self._stops = 0
 
@@ -86,7 +95,7 @@ class LocalEngine:
     def stop(self) -> None:
         """End as ``node.on_stop`` says; a second time leave the pilots and end."""
         self._stops += 1
-        mode = _ON_STOP.get(self._on_stop())
+        mode = _ON_STOP.get(self._configuration().config.node.on_stop)
         if mode is None or self._stops > 1:
             self.engine.quit()
         else:
@@ -116,6 +125,14 @@ class LocalEngine:
                 client.close()
             words = api_text(error) if isinstance(error, docker.errors.APIError) else str(error)
             raise RefusedError(words) from error
+
+    def history(self) -> History:
+        """Return the node's own past."""
+        return self.engine.history
+
+    def settings(self) -> tuple[Setting, ...]:
+        """Return the configuration in force, key by key."""
+        return settings(self._configuration())
 
     def preview(self, text: str, *, remote: bool = False) -> Preview:
         """Say what the next tick would do with *text* as the local, or the remote, file."""

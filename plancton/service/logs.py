@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+from enum import Enum
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -39,11 +40,17 @@ def _value(value: object) -> str:
     return text if plain else json.dumps(text, ensure_ascii=False)
 
 
-def set_up(level: str, file: Path | None, *, stderr: bool = True) -> str:
-    """Log to stderr, and to a rotating *file*; returns why the file cannot be written, or "".
+class Stderr(Enum):
+    """When stderr is logged to."""
 
-    Without *stderr* only to the file, unless that cannot be written.
-    """
+    ALWAYS = True
+    FALLBACK = False
+    """Only if the file cannot be written."""
+    NEVER = None
+
+
+def set_up(level: str, file: Path | None, stderr: Stderr = Stderr.ALWAYS) -> str:
+    """Log to stderr, and to a rotating *file*; returns why the file cannot be written, or ""."""
     logging.raiseExceptions = False  # a full disk must not end the engine
     root = logging.getLogger("plancton")
     root.setLevel(level.upper())
@@ -52,7 +59,7 @@ def set_up(level: str, file: Path | None, *, stderr: bool = True) -> str:
         root.removeHandler(old)
         old.close()
     trouble = _log_to(root, file) if file else ""
-    if stderr or trouble:
+    if stderr is Stderr.ALWAYS or (trouble and stderr is Stderr.FALLBACK):
         console = logging.StreamHandler(sys.stderr)
         console.setFormatter(LineFormatter(stamp="JOURNAL_STREAM" not in os.environ))
         root.addHandler(console)
@@ -64,7 +71,7 @@ def _log_to(root: logging.Logger, file: Path) -> str:
         file.parent.mkdir(parents=True, exist_ok=True)
         rotating = RotatingFileHandler(file, maxBytes=_MAX_BYTES, backupCount=_FILES, delay=False)
     except OSError as error:
-        return f"{file}: {error.strerror}; logging to stderr only"
+        return f"{file}: {error.strerror}; there is no log file"
     rotating.setFormatter(LineFormatter())
     root.addHandler(rotating)
     return ""

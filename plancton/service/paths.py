@@ -67,18 +67,23 @@ def is_system() -> bool:
 def default_paths() -> Paths:
     """Return root's or the user's places. Locks never lie on a (network) home."""
     if is_system():
-        return Paths(
-            config=Path("/etc/plancton/config.yaml"),
-            rundir=_SYSTEM_RUNDIR,
-            logdir=Path("/var/log/plancton"),
-            statedir=Path("/var/lib/plancton"),
-        )
+        return system_paths()
     dirs = PlatformDirs("plancton", appauthor=False)
     return Paths(
         config=dirs.user_config_path / "config.yaml",
         rundir=_user_rundir(),
         logdir=dirs.user_log_path,
         statedir=dirs.user_state_path,
+    )
+
+
+def system_paths() -> Paths:
+    """Return the places of the system's service."""
+    return Paths(
+        config=Path("/etc/plancton/config.yaml"),
+        rundir=_SYSTEM_RUNDIR,
+        logdir=Path("/var/log/plancton"),
+        statedir=Path("/var/lib/plancton"),
     )
 
 

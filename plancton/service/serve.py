@@ -25,17 +25,24 @@ def serve(parts: Assembly) -> int:
     SIGTERM and SIGINT do what ``node.on_stop`` says, a second one leaves the pilots and ends;
     SIGHUP reads the configuration again. SIGABRT, the watchdog's, shows what every thread did.
     """
-    guard, local = Guard(), parts.local
-    with _control(parts, guard), _signals(local), _heard(parts.hub):
-        parts.start(guard)
-        guard.start("engine", parts.engine.run)
-        _attend(guard, local)
-    parts.stop()
+    with running(parts) as guard, _signals(parts.local):
+        _attend(guard, parts.local)
     if guard.failure:
         log.error("Plancton ends", extra={"fields": {"why": guard.failure}})
         return 1
     log.info("Plancton ends", extra={"fields": {"pilots_left": _left(parts)}})
     return 0
+
+
+@contextmanager
+def running(parts: Assembly) -> Iterator[Guard]:
+    """Run the engine, its helpers and the control socket; yields what sees them end."""
+    guard = Guard()
+    with _control(parts, guard), _heard(parts.hub):
+        parts.start(guard)
+        guard.start("engine", parts.engine.run)
+        yield guard
+    parts.stop()
 
 
 def _attend(guard: Guard, local: LocalEngine) -> None:

@@ -14,6 +14,7 @@ from plancton.engine.decide import decide
 from plancton.engine.engine import Engine, Rule, World
 from plancton.engine.ledger import Account
 from plancton.engine.model import HostSample, Mode, Protection, Stalled
+from plancton.engine.ports import Orders
 from plancton.engine.snapshot import Snapshot
 from plancton.engine.view import Identity
 from plancton.runtime.simulated import SimulatedNode
@@ -117,6 +118,7 @@ class Simulation:
         assumed: Assumed | None = None,
         rule: Rule = decide,
         subscriber: Callable[[Snapshot], None] | None = None,
+        orders: Orders | None = None,
     ) -> None:
         """Prepare; nothing has happened yet."""
         self.name, self.trace, self.assumed = name, trace, assumed or Assumed()
@@ -129,7 +131,8 @@ class Simulation:
         life, exact = self.assumed.life, self.assumed.exact_life
         node.lifetime = lambda _: life if exact else dice.expovariate(1 / life)
         _apply(node, trace.points[0])
-        world = World(node, node, node, Fixed(config, name), Undisturbed(), node, node)
+        self.settings = Fixed(config, name)
+        world = World(node, node, node, self.settings, orders or Undisturbed(), node, node)
         identity = Identity("simulated", "simulated", __version__, 0, node.wall())
         subscribers = (subscriber,) if subscriber else ()
         self.engine = Engine(world, identity, subscribers, rule)
@@ -162,7 +165,10 @@ class Simulation:
         due = node.now()
         while node.now() < end:
             if node.now() >= due or node.ended:
-                due = node.now() + max(0.01, self.engine.step(ended=node.take_ended()))
+                wait = self.engine.turn(0.0, node.take_ended())
+                if wait is None:
+                    return
+                due = node.now() + max(0.01, wait)
             until = min(due, begin + point.at, end)
             node.advance(max(0.0, until - node.now()), to_event=True)
             while begin + point.at <= node.now() and point is not self.trace.points[-1]:

@@ -48,9 +48,7 @@ class Stage:
 
     def tick(self) -> None:
         """Do what was asked, as the engine's thread would."""
-        letters = self.rig.engine._letters(0)
-        self.rig.engine._note_wishes(letters)
-        self.rig.engine.step(reload=("reload", "") in letters)
+        self.rig.engine.turn(0)
         self.rig.node.advance(0.5)
 
 
@@ -68,7 +66,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         hub,
         "unix:///nonexistent.sock",
         candidate=lambda text, **_: load_text(text, "the candidate").config,
-        on_stop=lambda: "leave",
+        configuration=rig.settings.current,
     )
     path = tmp_path / "plancton.sock"
     server = ControlServer(path, local)
@@ -343,7 +341,7 @@ def test_a_long_path_and_a_stale_socket_are_no_obstacle(tmp_path: Path) -> None:
         hub,
         "",
         candidate=lambda *_, **__: rig.settings.state.config,
-        on_stop=lambda: "leave",
+        configuration=rig.settings.current,
     )
     server = ControlServer(path, local)
     server.prepare()

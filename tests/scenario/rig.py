@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from plancton.config.schema import Config
-from plancton.config.state import ConfigState
+from plancton.config.state import ConfigState, Layer
 from plancton.engine.engine import Engine, World
 from plancton.engine.memory import Memory
 from plancton.engine.model import Mode
@@ -19,7 +19,7 @@ class Settings:
 
     def __init__(self, **groups: Any) -> None:
         """Start with these groups."""
-        self.state = ConfigState(Config.model_validate(groups), "test", 1)
+        self.state = _state(groups, 1)
 
     def current(self, *, reload: bool = False) -> ConfigState:
         """Return what was set last."""
@@ -27,8 +27,12 @@ class Settings:
 
     def set(self, **groups: Any) -> None:
         """Put another configuration into force."""
-        config = Config.model_validate(groups)
-        self.state = ConfigState(config, "test", self.state.revision + 1)
+        self.state = _state(groups, self.state.revision + 1)
+
+
+def _state(groups: dict[str, Any], revision: int) -> ConfigState:
+    layer = Layer("test", groups)
+    return ConfigState(Config.model_validate(groups), "test", revision, layers=(layer,))
 
 
 class Word:

@@ -90,7 +90,7 @@ def test_a_log_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     handlers = logging.getLogger("plancton").handlers[:]
     try:
-        assert "logging to stderr only" in set_up("info", tmp_path / "file" / "plancton.log")
+        assert "there is no log file" in set_up("info", tmp_path / "file" / "plancton.log")
         assert set_up("info", tmp_path / "logs" / "plancton.log") == ""
         assert (tmp_path / "logs" / "plancton.log").exists()
     finally:

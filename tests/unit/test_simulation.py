@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from plancton.cli.app import app
 from plancton.config.schema import Config
+from plancton.engine.handle import RefusedError
 from plancton.engine.model import Protection
 from plancton.simulation.run import Assumed, Simulation
 from plancton.simulation.trace import (
@@ -122,9 +123,9 @@ def test_bad_input_is_refused(options: list[str]) -> None:
     assert isinstance(result.exception, TraceError | FileNotFoundError)
 
 
-def test_the_demo_shows_a_simulated_node_and_ends() -> None:
-    """Clearly marked, and without Docker."""
-    shown = CliRunner().invoke(app, ["demo", "--speed", "3000", "--for", "1"])
-    assert shown.exit_code == 0
-    assert "SIMULATED" in shown.output
-    assert "No container runs" in shown.output
+@pytest.mark.parametrize("verb", ["demo", "tui"])
+def test_the_screen_needs_a_terminal(verb: str) -> None:
+    """Else it says so, and what to use instead."""
+    result = CliRunner().invoke(app, [verb])
+    assert isinstance(result.exception, RefusedError)
+    assert "plancton status" in str(result.exception)

@@ -1,0 +1,58 @@
+"""Figures in words, the same on the command line and in the TUI."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from plancton.config.units import format_duration
+from plancton.engine.ledger import Account, Ledger
+
+
+def clock(wall: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """Write a moment in the node's own time."""
+    return time.strftime(form, time.localtime(wall))
+
+
+def core_hours(seconds: float) -> str:
+    """Write core-seconds as core-hours."""
+    hours = seconds / 3600
+    return f"{hours:.1f} core-h" if hours >= 10 else f"{hours:.3f} core-h"
+
+
+def account_line(account: Account) -> str:
+    """Return an account in one line."""
+    share = "" if account.share is None else f" ({100 * account.share:.0f} % of what was idle)"
+    return (
+        f"{core_hours(account.harvested)} harvested{share}, {account.frozen} times frozen, "
+        f"{account.evicted} evicted, {core_hours(account.lost)} of work lost"
+    )
+
+
+def ledger_table(ledger: Ledger) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return head and rows: today's account and the whole one beside each other."""
+    today, total = ledger.today, ledger.total
+    rows: list[tuple[str, ...]] = []
+
+    def add(name: str, figure: Callable[[Account], str]) -> None:
+        rows.append((name, figure(today), figure(total)))
+
+    add("observed", lambda a: format_duration(a.seconds))
+    add("harvested", lambda a: core_hours(a.harvested))
+    add("share of what was idle", lambda a: "-" if a.share is None else f"{100 * a.share:.1f} %")
+    for cause in sorted(total.missed, key=lambda c: -total.missed[c]):
+        hours = (core_hours(account.missed.get(cause, 0.0)) for account in (today, total))
+        rows.append((f"idle, not harvested: {cause}", *hours))
+    for name in total.stalled:
+        spans = (format_duration(account.stalled.get(name, 0.0)) for account in (today, total))
+        rows.append((f"some task waited for {name}", *spans))
+    add("pilots started", lambda a: str(a.started))
+    for cause in sorted(total.ended):
+        counts = (str(account.ended.get(cause, 0)) for account in (today, total))
+        rows.append((f"pilots ended: {cause}", *counts))
+    add("times a pilot was frozen", lambda a: str(a.frozen))
+    add("pilots evicted", lambda a: str(a.evicted))
+    add("longest reaction to pressure", lambda a: format_duration(a.reaction_max))
+    add("work lost by evictions", lambda a: core_hours(a.lost))
+    since = clock(ledger.since_wall) if ledger.since_wall else "now"
+    return ("", f"TODAY {ledger.day}", f"SINCE {since}"), rows

@@ -1,0 +1,1 @@
+"""The terminal user interface: a node at a glance, and in hand."""

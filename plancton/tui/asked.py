@@ -1,0 +1,120 @@
+"""What was asked here, and what came of it: nothing is asked into the void. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from plancton.engine.model import Mode, Wish
+from plancton.engine.snapshot import Snapshot
+
+PATIENCE = 10.0
+"""Seconds after which it is said that something asked has not come about."""
+_DOING = {Wish.KILL: "killing", Wish.FREEZE: "freezing", Wish.THAW: "thawing"}
+_DONE = {Wish.KILL: "killed", Wish.FREEZE: "frozen", Wish.THAW: "thawed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One word for the person who asked."""
+
+    text: str
+    level: str = "information"
+    """information, warning or error."""
+
+
+@dataclass(slots=True)
+class Asked:
+    """One thing that was asked of the engine."""
+
+    what: str
+    at: float
+    met: Callable[[Snapshot], Said | None]
+    pilots: dict[str, str] = field(default_factory=dict)
+    """What is shown as the state of pilots meanwhile."""
+    late: bool = False
+
+
+def wish(names: dict[str, str], wanted: Wish, at: float) -> Asked:
+    """Return that pilots (names by ID) were asked to be killed, frozen or thawed."""
+    words = next(iter(names.values())) if len(names) == 1 else f"{len(names)} pilots"
+
+    def met(now: Snapshot) -> Said | None:
+        there = {pilot.id: pilot.state for pilot in now.pilots}
+        if wanted is Wish.KILL:
+            left = [id_ for id_ in names if there.get(id_, "exited") != "exited"]
+        else:
+            goal = "frozen" if wanted is Wish.FREEZE else "running"
+            left = [id_ for id_ in names if there.get(id_, goal) != goal]
+        return None if left else Said(f"{words} {_DONE[wanted]}")
+
+    return Asked(f"{wanted.value} {words}", at, met, dict.fromkeys(names, _DOING[wanted]))
+
+
+def order(mode: Mode, at: float) -> Asked:
+    """Return that the node was asked for a mode."""
+
+    def met(now: Snapshot) -> Said | None:
+        if mode is Mode.ACTIVE:
+            return Said("the node is active again") if now.mode is mode else None
+        order_ = tuple(Mode)
+        reached = order_.index(now.mode) >= order_.index(mode)
+        left = f"; {len(now.pilots)} pilots go on to their end" if now.pilots else ""
+        return Said(f"the node is {now.mode.value}{left}") if reached else None
+
+    words = {Mode.ACTIVE: "resume", Mode.DRAINING: "drain", Mode.STOPPING: "drain and stop"}
+    return Asked(words.get(mode, mode.value), at, met)
+
+
+def reload(before: Snapshot, at: float) -> Asked:
+    """Return that the configuration was asked to be read again."""
+
+    def met(now: Snapshot) -> Said | None:
+        if now.reloads <= before.reloads:
+            return None
+        if now.config_error:
+            return Said(f"configuration refused: {now.config_error}", "error")
+        same = now.config_revision == before.config_revision
+        return Said(
+            f"configuration read, nothing changed (revision {now.config_revision})"
+            if same
+            else f"configuration read: revision {now.config_revision} is in force"
+        )
+
+    return Asked("reload", at, met)
+
+
+class Agenda:
+    """All that was asked and has not come about."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.open: list[Asked] = []
+
+    def add(self, asked: Asked) -> None:
+        """Take note of something asked."""
+        self.open.append(asked)
+
+    def drop(self, asked: Asked) -> None:
+        """Forget something that was refused."""
+        if asked in self.open:
+            self.open.remove(asked)
+
+    def pilots(self) -> dict[str, str]:
+        """Return what is shown as state of pilots of which something was asked, by ID."""
+        return {id_: words for each in self.open for id_, words in each.pilots.items()}
+
+    def look(self, now: Snapshot, at: float) -> list[Said]:
+        """Return what came of what was asked, by the newest snapshot; and what is late."""
+        said = []
+        for each in tuple(self.open):
+            came = each.met(now)
+            if came:
+                self.open.remove(each)
+                said.append(came)
+            elif at - each.at > PATIENCE and not each.late:
+                each.late = True
+                why = f": Docker is away, {now.degraded}" if now.degraded else ""
+                text = f"{each.what}: noted by the engine, and not done yet{why}"
+                said.append(Said(text, "warning"))
+        return said

@@ -1,0 +1,159 @@
+"""The parts of the main screen beside the table."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.events import Resize
+from textual.widgets import RichLog, Static
+
+from plancton.engine.handle import LogRecord
+from plancton.engine.snapshot import Event
+from plancton.engine.words import clock
+from plancton.tui.plot import SPANS, Paint, columns, picture, room
+from plancton.tui.view import View, Words, banner, first_line, load_line, second_line, why
+
+_LEVELS = {"WARNING": "warning", "ERROR": "error", "CRITICAL": "error"}
+_KEPT = 1000
+
+
+def content(lines: Iterable[Words]) -> Content:
+    """Return lines of styled parts as one text."""
+    return Content("\n").join(Content.assemble(*line) for line in lines)
+
+
+class Head(Static):
+    """Node, mode, protection, revision; and what happens next."""
+
+    def show(self, view: View) -> None:
+        """Show a moment."""
+        self.update(content([first_line(view), second_line(view)]))
+
+
+class Banner(Static):
+    """The one thing that matters more than all else; hidden while there is none."""
+
+    def show(self, view: View) -> None:
+        """Show a moment."""
+        text, style = banner(view)
+        self.display = bool(text)
+        self.update(Content.assemble((f" {text}", f"bold {style}")))
+
+
+class CpuPane(Vertical):
+    """CPU over time, stacked."""
+
+    def compose(self) -> ComposeResult:
+        """Yield the plot and its legend."""
+        yield Static(id="plot")
+        yield Static(id="legend")
+
+    def show(self, view: View) -> None:
+        """Draw the history up to a moment."""
+        self.border_title = f"CPU, last {view.span} (t)"
+        load = view.snapshot.load if view.snapshot else None
+        ncpus = load.ncpus if load else 1
+        ceiling = view.snapshot.ceiling if view.snapshot else None
+        plot = self.query_one("#plot", Static)
+        width = room(plot.size.width)
+        shown = columns(view.history, view.now, SPANS[view.span], width)
+        height = max(2, plot.size.height)
+        drawn = picture(shown, ncpus, ceiling, height, self._paint(), view.span)
+        plot.update(drawn)
+        self.query_one("#legend", Static).update(content([load_line(view)]))
+
+    def _paint(self) -> Paint:
+        colours = self.app.theme_variables
+        return Paint(
+            foreground=colours["primary"],
+            pilots=colours["success"],
+            idle="dim",
+            ceiling=colours["warning"],
+            colour=not self.app.no_color,
+        )
+
+
+class WhyPane(VerticalScroll, can_focus=False):
+    """The present reasons, in sentences."""
+
+    def compose(self) -> ComposeResult:
+        """Yield the text."""
+        yield Static(id="reasons")
+
+    def on_mount(self) -> None:
+        """Say what it is."""
+        self.border_title = "Why"
+
+    def show(self, view: View) -> None:
+        """Show a moment."""
+        self.query_one("#reasons", Static).update(content(why(view)))
+
+
+class LogPane(RichLog, can_focus=True):
+    """What the engine says; it follows, unless one scrolls up, and can be searched."""
+
+    def __init__(self, id: str) -> None:  # noqa: A002 (as textual calls it)
+        """Start empty."""
+        super().__init__(id=id, max_lines=_KEPT, wrap=True, min_width=20)
+        self.records: deque[LogRecord] = deque(maxlen=_KEPT)
+        self.words = ""
+        self._width = 0
+        self.border_title = "Log"
+
+    def begin(self, events: Iterable[Event]) -> None:
+        """Take the diary from before this screen, unless that is known."""
+        last = self.records[-1].wall if self.records else 0.0
+        older = [LogRecord(e.wall, e.level, e.text, {}) for e in events if e.wall > last]
+        self.add(older)
+
+    def note(self, wall: float, text: str, level: str = "INFO") -> None:
+        """Add a line of this screen's own."""
+        self.add([LogRecord(wall, level, text, {})])
+
+    def add(self, records: Iterable[LogRecord]) -> None:
+        """Add lines."""
+        follow = self.is_vertical_scroll_end
+        for record in records:
+            self.records.append(record)
+            if self._fits(record):
+                self.write(self._line(record), expand=True, scroll_end=follow)
+
+    def search(self, words: str) -> None:
+        """Show only lines that hold all *words*."""
+        self.words = words
+        self.border_title = f"Log: lines with {words!r}" if words else "Log"
+        self._write_anew()
+
+    def _write_anew(self) -> None:
+        self.clear()
+        for record in self.records:
+            if self._fits(record):
+                self.write(self._line(record), expand=True)
+
+    def on_resize(self, event: Resize) -> None:  # noqa: ARG002 (as the library declares it)
+        """Break the lines anew."""
+        if self.size.width != self._width:
+            self._width = self.size.width
+            self._write_anew()
+
+    def _fits(self, record: LogRecord) -> bool:
+        text = f"{record.level} {_text(record)}".lower()
+        return all(word in text for word in self.words.lower().split())
+
+    def _line(self, record: LogRecord) -> Text:
+        line = Text(overflow="fold").append(f"{clock(record.wall, '%H:%M:%S')} ", "dim")
+        name = _LEVELS.get(record.level)
+        colour = self.app.theme_variables[name] if name else ""
+        return line.append(_text(record), "dim" if record.level == "DEBUG" else colour)
+
+
+def _text(record: LogRecord) -> str:
+    fields = " ".join(f"{key}={value}" for key, value in record.fields.items() if key != "reason")
+    reason = record.fields.get("reason", "")
+    because = f": {reason}" if reason else ""
+    return " ".join(part for part in (record.text, fields) if part) + because

@@ -1,0 +1,358 @@
+"""Screens over the main one: questions, a pilot, its log, the ledger, the configuration, help."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import ClassVar
+
+from rich.table import Table
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.events import Key
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Button, DataTable, Footer, Input, Label, RichLog, Sparkline, Static
+
+from plancton.engine.words import clock, ledger_table
+from plancton.tui.link import FAILURES
+from plancton.tui.panes import Banner, content
+from plancton.tui.view import View, facts, past
+
+_TAIL = 500
+Trail = deque[tuple[float, float]]
+"""CPU (cores) and memory (bytes) of one pilot, oldest first."""
+
+
+class Question(ModalScreen[str]):
+    """A question with its answers as buttons and keys; esc is no answer."""
+
+    def __init__(self, text: str, answers: dict[str, str]) -> None:
+        """Ask *text*; the answers by their keys, the harmless one last."""
+        super().__init__()
+        self.text, self.answers = text, answers
+
+    def compose(self) -> ComposeResult:
+        """Yield the question and its answers."""
+        with Vertical(classes="dialog"):
+            yield Label(self.text)
+            with Horizontal(classes="answers"):
+                for key, words in self.answers.items():
+                    yield Button(f"{words} ({key})", id=f"answer-{key}")
+
+    def on_mount(self) -> None:
+        """Begin with the harmless answer."""
+        self.query(Button).last().focus()
+
+    def on_key(self, event: Key) -> None:
+        """Take an answer by its key."""
+        if event.key in self.answers or event.key == "escape":
+            event.stop()
+            self.dismiss("" if event.key == "escape" else event.key)
+
+    @on(Button.Pressed)
+    def take(self, event: Button.Pressed) -> None:
+        """Take an answer by its button."""
+        self.dismiss(str(event.button.id).removeprefix("answer-"))
+
+
+class TypedQuestion(ModalScreen[bool]):
+    """A question that is answered by typing a word."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(False)", "no")]
+
+    def __init__(self, text: str, word: str) -> None:
+        """Ask *text*, to be confirmed by *word*."""
+        super().__init__()
+        self.text, self.word = text, word
+
+    def compose(self) -> ComposeResult:
+        """Yield the question and a place for the word."""
+        with Vertical(classes="dialog"):
+            yield Label(self.text)
+            yield Input(placeholder=f"type {self.word} and press enter; esc: no")
+
+    def on_mount(self) -> None:
+        """Keep still."""
+        self.query_one(Input).cursor_blink = False
+
+    @on(Input.Submitted)
+    def take(self, event: Input.Submitted) -> None:
+        """Take the word, if it is the right one."""
+        if event.value.strip().lower() == self.word:
+            self.dismiss(True)
+        else:
+            event.input.value = ""
+
+
+class Page(Screen[None]):
+    """A screen that shows the moments as they come, until esc."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "app.pop_screen", "Back"),
+    ]
+
+    def show(self, view: View) -> None:
+        """Show a moment."""
+        with contextlib.suppress(Exception):
+            self.query_one(Banner).show(view)
+
+
+class PilotPage(Page):
+    """All of one pilot: settings, curves, history."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("l", "app.pilot_log", "Log"),
+        Binding("k", "app.kill", "Kill"),
+        Binding("f", "app.freeze", "Freeze/thaw"),
+    ]
+
+    def __init__(self, id_: str, name: str, trail: Callable[[], Trail]) -> None:
+        """Show the pilot of an ID; *trail* returns its curves."""
+        super().__init__()
+        self.pilot, self.called, self.trail = id_, name, trail
+
+    def compose(self) -> ComposeResult:
+        """Yield facts on the left, curves and history on the right."""
+        yield Banner()
+        with Horizontal():
+            with VerticalScroll(id="facts"):
+                yield Static(id="facts-text")
+            with Vertical(id="curves"):
+                yield Label("CPU, cores", id="cpu-title")
+                yield Sparkline([], id="cpu-curve")
+                yield Label("Memory", id="memory-title")
+                yield Sparkline([], id="memory-curve")
+                with VerticalScroll(id="past"):
+                    yield Static(id="past-text")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Name the pilot."""
+        self.query_one("#facts").border_title = self.called
+        self.query_one("#past").border_title = "What was decided about it, newest first"
+
+    def show(self, view: View) -> None:
+        """Show a moment."""
+        super().show(view)
+        pilot = view.pilot(self.pilot)
+        text = self.query_one("#facts-text", Static)
+        if pilot is None:
+            text.update(f"{self.called} has gone.")
+        else:
+            grid = Table.grid(padding=(0, 2))
+            for name, value in facts(pilot, view.since, view):
+                grid.add_row(Text(name, style="dim"), Text(value, overflow="fold"))
+            text.update(grid)
+        points = list(self.trail())
+        if points:
+            cpu, memory = zip(*points, strict=True)
+            self.query_one("#cpu-curve", Sparkline).data = cpu
+            self.query_one("#memory-curve", Sparkline).data = memory
+            self.query_one("#cpu-title", Label).update(
+                f"CPU: {cpu[-1]:.2f} cores now, {max(cpu):.2f} at most"
+            )
+            self.query_one("#memory-title", Label).update(
+                f"Memory: {memory[-1] / 1e6:,.0f} MB now, {max(memory) / 1e6:,.0f} MB at most"
+            )
+        self.query_one("#past-text", Static).update(content(past(pilot, self.called, view)))
+
+
+class PilotLog(Page):
+    """What a pilot writes, as it writes it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("slash", "search", "Search")]
+
+    def __init__(self, name: str, open_: Callable[[], Iterator[bytes]]) -> None:
+        """Show the log of the pilot *name*; *open_* returns its output and what follows."""
+        super().__init__()
+        self.called, self._open = name, open_
+        self._lines: deque[str] = deque(maxlen=5000)
+        self._rest, self._words = "", ""
+
+    def compose(self) -> ComposeResult:
+        """Yield the log and a place for the search."""
+        yield RichLog(id="pilot-log", wrap=True, max_lines=5000, min_width=20)
+        yield Input(id="search", placeholder="show only lines with these words; esc: all")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Begin to read."""
+        self.query_one("#search").display = False
+        log = self.query_one(RichLog)
+        log.border_title = f"{self.called}: its output"
+        log.focus()
+        self.run_worker(self._read, thread=True, exit_on_error=False)
+
+    def _read(self) -> None:
+        try:
+            for chunk in self._open():
+                if not self.is_attached:
+                    return
+                self.app.call_from_thread(self._add, chunk.decode("utf-8", "replace"))
+            self.app.call_from_thread(self._add, "\n[the pilot has ended]\n")
+        except FAILURES as error:
+            self.app.call_from_thread(self._add, f"\n[{error}]\n")
+
+    def _add(self, text: str) -> None:
+        if not self.is_attached:
+            return
+        *lines, self._rest = (self._rest + text).split("\n")
+        log = self.query_one(RichLog)
+        for line in lines:
+            self._lines.append(line)
+            if self._words in line.lower():
+                log.write(Text.from_ansi(line.rstrip("\r")), scroll_end=log.is_vertical_scroll_end)
+
+    def action_search(self) -> None:
+        """Ask for words."""
+        field = self.query_one("#search", Input)
+        field.display = True
+        field.focus()
+
+    @on(Input.Changed)
+    def search(self, event: Input.Changed) -> None:
+        """Show only lines with the words."""
+        self._words = event.value.lower()
+        log = self.query_one(RichLog)
+        log.clear()
+        for line in self._lines:
+            if self._words in line.lower():
+                log.write(Text.from_ansi(line.rstrip("\r")))
+
+    @on(Input.Submitted)
+    def done(self) -> None:
+        """Go back to the log."""
+        self.query_one(RichLog).focus()
+
+
+class LedgerPage(Page):
+    """What was harvested, and what it cost."""
+
+    def compose(self) -> ComposeResult:
+        """Yield the text."""
+        yield Banner()
+        with VerticalScroll(id="ledger"):
+            yield Static(id="ledger-text")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Say what it is."""
+        self.query_one("#ledger").border_title = "Ledger: what was lent, and what it cost"
+
+    def show(self, view: View) -> None:
+        """Show a moment."""
+        super().show(view)
+        if view.snapshot is None:
+            return
+        head, rows = ledger_table(view.snapshot.ledger)
+        table = Table(box=None, pad_edge=False)
+        for number, title in enumerate(head):
+            table.add_column(title, justify="right" if number else "left")
+        for row in rows:
+            table.add_row(*row)
+        self.query_one("#ledger-text", Static).update(table)
+
+
+class ConfigPage(Page):
+    """Every value in force, where it comes from, and what is wrong with the newest file."""
+
+    def compose(self) -> ComposeResult:
+        """Yield the state and the table."""
+        yield Banner()
+        yield Static(id="config-state")
+        yield DataTable[Text](id="config", cursor_type="row", zebra_stripes=True)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Name the columns."""
+        self.query_one(DataTable).add_columns("KEY", "VALUE", "FROM")
+        self.query_one(DataTable).focus()
+        self._shown: object = None
+
+    def show(self, view: View) -> None:
+        """Show a moment."""
+        super().show(view)
+        s = view.snapshot
+        if s is None:
+            return
+        state = f"Revision {s.config_revision}, from {s.config_source}."
+        if s.remote:
+            fetched = s.remote.fetched_wall
+            when = f"fetched {clock(fetched)}" if fetched else "never fetched"
+            state += f" Remote: {s.remote.url}, {when}."
+        if s.config_error:
+            state += f"\nThe newest file is refused: {s.config_error}"
+        self.query_one("#config-state", Static).update(Text(state))
+        if view.settings == self._shown:
+            return
+        self._shown = view.settings
+        table = self.query_one(DataTable)
+        table.clear()
+        for setting in view.settings:
+            style = "bold" if setting.origin else "dim"
+            cells = (setting.key, setting.value, setting.origin or "default")
+            table.add_row(*(Text(cell, style=style) for cell in cells))
+
+
+HELP = (
+    (
+        "the node",
+        (
+            ("d", "drain: no new pilots, those that run go on to their end"),
+            ("D", "drain, and end Plancton with the last pilot"),
+            ("u", "back to work: takes drain, and drain and stop, back"),
+            ("r", "read the configuration now, and fetch a remote one"),
+        ),
+    ),
+    (
+        "pilots",
+        (
+            ("↑ ↓ PgUp PgDn Home End", "select; so does the mouse, and the wheel scrolls"),
+            ("space", "mark, for k and f; esc takes all marks back"),
+            ("enter", "all of the selected pilot"),
+            ("l", "its own log, as it writes"),
+            ("k", "kill the marked ones, else the selected one"),
+            ("K", "kill all, confirmed by typing"),
+            ("f", "freeze them, or let them go on"),
+            ("/", "show only lines with these words (in the log: its lines)"),
+            ("s  S", "sort by the next column; turn the order round"),
+            ("x", "show those that ended, too"),
+        ),
+    ),
+    (
+        "screens",
+        (
+            ("t", "another span of the CPU plot: 5 min, 1 h, 12 h, 1 day"),
+            ("L", "the ledger: what was harvested, what it cost"),
+            ("c", "the configuration: each value, and where it comes from"),
+            ("tab", "between pilots and log"),
+            (":  ctrl+p", "all commands, by name"),
+            ("?", "this page"),
+            ("q", "back, or end; a hosted engine is asked about first"),
+        ),
+    ),
+)
+
+
+class HelpPage(Page):
+    """All keys."""
+
+    def compose(self) -> ComposeResult:
+        """Yield the table of keys."""
+        grid = Table.grid(padding=(0, 2))
+        for title, keys in HELP:
+            grid.add_row(Text(title, style="bold underline"))
+            for key, words in keys:
+                grid.add_row(Text(f"  {key}", style="bold"), words)
+            grid.add_row()
+        with VerticalScroll(id="help"):
+            yield Static(grid)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Say what it is."""
+        self.query_one("#help").border_title = "Keys"

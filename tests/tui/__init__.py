@@ -1,0 +1,1 @@
+"""Tests of the terminal user interface, on the real engine and a simulated node."""

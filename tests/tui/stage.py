@@ -1,0 +1,201 @@
+"""A simulated node in some state, with the real engine on it, as a screen sees it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from textual.pilot import Pilot
+
+from plancton.control.hub import Hub
+from plancton.engine.engine import World
+from plancton.engine.handle import Item, NotRunningError
+from plancton.engine.model import Mode, Protection
+from plancton.engine.view import Identity
+from plancton.service.local import LocalEngine
+from plancton.tui.app import PlanctonApp
+from tests.scenario.rig import Rig, Settings
+
+PLACE = "attached to process 4711"
+
+
+class Order:
+    """The operator's standing word."""
+
+    def __init__(self) -> None:
+        """Start active."""
+        self.value = Mode.ACTIVE
+
+    def mode(self) -> Mode:
+        """Return it."""
+        return self.value
+
+    def order(self, mode: Mode) -> None:
+        """Keep it."""
+        self.value = mode
+
+    def fulfilled(self, mode: Mode) -> None:
+        """Forget it."""
+        self.value = Mode.ACTIVE
+
+
+class Handle(LocalEngine):
+    """A handle whose connection tests may cut."""
+
+    cut = ""
+    output = b"one line\nanother line\n"
+
+    def stream(self) -> Iterator[Item]:
+        """Yield what the engine says; NotRunningError once it is cut off."""
+        for item in self.hub.items():
+            if self.cut:
+                break
+            yield item
+        raise NotRunningError(self.cut or "the engine ended")
+
+    def logs(self, pilot: str, *, tail: int, follow: bool) -> Iterator[bytes]:
+        """Yield what the pilot wrote."""
+        yield self.output
+
+
+class Stage:
+    """An engine that is stepped by hand, and its handle."""
+
+    def __init__(self, ncpus: int = 8, **groups: Any) -> None:
+        """Build both; nothing has happened yet."""
+        self.rig, self.word, self.hub = Rig(ncpus, **groups), Order(), Hub(alive=0.1)
+        node = self.rig.node
+        node.lifetime = lambda _: 100000.0
+        self.rig.engine.world = World(node, node, node, self.rig.settings, self.word, node, node)
+        self.rig.engine.told.identity = Identity(
+            "node7.lab.example", "root", "1.0.0", 4711, node.wall()
+        )
+        self.rig.engine.subscribers = (self.rig.seen.append, self.hub)
+        self.handle = Handle(
+            self.rig.engine,
+            self.word,
+            self.hub,
+            "",
+            candidate=lambda *_, **__: self.rig.settings.state.config,
+            configuration=self.rig.settings.current,
+        )
+
+    @property
+    def settings(self) -> Settings:
+        """Return the configuration source."""
+        return self.rig.settings
+
+    def run(self, seconds: float) -> None:
+        """Let time pass."""
+        end = self.rig.node.now() + seconds
+        while self.rig.node.now() < end:
+            wait = self.rig.engine.turn(0.0, self.rig.node.take_ended())
+            if wait is None:
+                return
+            self.rig.node.advance(min(max(wait, 0.01), end - self.rig.node.now()), to_event=True)
+
+    def tick(self) -> None:
+        """Have one tick, and a second pass."""
+        self.rig.engine.turn(0.0, self.rig.node.take_ended())
+        self.rig.node.advance(1.0)
+
+    def app(self, **options: Any) -> PlanctonApp:
+        """Return the program on this stage; its clock stands while the node's does."""
+        return PlanctonApp(self.handle, PLACE, clock=self.rig.node.wall, **options)
+
+
+PILOT = {"name": "worker", "image": "registry.example/lab/worker:7", "cpus": 1, "ttl": "2h"}
+_AWAY = "Docker at unix:///var/run/docker.sock does not answer: no such file"
+
+
+def healthy() -> Stage:
+    """Return a node with two kinds of pilots, some ends, and a foreground that comes and goes."""
+    analysis = {**PILOT, "name": "analysis", "cpus": 0.5, "share": 2}
+    stage = Stage(8, pilots=[PILOT, analysis], spawn={"ceiling": 0.9})
+    lives = iter([400.0, 700.0, 250.0, 900.0])
+    stage.rig.node.lifetime = lambda _: next(lives, 100000.0)
+    for foreground in (0.5, 2.0, 4.5, 1.0, 0.2, 3.0, 1.5):
+        stage.rig.node.foreground = foreground
+        stage.run(130)
+    return stage
+
+
+def draining() -> Stage:
+    """Return a node that drains; some pilots have ended."""
+    stage = healthy()
+    stage.word.order(Mode.DRAINING)
+    for container in list(stage.rig.node.containers.values())[:3]:
+        container.lifetime = stage.rig.node.now() - (container.pilot.started_at or 0) + 20
+    stage.run(60)
+    return stage
+
+
+def pressure() -> Stage:
+    """Return a node whose owner needs it, without the idle class: pilots are frozen."""
+    stage = Stage(8, pilots=[PILOT])
+    stage.rig.node.protection = Protection.WEIGHT_ONLY
+    stage.rig.node.protection_note = "run once as root: plancton bootstrap"
+    stage.run(300)
+    stage.rig.node.foreground = 6.5
+    stage.run(20)
+    return stage
+
+
+def docker_away() -> Stage:
+    """Return a node whose Docker does not answer any more."""
+    stage = healthy()
+    stage.rig.node.down = _AWAY
+    stage.run(5)
+    return stage
+
+
+def disconnected() -> Stage:
+    """Return a node whose service is cut off when the screen is there."""
+    return healthy()
+
+
+def empty() -> Stage:
+    """Return a node without pilots, for their image is nowhere."""
+    stage = Stage(4, pilots=[PILOT])
+    stage.rig.node.missing_images.add(str(PILOT["image"]))
+    stage.run(20)
+    return stage
+
+
+def many(count: int = 300) -> Stage:
+    """Return a large machine."""
+    pilot = {**PILOT, "cpus": 0.25, "memory": "100MB"}
+    stage = Stage(
+        count // 4, pilots=[pilot], spawn={"maximum": count, "per_tick": count, "min_room": 1.0}
+    )
+    stage.run(120)
+    return stage
+
+
+STATES = {
+    "healthy": healthy,
+    "draining": draining,
+    "pressure": pressure,
+    "docker-away": docker_away,
+    "disconnected": disconnected,
+    "empty": empty,
+    "300-pilots": many,
+}
+
+
+async def heard(
+    pilot: Pilot[None], app: PlanctonApp, met: Callable[[], object] | None = None
+) -> None:
+    """Wait until the screen has heard all there is, or until something is *met*, and drew it."""
+
+    def all_there() -> bool:
+        return app.snapshot is not None and bool(app.values) and bool(app.past.levels[0])
+
+    end = time.monotonic() + 20
+    while not (met or all_there)():
+        assert time.monotonic() < end, "the screen did not hear it"
+        await pilot.pause(0.02)
+    app._draw()
+    await pilot.pause()
+    await pilot.pause()

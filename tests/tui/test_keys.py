@@ -1,0 +1,491 @@
+"""Every key, pressed as a user presses it, on the real engine and a simulated node."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, RichLog
+
+from plancton.engine.model import Mode
+from plancton.tui.app import PlanctonApp
+from plancton.tui.panes import CpuPane, LogPane
+from plancton.tui.screens import (
+    ConfigPage,
+    HelpPage,
+    LedgerPage,
+    PilotLog,
+    PilotPage,
+    Question,
+    TypedQuestion,
+)
+from plancton.tui.table import PilotTable
+from tests.tui.stage import STATES, Stage, heard, many
+
+
+class Scene:
+    """One running program on a stage."""
+
+    def __init__(self, stage: Stage, app: PlanctonApp, pilot: Pilot[None]) -> None:
+        """Hold them."""
+        self.stage, self.app, self.pilot = stage, app, pilot
+
+    @property
+    def table(self) -> PilotTable:
+        """Return the table."""
+        return self.app.screen_stack[0].query_one(PilotTable)
+
+    async def press(self, *keys: str) -> None:
+        """Press keys, one after the other."""
+        for key in keys:
+            await self.pilot.press(key)
+        await self.pilot.pause()
+
+    async def until(self, met: Callable[[], object], *, ticks: bool = False) -> None:
+        """Wait until something is met; with *ticks* the engine works meanwhile."""
+        end = time.monotonic() + 15
+        while not met():
+            assert time.monotonic() < end, "it did not come about"
+            if ticks:
+                self.stage.tick()
+            await self.pilot.pause(0.02)
+
+    def text(self) -> str:
+        """Return what is on the screen."""
+        rows = self.app.screen._compositor.render_strips()
+        return "\n".join(strip.text for strip in rows)
+
+    def said(self) -> list[str]:
+        """Return the words that popped up."""
+        return [note.message for note in self.app._notifications]
+
+
+@asynccontextmanager
+async def scene(
+    stage: Stage, size: tuple[int, int] = (120, 40), **options: Any
+) -> AsyncIterator[Scene]:
+    """Yield a program that has heard the stage."""
+    app = stage.app(**options)
+    async with app.run_test(size=size) as pilot:
+        await heard(pilot, app)
+        yield Scene(stage, app, pilot)
+
+
+@pytest.mark.parametrize(
+    ("key", "mode"), [("d", Mode.DRAINING), ("D", Mode.STOPPING), ("u", Mode.ACTIVE)]
+)
+async def test_the_node_drains_and_comes_back(key: str, mode: Mode) -> None:
+    """It says at once that it was asked, and then what came of it."""
+    stage = STATES["healthy"]()
+    stage.word.order(Mode.ACTIVE if key != "u" else Mode.DRAINING)
+    stage.tick()
+    async with scene(stage) as s:
+        await s.press(key)
+        assert any(words.startswith("asked: ") for words in s.said())
+        await s.until(lambda: stage.word.mode() is mode)
+        assert s.app.snapshot
+        assert s.app.snapshot.mode is not mode
+        await s.until(lambda: s.app.snapshot and s.app.snapshot.mode is mode, ticks=True)
+        assert mode.value.upper() in s.text()
+        assert any(mode.value in words and "asked" not in words for words in s.said())
+
+
+async def test_a_pilot_is_killed_once_it_is_confirmed() -> None:
+    """Its state says so until it has gone; n and esc are no answer."""
+    stage = STATES["healthy"]()
+    async with scene(stage) as s:
+        victim = s.table.selected
+        assert victim
+        for no in ("n", "escape"):
+            await s.press("k")
+            assert isinstance(s.app.screen, Question)
+            await s.press(no)
+        assert not s.app.agenda.open
+        await s.press("k", "y")
+        assert "killing…" in s.text()
+        await s.until(lambda: not s.app.view.pilot(victim.pilot.id), ticks=True)
+        assert f"{victim.pilot.name} killed" in s.said()
+        assert "killing…" not in s.text()
+
+
+async def test_marked_pilots_are_killed_together() -> None:
+    """Space marks and goes on; those that have gone are no longer marked."""
+    stage = STATES["healthy"]()
+    async with scene(stage) as s:
+        await s.press("space", "space", "down", "space")
+        marked = set(s.table.marked)
+        assert len(marked) == 3
+        assert "3 marked" in s.text()
+        await s.press("k")
+        assert "Kill 3 pilots?" in s.text()
+        await s.press("y")
+        await s.until(lambda: not marked & {p.id for p in s.app.view.snapshot.pilots}, ticks=True)  # type: ignore[union-attr]
+        assert "3 pilots killed" in s.said()
+        assert not s.table.marked
+
+
+async def test_all_pilots_are_killed_once_that_is_typed() -> None:
+    """A wrong word does nothing."""
+    stage = STATES["healthy"]()
+    async with scene(stage) as s:
+        before = {p.id for p in s.app.snapshot.pilots} if s.app.snapshot else set()
+        await s.press("K", *"yes", "enter")
+        assert isinstance(s.app.screen, TypedQuestion)
+        assert not s.app.agenda.open
+        await s.press(*"kill", "space", *"all", "enter")
+        await s.until(lambda: not before & {p.id for p in s.app.view.snapshot.pilots}, ticks=True)  # type: ignore[union-attr]
+        assert len(before) == 8
+
+
+async def test_pilots_are_frozen_and_thawed() -> None:
+    """The same key, there and back."""
+    stage = STATES["healthy"]()
+    async with scene(stage) as s:
+        id_ = s.table.chosen()[0].pilot.id
+
+        def state() -> str:
+            pilot = s.app.view.pilot(id_)
+            return pilot.state if pilot else "gone"
+
+        await s.press("f")
+        await s.until(lambda: state() == "frozen", ticks=True)
+        await s.press("f")
+        await s.until(lambda: state() == "running", ticks=True)
+
+
+async def test_the_configuration_is_read_again() -> None:
+    """It is said whether it changed anything, or what is wrong with it."""
+    stage = STATES["healthy"]()
+    async with scene(stage) as s:
+        await s.press("r")
+        await s.until(lambda: any("nothing changed" in w for w in s.said()), ticks=True)
+        stage.settings.set(spawn={"maximum": 1})
+        await s.press("r")
+        await s.until(lambda: any("revision 2 is in force" in w for w in s.said()), ticks=True)
+
+
+async def test_readonly_asks_for_nothing() -> None:
+    """No key changes anything, and each says why."""
+    stage = STATES["healthy"]()
+    async with scene(stage, readonly=True) as s:
+        await s.press("d", "u", "D", "f", "r", "k", "y")
+        assert len([words for words in s.said() if words.startswith("read-only")]) == 6
+        assert stage.word.mode() is Mode.ACTIVE
+        assert not s.app.agenda.open
+        assert "read-only" in s.text()
+
+
+async def test_a_refusal_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the engine's words, and nothing stays open."""
+    stage = STATES["healthy"]()
+
+    def refuse(mode: Mode) -> None:
+        raise OSError(28, "the disk is full")
+
+    monkeypatch.setattr(stage.word, "order", refuse)
+    async with scene(stage) as s:
+        await s.press("d")
+        await s.until(lambda: any("the disk is full" in words for words in s.said()))
+        assert not s.app.agenda.open
+
+
+async def test_what_is_late_is_said() -> None:
+    """The engine took the order and cannot carry it out, for Docker is away."""
+    stage = STATES["docker-away"]()
+    async with scene(stage) as s:
+        await s.press("d")
+        for _ in range(14):
+            stage.tick()
+        await s.until(lambda: any("not done yet" in words for words in s.said()), ticks=True)
+
+
+@pytest.mark.parametrize(
+    ("key", "page", "words"),
+    [
+        ("enter", PilotPage, "efficiency"),
+        ("l", PilotLog, "another line"),
+        ("L", LedgerPage, "harvested"),
+        ("c", ConfigPage, "pilots[worker].image"),
+        ("question_mark", HelpPage, "drain"),
+    ],
+)
+async def test_screens_open_and_close(key: str, page: type, words: str) -> None:
+    """By a key, and esc and q go back."""
+    for back in ("escape", "q"):
+        async with scene(STATES["healthy"]()) as s:
+            await s.press(key)
+            assert isinstance(s.app.screen, page)
+            await s.until(lambda: words in s.text())
+            await s.press(back)
+            assert len(s.app.screen_stack) == 1
+
+
+@pytest.mark.parametrize("key", ["colon", "ctrl+p"])
+async def test_the_palette_knows_all_commands(key: str) -> None:
+    """A name finds it, enter does it."""
+    async with scene(STATES["healthy"]()) as s:
+        await s.press(key)
+        await s.press(*"ledger")
+        await s.pilot.pause(0.5)
+        await s.press("enter")
+        await s.until(lambda: isinstance(s.app.screen, LedgerPage))
+
+
+async def test_pilots_are_filtered_as_one_types() -> None:
+    """Enter keeps the filter, esc takes it back."""
+    async with scene(STATES["healthy"]()) as s:
+        await s.press("slash", *"worker")
+        assert {line.pilot.profile for line in s.table.lines} == {"worker"}
+        await s.press("enter")
+        assert s.table.has_focus
+        assert "filter: worker" in s.text()
+        await s.press("slash", *"nonsense")
+        assert "None of 8 pilots matches" in s.text()
+        await s.press("escape")
+        assert len(s.table.lines) == 8
+
+
+async def test_the_table_is_sorted_by_each_column() -> None:
+    """By s, turned by S, and by a click on a head."""
+    async with scene(STATES["healthy"]()) as s:
+        seen = []
+        for _ in range(10):
+            seen.append(s.table.sort.title)
+            await s.press("s")
+        assert len(set(seen)) == 10
+        assert s.table.sort.title == seen[0]
+        while s.table.sort.title != "AGE":
+            await s.press("s")
+        ages = [line.age for line in s.table.lines]
+        assert ages == sorted(ages, reverse=True)
+        await s.press("S")
+        assert [line.age for line in s.table.lines] == sorted(ages)
+        await s.pilot.click(PilotTable, offset=(4, 0))
+        assert s.table.sort.title == "PROFILE"
+
+
+async def test_selection_and_scroll_survive_updates() -> None:
+    """The same pilot stays selected, wherever it goes and whoever comes and goes."""
+    stage = many(60)
+    async with scene(stage, size=(80, 24)) as s:
+        await s.press(*["down"] * 30)
+        line = s.table.selected
+        assert line
+        scroll = s.table.scroll_y
+        assert scroll > 0
+        for container in list(stage.rig.node.containers.values())[:5]:
+            container.lifetime = 0.0
+        await s.until(lambda: len(stage.rig.latest.ended) == 5, ticks=True)
+        await s.until(lambda: s.app.snapshot is stage.rig.latest)
+        assert s.table.selected
+        assert s.table.selected.pilot.id == line.pilot.id
+        assert s.table.scroll_y == scroll
+        await s.press("end")
+        assert s.table.row == 59
+        await s.press("home", "pagedown", "pageup")
+        assert s.table.row == 0
+
+
+async def test_the_mouse_selects_and_opens() -> None:
+    """A click selects, a second one opens, and a click on the footer is its key."""
+    async with scene(STATES["healthy"]()) as s:
+        await s.pilot.click(PilotTable, offset=(10, 3))
+        assert s.table.row == 2
+        await s.pilot.click(PilotTable, offset=(10, 3), times=2)
+        await s.until(lambda: isinstance(s.app.screen, PilotPage))
+        await s.press("escape")
+
+
+async def test_those_that_ended_are_shown_when_asked_for() -> None:
+    """With why they ended; they cannot be killed."""
+    async with scene(STATES["healthy"](), size=(160, 50)) as s:
+        await s.press("x", "end")
+        assert "ago: it exited with code 0" in s.text()
+        await s.press("k")
+        assert len(s.app.screen_stack) == 1
+        await s.press("x")
+        assert "ago: it exited" not in s.text()
+
+
+async def test_the_plot_shows_other_spans() -> None:
+    """5 min, 1 h, 12 h, 1 day, and 5 min again."""
+    async with scene(STATES["healthy"]()) as s:
+        pane, seen = s.app.query_one(CpuPane), []
+        for _ in range(5):
+            seen.append(str(pane.border_title))
+            await s.press("t")
+        assert [title.split("last ")[1].split(" (")[0] for title in seen] == [
+            "5 min",
+            "1 h",
+            "12 h",
+            "1 day",
+            "5 min",
+        ]
+
+
+async def test_the_log_follows_and_is_searched() -> None:
+    """Only lines with the words; esc shows all again."""
+    stage = STATES["healthy"]()
+    async with scene(stage) as s:
+        log = s.app.query_one(LogPane)
+        log.focus()
+        await s.press("slash", *"ended", "enter")
+        assert log.lines
+        assert all("ended" in strip.text or strip.text[:2] != "22" for strip in log.lines)
+        await s.press("escape")
+        assert len(log.lines) > 20
+        assert log.is_vertical_scroll_end
+
+
+async def test_a_pilots_log_is_searched() -> None:
+    """Only lines with the words."""
+    async with scene(STATES["healthy"]()) as s:
+        await s.press("l")
+        await s.until(lambda: "another line" in s.text())
+        await s.press("slash", *"another")
+        log = s.app.screen.query_one(RichLog)
+        assert [strip.text.strip() for strip in log.lines] == ["another line"]
+        await s.press("enter")
+        assert log.has_focus
+
+
+async def test_a_lost_service_is_said_and_comes_back() -> None:
+    """Greyed out meanwhile, with why; connected again by itself."""
+    stage = STATES["healthy"]()
+    async with scene(stage) as s:
+        stage.handle.cut = "no engine listens at /run/plancton/plancton.sock"
+        await s.until(lambda: s.app.lost)
+        await s.until(lambda: "NO CONNECTION: no engine listens" in s.text())
+        assert s.app.screen.has_class("gone")
+        stage.handle.cut = ""
+        await s.until(lambda: not s.app.lost, ticks=True)
+        await s.until(lambda: "NO CONNECTION" not in s.text())
+        await s.until(lambda: "connected again" in s.text())
+
+
+class Hosted:
+    """An engine that this program hosts."""
+
+    def __init__(self) -> None:
+        """Start well."""
+        self.over, self.failure, self.asked = False, "", list[str]()
+
+    def leave(self) -> None:
+        """Take note."""
+        self.asked.append("leave")
+
+    def drain(self) -> None:
+        """Take note."""
+        self.asked.append("drain")
+
+    def kill(self) -> None:
+        """Take note."""
+        self.asked.append("kill")
+
+    def hang_up(self) -> None:
+        """Take note."""
+        self.asked.append("hang up")
+
+
+@pytest.mark.parametrize(("key", "word"), [("l", "leave"), ("d", "drain"), ("k", "kill")])
+async def test_quitting_a_hosting_program_asks(key: str, word: str) -> None:
+    """Leave ends at once; drain and kill end with the last pilot."""
+    host = Hosted()
+    async with scene(STATES["healthy"](), host=host) as s:
+        await s.press("q")
+        assert "What becomes of its 8 pilots?" in s.text()
+        await s.press("n")
+        assert not host.asked
+        await s.press("q", key)
+        assert host.asked == [word]
+        if key != "l":
+            assert "Ending with the last pilot: 8 to go" in s.text()
+            host.over = True
+        await s.until(lambda: not s.app.is_running or s.app._exit)
+
+
+async def test_quitting_an_attached_program_does_not_ask() -> None:
+    """The service goes on."""
+    async with scene(STATES["healthy"]()) as s:
+        await s.press("q")
+        await s.until(lambda: s.app._exit)
+
+
+async def test_a_dead_engine_is_shown_as_what_it_is() -> None:
+    """It stays on the screen, so that one can read why."""
+    host = Hosted()
+    async with scene(STATES["healthy"](), host=host) as s:
+        host.failure = "the engine thread died: KeyError('x')"
+        host.over = True
+        await s.until(lambda: "THE ENGINE DIED: the engine thread died" in s.text())
+        await s.press("q")
+        await s.until(lambda: s.app._exit)
+
+
+async def test_a_silent_engine_is_pointed_out() -> None:
+    """It hangs: nothing is said of the pilots as if it were of now."""
+    stage = STATES["healthy"]()
+    async with scene(stage) as s:
+        stage.rig.node.advance(60)
+        await s.until(lambda: "THE ENGINE IS SILENT" in s.text())
+
+
+async def test_empty_and_bad_states_have_their_words() -> None:
+    """Each says what is wrong, and what not."""
+    async with scene(STATES["empty"]()) as s:
+        assert "No pilots: no image registry.example/lab/worker:7 on the node" in s.text()
+    async with scene(STATES["docker-away"]()) as s:
+        assert "DOCKER AWAY" in s.text()
+    stage = Stage(2)
+    async with stage.app().run_test(size=(100, 30)) as pilot:
+        await pilot.pause(0.2)
+        shown = Scene(stage, pilot.app, pilot)  # type: ignore[arg-type]
+        assert "The engine has not said anything yet" in shown.text()
+
+
+@pytest.mark.parametrize("size", [(40, 12), (60, 20), (80, 24), (100, 30), (200, 60), (20, 5)])
+async def test_every_size_is_usable(size: tuple[int, int]) -> None:
+    """Nothing breaks, and from 40 columns on the pilots are there."""
+    async with scene(STATES["healthy"](), size=size) as s:
+        assert s.table.size.height >= (1 if size[1] < 12 else 3)
+        await s.pilot.resize_terminal(150, 45)
+        await s.pilot.resize_terminal(*size)
+
+
+async def test_no_colour_tells_the_layers_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By their characters."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with scene(STATES["healthy"]()) as s:
+        assert "▒" in s.text()
+        assert "█" in s.text()
+
+
+async def test_a_flood_of_snapshots_is_merged() -> None:
+    """The screen draws as often as it can, not as often as the engine speaks."""
+    stage = STATES["healthy"]()
+    async with scene(stage) as s:
+        drawn = 0
+        draw = s.app._draw
+
+        def counted() -> None:
+            nonlocal drawn
+            drawn += 1
+            draw()
+
+        s.app._draw = counted  # type: ignore[method-assign]
+        for _ in range(300):
+            stage.tick()
+        await s.until(lambda: s.app.snapshot is stage.rig.latest)
+        assert drawn < 100
+
+
+async def test_the_input_is_gone_when_it_is_not_needed() -> None:
+    """It takes no room."""
+    async with scene(STATES["healthy"]()) as s:
+        assert not s.app.query_one("#search", Input).display
+        await asyncio.sleep(0)
