@@ -23,6 +23,7 @@ from typing import Any
 import psutil
 
 from benchmarks import proof as proof_
+from benchmarks import screen as screen_
 from benchmarks.peers import Pool, Rule060
 from plancton.config.schema import Profile
 from plancton.runtime import spec
@@ -298,11 +299,20 @@ def proof(client: Client) -> None:
     row("Plancton simulated on the recorded trace", f"{ours.share or 0:.3f}", text)
 
 
+def screen(client: Client) -> None:
+    """Measure the screen, attached to a service with a few pilots."""
+    with service(SLEEP, maximum=2):
+        wait(lambda: len(mine(client)) == 2)
+        screen_.screen(SERVICE["paths"].socket, row)
+    clear(client)
+
+
 BENCHES: dict[str, Callable[[Client], None]] = {
     "requests": requests_a_tick,
     "refill": refill,
     "slowdown": slowdown,
     "cost": cost,
+    "screen": screen,
     "proof": proof,
 }
 

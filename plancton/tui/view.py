@@ -199,7 +199,7 @@ def load_line(view: View) -> Words:
 
 
 def facts(pilot: PilotView, since: float, view: View) -> list[tuple[str, str]]:
-    """Return names and values of all that is known of a pilot."""
+    """Return names and values of all that is known of a pilot, then its profile's settings."""
     left = "none" if pilot.ttl_left is None else format_duration(max(0.0, pilot.ttl_left - since))
     used = "-" if pilot.memory_used is None else format_size(pilot.memory_used)
     cpu = "-" if pilot.cpu is None else f"{pilot.cpu:.2f}"
@@ -218,9 +218,10 @@ def facts(pilot: PilotView, since: float, view: View) -> list[tuple[str, str]]:
         ("memory", f"{used} of {format_size(pilot.memory)}"),
     ]
     prefix = f"pilots[{pilot.profile}]."
-    for setting in view.settings:
-        if setting.key.startswith(prefix) and setting.origin:
-            rows.append((setting.key.removeprefix(prefix), setting.value))
+    mine = [each for each in view.settings if each.key.startswith(prefix)]
+    for setting in sorted(mine, key=lambda each: not each.origin):
+        usual = "" if setting.origin else " (default)"
+        rows.append((f"· {setting.key.removeprefix(prefix)}", f"{setting.value}{usual}"))
     return rows
 
 

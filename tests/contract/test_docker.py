@@ -83,7 +83,7 @@ def test_settings_reach_the_container(
     text = runtime.remove(runtime.pilots()[0])
     assert "from the host" in text
     assert text.count("Read-only file system") == 2
-    assert text.endswith("value with blanks\n")
+    assert "value with blanks\n" in text  # Docker does not keep the order of two streams
     assert not (tmp_path / "x").exists()
 
 

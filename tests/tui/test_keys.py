@@ -489,3 +489,24 @@ async def test_the_input_is_gone_when_it_is_not_needed() -> None:
     async with scene(STATES["healthy"]()) as s:
         assert not s.app.query_one("#search", Input).display
         await asyncio.sleep(0)
+
+
+async def test_500_pilots_cost_what_is_visible() -> None:
+    """Lines are drawn for the screen, not for the node."""
+    stage = many(500)
+    async with scene(stage, size=(160, 50)) as s:
+        drawn = 0
+        line = s.table._line
+
+        def counted(*args: Any) -> Any:
+            nonlocal drawn
+            drawn += 1
+            return line(*args)
+
+        s.table._line = counted  # type: ignore[method-assign, assignment]
+        for _ in range(3):
+            stage.tick()
+            await s.until(lambda: s.app.snapshot is stage.rig.latest)
+            await s.pilot.pause()
+        assert len(s.table.lines) == 500
+        assert 0 < drawn <= 6 * s.table.size.height
