@@ -27,6 +27,11 @@ class Line:
         return f"{self.asked}…" if self.asked else self.pilot.state
 
     @property
+    def gone(self) -> bool:
+        """Whether its container is no longer there."""
+        return not self.pilot.cpus
+
+    @property
     def age(self) -> float:
         """Seconds it exists."""
         ended = self.pilot.state == "exited"
@@ -194,12 +199,12 @@ def arranged(
     *,
     turned: bool = False,
 ) -> list[Line]:
-    """Return the lines that match *words*, in the order of a column, those that ended last."""
+    """Return the lines that match *words*, in the order of a column, those that have gone last."""
     lines = [Line(pilot, since, asked.get(pilot.id, "")) for pilot in pilots]
     found = [line for line in lines if matches(line, words)]
     found.sort(key=lambda line: (line.pilot.profile, line.pilot.slot, line.pilot.id))
     found.sort(key=column.key, reverse=column.falls != turned)
-    found.sort(key=lambda line: line.pilot.state == "exited")
+    found.sort(key=lambda line: line.gone)
     return found
 
 

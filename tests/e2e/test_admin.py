@@ -20,7 +20,7 @@ from tests.e2e.service import CORES, PLANCTON, Service
 
 pytestmark = pytest.mark.docker
 NOBODY = 65534
-KILLS = int(os.environ.get("PLANCTON_TEST_KILLS", "25"))
+KILLS = int(os.environ.get("PLANCTON_TEST_KILLS", "10"))
 
 
 @pytest.fixture(params=[0, NOBODY], ids=["root", "user"])

@@ -165,7 +165,7 @@ def test_bad_states_are_said_before_the_screen(
 def test_a_demo_needs_no_docker(terminal: Open) -> None:
     """It says what it is, and ends when told to."""
     environment = ["env", "DOCKER_HOST=unix:///nonexistent.sock"]
-    screen = terminal(*environment, PLANCTON, "demo", "--speed", "600", "--for", "6")
+    screen = terminal(*environment, PLANCTON, "demo", "--speed", "600", "--for", "4")
     screen.shows("SIMULATED")
     screen.shows("running")
     screen.shows("ended with 0")

@@ -216,8 +216,8 @@ async def test_what_is_late_is_said() -> None:
 )
 async def test_screens_open_and_close(key: str, page: type, words: str) -> None:
     """By a key, and esc and q go back."""
-    for back in ("escape", "q"):
-        async with scene(STATES["healthy"]()) as s:
+    async with scene(STATES["healthy"]()) as s:
+        for back in ("escape", "q"):
             await s.press(key)
             assert isinstance(s.app.screen, page)
             await s.until(lambda: words in s.text())
@@ -288,6 +288,17 @@ async def test_selection_and_scroll_survive_updates() -> None:
         await s.press("end")
         assert s.table.row == 59
         await s.press("home", "pagedown", "pageup")
+        assert s.table.row == 0
+
+
+async def test_a_selection_whose_pilot_ends_stays_in_its_place() -> None:
+    """Its successor is selected, not whoever is last."""
+    stage = STATES["healthy"]()
+    async with scene(stage) as s:
+        first = s.table.selected
+        assert first
+        stage.rig.node.containers[first.pilot.id].lifetime = 0.0
+        await s.until(lambda: not s.app.view.pilot(first.pilot.id), ticks=True)
         assert s.table.row == 0
 
 
