@@ -24,6 +24,9 @@ class PilotState(StrEnum):
     REMOVING = "removing"
 
 
+_LIVE = (PilotState.RUNNING, PilotState.CREATED, PilotState.PAUSED)
+
+
 class Mode(StrEnum):
     """What the operator wants of the node; the later of several wins."""
 
@@ -95,7 +98,7 @@ class Pilot:
     @property
     def live(self) -> bool:
         """Whether it holds, or may soon hold, cores: not yet exited."""
-        return self.state in (PilotState.CREATED, PilotState.RUNNING, PilotState.PAUSED)
+        return self.state in _LIVE
 
     @property
     def frozen(self) -> bool:

@@ -51,6 +51,8 @@ class Round:
     def __init__(self, observation: Observation, policy: Policy, state: State, now: float) -> None:
         """Start from the state, without what concerns pilots that have gone."""
         self.seen, self.policy, self.now, self.state = observation, policy, now, state
+        live = (pilot for pilot in observation.pilots if pilot.live)
+        self._live = sorted(live, key=lambda p: (p.created_at, p.id), reverse=True)
         present = {pilot.id for pilot in observation.pilots}
         self.endings = {id_: end for id_, end in state.endings.items() if id_ in present}
         self.frozen = {
@@ -104,8 +106,7 @@ class Round:
     def live(self) -> list[Pilot]:
         """Pilots that are there, youngest first, those about to go included."""
         removed = self._objects(Remove)
-        live = [p for p in self.seen.pilots if p.live and p.id not in removed]
-        return sorted(live, key=lambda p: (p.created_at, p.id), reverse=True)
+        return [pilot for pilot in self._live if pilot.id not in removed]
 
     def running(self) -> list[Pilot]:
         """Pilots that hold cores: live, and not frozen after this round."""

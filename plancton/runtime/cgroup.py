@@ -7,6 +7,7 @@ known: cgroup v1 and v2, Docker's cgroupfs driver and its systemd driver.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,7 +182,7 @@ class ParentCgroup:
         if tree is None or tree.memory is None or not self._chain:
             return None
         name = "memory.current" if tree.unified else "memory.usage_in_bytes"
-        text = _read(tree.memory / self._leaf(id_) / name)
+        text = _read(f"{tree.memory}/{self._leaf(id_)}/{name}")
         return int(text) if text else None
 
     def _leaf(self, id_: str) -> str:
@@ -190,21 +191,28 @@ class ParentCgroup:
     def _used(self, path: str) -> float | None:
         if self._tree is None or self._tree.cpuacct is None:
             return None
-        place = self._tree.cpuacct / path
+        place = f"{self._tree.cpuacct}/{path}"
         if not self._tree.unified:
-            nanoseconds = _read(place / "cpuacct.usage")
+            nanoseconds = _read(f"{place}/cpuacct.usage")
             return None if nanoseconds is None else int(nanoseconds) / 1e9
-        for line in (_read(place / "cpu.stat") or "").splitlines():
+        for line in (_read(f"{place}/cpu.stat") or "").splitlines():
             if line.startswith("usage_usec "):
                 return int(line.split()[1]) / 1e6
         return None
 
 
-def _read(path: Path) -> str | None:
+def _read(path: Path | str) -> str | None:
+    """Read a small file of the kernel; for each pilot at each tick, so in the quickest way."""
     try:
-        return path.read_text().strip()
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
+    try:
+        return os.read(file, 65536).decode().strip()
+    except OSError:
+        return None
+    finally:
+        os.close(file)
 
 
 def _write(path: Path, value: str) -> None:
