@@ -27,6 +27,11 @@ def serve(parts: Assembly) -> int:
     """
     with running(parts) as guard, _signals(parts.local):
         _attend(guard, parts.local)
+    return farewell(parts, guard)
+
+
+def farewell(parts: Assembly, guard: Guard) -> int:
+    """Log how it ended; returns the process's exit code."""
     if guard.failure:
         log.error("Plancton ends", extra={"fields": {"why": guard.failure}})
         return 1

@@ -11,7 +11,7 @@ from plancton.service.assemble import Assembly, locked_assembly
 from plancton.service.guard import Guard
 from plancton.service.lock import holder
 from plancton.service.paths import Paths, system_paths
-from plancton.service.serve import running
+from plancton.service.serve import farewell, running
 from plancton.tui.app import PlanctonApp
 
 log = logging.getLogger("plancton")
@@ -88,4 +88,4 @@ def _hosting(paths: Paths, look: Look, log_level: str) -> int:
         if app.return_code:  # the program failed, not the engine
             host.leave()
         guard.over.wait()
-    return 1 if guard.failure or app.return_code else 0
+    return farewell(parts, guard) or app.return_code or 0

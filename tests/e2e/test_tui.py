@@ -134,6 +134,7 @@ def test_a_closed_terminal_does_what_is_configured(
     assert not (service.rundir / "plancton.sock").exists()
     log = (service.folder / "log" / "plancton.log").read_text()
     assert "Traceback" not in log
+    assert "Plancton ends" in log
     with pytest.raises(NotRunningError):
         service.status()
 
