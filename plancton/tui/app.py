@@ -27,6 +27,7 @@ from plancton.engine.history import History
 from plancton.engine.model import Mode, Wish
 from plancton.engine.snapshot import Snapshot
 from plancton.tui import asked
+from plancton.tui.asked import Level
 from plancton.tui.link import FAILURES, Link
 from plancton.tui.panes import Banner, CpuPane, Head, LogPane, WhyPane
 from plancton.tui.plot import SPANS
@@ -241,10 +242,12 @@ class PlanctonApp(App[None]):
         if heard.snapshot is not None:
             if self.snapshot is None or self.lost:
                 log.begin(heard.snapshot.events)
-            self.snapshot = heard.snapshot
+            before, self.snapshot = self.snapshot, heard.snapshot
+            if before and before.config_revision != heard.snapshot.config_revision:
+                self.values = ()
             self._trace(heard.snapshot)
             for said in self.agenda.look(heard.snapshot, self.clock()):
-                self.notify(said.text, severity=said.level)  # type: ignore[arg-type]
+                self._say(said.text, said.level)
         log.add(heard.records)
         if heard.lost_records:
             log.note(self.clock(), f"{heard.lost_records} lines came too fast and were skipped")
@@ -307,7 +310,7 @@ class PlanctonApp(App[None]):
         main.query_one(WhyPane).show(view)
         self._draw_table(view, main)
         for screen in self.screen_stack[1:]:
-            if isinstance(screen, Page):
+            if isinstance(screen, Page) and screen.is_mounted:
                 screen.set_class(view.gone, "gone")
                 screen.show(view)
 
@@ -328,13 +331,17 @@ class PlanctonApp(App[None]):
 
     # --- what is asked ------------------------------------------------------------------
 
+    def _say(self, text: str, level: Level = "information", timeout: float = 5) -> None:
+        """Pop up a word; brackets in it are only brackets."""
+        self.notify(text, severity=level, timeout=timeout, markup=False)
+
     def _ask(self, wanted: asked.Asked, call: Callable[[], object]) -> None:
         """Ask the engine something, say so at once, and remember it until it came about."""
         if self.readonly:
-            self.notify(f"read-only: {wanted.what} was not asked", severity="warning")
+            self._say(f"read-only: {wanted.what} was not asked", "warning")
             return
         self.agenda.add(wanted)
-        self.notify(f"asked: {wanted.what}", timeout=2)
+        self._say(f"asked: {wanted.what}", timeout=2)
         self._draw()
         self.run_worker(partial(self._call, wanted, call), thread=True, group="ask")
 
@@ -346,7 +353,7 @@ class PlanctonApp(App[None]):
 
     def _refused(self, wanted: asked.Asked, why: str) -> None:
         self.agenda.drop(wanted)
-        self.notify(f"{wanted.what}: {why}", severity="error", timeout=10)
+        self._say(f"{wanted.what}: {why}", "error", timeout=10)
         self._draw()
 
     def _wish(self, wanted: Wish, names: dict[str, str]) -> None:
@@ -366,7 +373,6 @@ class PlanctonApp(App[None]):
         """Have the configuration read."""
         if self.snapshot:
             self._ask(asked.reload(self.snapshot, self.clock()), self.handle.reload)
-            self.values = ()
 
     def action_kill(self) -> None:
         """Kill the marked pilots, else the selected one, once that is confirmed."""
@@ -408,7 +414,7 @@ class PlanctonApp(App[None]):
         self._wish(Wish.THAW if states == {"frozen"} else Wish.FREEZE, names)
 
     def _nobody(self) -> None:
-        self.notify("no pilot that runs is selected", severity="warning", timeout=2)
+        self._say("no pilot that runs is selected", "warning", timeout=2)
 
     def _chosen(self) -> dict[str, str]:
         """Return the names of the chosen pilots by ID: those there are."""
@@ -520,7 +526,7 @@ class PlanctonApp(App[None]):
         """Show a pilot's own output."""
         names = self._chosen_one()
         for id_, name in names.items():
-            call = partial(self.handle.logs, id_, tail=500, follow=True)
+            call = partial(self.handle.logs, id_, tail=500, follow=False)
             self.push_screen(PilotLog(name, call))
 
     def _chosen_one(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from plancton.engine.model import Mode, Wish
 from plancton.engine.snapshot import Snapshot
@@ -14,13 +15,15 @@ _DOING = {Wish.KILL: "killing", Wish.FREEZE: "freezing", Wish.THAW: "thawing"}
 _DONE = {Wish.KILL: "killed", Wish.FREEZE: "frozen", Wish.THAW: "thawed"}
 
 
+Level = Literal["information", "warning", "error"]
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """One word for the person who asked."""
 
     text: str
-    level: str = "information"
-    """information, warning or error."""
+    level: Level = "information"
 
 
 @dataclass(slots=True)

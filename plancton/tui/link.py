@@ -63,7 +63,7 @@ class Link:
                     pause = _FIRST
                     self._note(item)
             except FAILURES as error:
-                why = str(error.strerror if isinstance(error, OSError) else error).split("\n")[0]
+                why = _words(error)
             self._cut(why)
             self.over.wait(pause)
             pause = min(_LONGEST, 2 * pause)
@@ -91,3 +91,11 @@ class Link:
             told, self._told = self._told, True
         if not told and not self.over.is_set():
             self._tell()
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "the engine is of another version than this screen"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).split("\n")[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -16,7 +16,16 @@ from plancton.engine.handle import LogRecord
 from plancton.engine.snapshot import Event
 from plancton.engine.words import clock
 from plancton.tui.plot import SPANS, Paint, columns, picture, room
-from plancton.tui.view import View, Words, banner, first_line, load_line, second_line, why
+from plancton.tui.view import (
+    View,
+    Words,
+    banner,
+    first_line,
+    load_line,
+    printable,
+    second_line,
+    why,
+)
 
 _LEVELS = {"WARNING": "warning", "ERROR": "error", "CRITICAL": "error"}
 _KEPT = 1000
@@ -24,25 +33,44 @@ _KEPT = 1000
 
 def content(lines: Iterable[Words]) -> Content:
     """Return lines of styled parts as one text."""
-    return Content("\n").join(Content.assemble(*line) for line in lines)
+    return Content("\n").join(
+        Content.assemble(*((printable(text), style) for text, style in line)) for line in lines
+    )
 
 
-class Head(Static):
+class Still(Static):
+    """Is drawn anew only if it is to show something else: a terminal may be far away."""
+
+    shown: object = None
+
+    def put(self, key: object, drawn: Callable[[], Content | Text]) -> None:
+        """Show what *drawn* returns, unless *key* is as it was."""
+        if key != self.shown:
+            self.shown = key
+            self.update(drawn())
+
+    def say(self, lines: Iterable[Words]) -> None:
+        """Show lines of styled parts."""
+        words = list(lines)
+        self.put(words, lambda: content(words))
+
+
+class Head(Still):
     """Node, mode, protection, revision; and what happens next."""
 
     def show(self, view: View) -> None:
         """Show a moment."""
-        self.update(content([first_line(view), second_line(view)]))
+        self.say([first_line(view), second_line(view)])
 
 
-class Banner(Static):
+class Banner(Still):
     """The one thing that matters more than all else; hidden while there is none."""
 
     def show(self, view: View) -> None:
         """Show a moment."""
         text, style = banner(view)
         self.display = bool(text)
-        self.update(Content.assemble((f" {text}", f"bold {style}")))
+        self.say([[(f" {text}", f"bold {style}")]])
 
 
 class CpuPane(Vertical):
@@ -50,8 +78,8 @@ class CpuPane(Vertical):
 
     def compose(self) -> ComposeResult:
         """Yield the plot and its legend."""
-        yield Static(id="plot")
-        yield Static(id="legend")
+        yield Still(id="plot")
+        yield Still(id="legend")
 
     def show(self, view: View) -> None:
         """Draw the history up to a moment."""
@@ -59,13 +87,14 @@ class CpuPane(Vertical):
         load = view.snapshot.load if view.snapshot else None
         ncpus = load.ncpus if load else 1
         ceiling = view.snapshot.ceiling if view.snapshot else None
-        plot = self.query_one("#plot", Static)
+        plot = self.query_one("#plot", Still)
         width = room(plot.size.width)
         shown = columns(view.history, view.now, SPANS[view.span], width)
         height = max(2, plot.size.height)
-        drawn = picture(shown, ncpus, ceiling, height, self._paint(), view.span)
-        plot.update(drawn)
-        self.query_one("#legend", Static).update(content([load_line(view)]))
+        paint = self._paint()
+        drawn = picture(shown, ncpus, ceiling, height, paint, view.span)
+        plot.put((drawn.plain, drawn.spans, paint), lambda: drawn)
+        self.query_one("#legend", Still).say([load_line(view)])
 
     def _paint(self) -> Paint:
         colours = self.app.theme_variables
@@ -83,7 +112,7 @@ class WhyPane(VerticalScroll, can_focus=False):
 
     def compose(self) -> ComposeResult:
         """Yield the text."""
-        yield Static(id="reasons")
+        yield Still(id="reasons")
 
     def on_mount(self) -> None:
         """Say what it is."""
@@ -91,7 +120,7 @@ class WhyPane(VerticalScroll, can_focus=False):
 
     def show(self, view: View) -> None:
         """Show a moment."""
-        self.query_one("#reasons", Static).update(content(why(view)))
+        self.query_one("#reasons", Still).say(why(view))
 
 
 class LogPane(RichLog, can_focus=True):
@@ -126,7 +155,8 @@ class LogPane(RichLog, can_focus=True):
     def search(self, words: str) -> None:
         """Show only lines that hold all *words*."""
         self.words = words
-        self.border_title = f"Log: lines with {words!r}" if words else "Log"
+        title = f"Log: lines with {words}" if words else "Log"
+        self.border_title = Content(title)  # a str would be markup
         self._write_anew()
 
     def _write_anew(self) -> None:
@@ -156,4 +186,4 @@ def _text(record: LogRecord) -> str:
     fields = " ".join(f"{key}={value}" for key, value in record.fields.items() if key != "reason")
     reason = record.fields.get("reason", "")
     because = f": {reason}" if reason else ""
-    return " ".join(part for part in (record.text, fields) if part) + because
+    return printable(" ".join(part for part in (record.text, fields) if part) + because)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 from rich.table import Table
@@ -22,7 +22,9 @@ from plancton.tui.link import FAILURES
 from plancton.tui.panes import Banner, content
 from plancton.tui.view import View, facts, past
 
-_TAIL = 500
+_KEPT = 5000
+_STEERING = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0a-\x1a\x1c-\x1f\x7f-\x9f]")
+"""Control characters, but for tabs and for escape sequences that set colours."""
 Trail = deque[tuple[float, float]]
 """CPU (cores) and memory (bytes) of one pilot, oldest first."""
 
@@ -38,7 +40,7 @@ class Question(ModalScreen[str]):
     def compose(self) -> ComposeResult:
         """Yield the question and its answers."""
         with Vertical(classes="dialog"):
-            yield Label(self.text)
+            yield Label(self.text, markup=False)
             with Horizontal(classes="answers"):
                 for key, words in self.answers.items():
                     yield Button(f"{words} ({key})", id=f"answer-{key}")
@@ -72,7 +74,7 @@ class TypedQuestion(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         """Yield the question and a place for the word."""
         with Vertical(classes="dialog"):
-            yield Label(self.text)
+            yield Label(self.text, markup=False)
             yield Input(placeholder=f"type {self.word} and press enter; esc: no")
 
     def on_mount(self) -> None:
@@ -97,8 +99,8 @@ class Page(Screen[None]):
 
     def show(self, view: View) -> None:
         """Show a moment."""
-        with contextlib.suppress(Exception):
-            self.query_one(Banner).show(view)
+        for each in self.query(Banner):
+            each.show(view)
 
 
 class PilotPage(Page):
@@ -161,51 +163,76 @@ class PilotPage(Page):
         self.query_one("#past-text", Static).update(content(past(pilot, self.called, view)))
 
 
+def coloured(line: str) -> Text:
+    """Return a line with its colours, and unable to steer the terminal otherwise."""
+    return Text.from_ansi(_STEERING.sub("", line))
+
+
+def added(old: Sequence[str], new: Sequence[str]) -> Sequence[str]:
+    """Return the lines of *new* that follow the end of *old*, which it may overlap."""
+    for overlap in range(min(len(old), len(new)), 0, -1):
+        if list(old[-overlap:]) == list(new[:overlap]):
+            return new[overlap:]
+    return new
+
+
 class PilotLog(Page):
-    """What a pilot writes, as it writes it."""
+    """What a pilot writes, looked at each second: a stream would hold one of the engine's few."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("slash", "search", "Search")]
 
-    def __init__(self, name: str, open_: Callable[[], Iterator[bytes]]) -> None:
-        """Show the log of the pilot *name*; *open_* returns its output and what follows."""
+    def __init__(self, name: str, read: Callable[[], Iterator[bytes]]) -> None:
+        """Show the log of the pilot *name*; *read* returns the end of its output."""
         super().__init__()
-        self.called, self._open = name, open_
-        self._lines: deque[str] = deque(maxlen=5000)
-        self._rest, self._words = "", ""
+        self.called, self._read = name, read
+        self._lines: list[str] = []
+        self._words, self._over = "", False
 
     def compose(self) -> ComposeResult:
         """Yield the log and a place for the search."""
-        yield RichLog(id="pilot-log", wrap=True, max_lines=5000, min_width=20)
+        yield RichLog(id="pilot-log", wrap=True, max_lines=_KEPT, min_width=20)
         yield Input(id="search", placeholder="show only lines with these words; esc: all")
         yield Footer()
 
     def on_mount(self) -> None:
         """Begin to read."""
-        self.query_one("#search").display = False
+        field = self.query_one("#search", Input)
+        field.display = field.cursor_blink = False
         log = self.query_one(RichLog)
         log.border_title = f"{self.called}: its output"
         log.focus()
-        self.run_worker(self._read, thread=True, exit_on_error=False)
+        self._look()
+        self.set_interval(1.0, self._look)
 
-    def _read(self) -> None:
+    def _look(self) -> None:
+        if not self._over:
+            self.run_worker(self._fetch, thread=True, exclusive=True, exit_on_error=False)
+
+    def _fetch(self) -> None:
         try:
-            for chunk in self._open():
-                if not self.is_attached:
-                    return
-                self.app.call_from_thread(self._add, chunk.decode("utf-8", "replace"))
-            self.app.call_from_thread(self._add, "\n[the pilot has ended]\n")
+            text = b"".join(self._read()).decode("utf-8", "replace")
         except FAILURES as error:
-            self.app.call_from_thread(self._add, f"\n[{error}]\n")
+            self.app.call_from_thread(self._end, str(error))
+        else:
+            self.app.call_from_thread(self._add, text)
+
+    def _end(self, why: str) -> None:
+        self._over = True
+        self._write([f"[{why}]"])
 
     def _add(self, text: str) -> None:
-        if not self.is_attached:
-            return
-        *lines, self._rest = (self._rest + text).split("\n")
-        log = self.query_one(RichLog)
-        for line in lines:
-            self._lines.append(line)
-            if self._words in line.lower():
-                log.write(Text.from_ansi(line.rstrip("\r")), scroll_end=log.is_vertical_scroll_end)
+        lines = text.removesuffix("\n").split("\n") if text else []
+        new = added(self._lines, lines)
+        self._lines = [*self._lines, *new][-_KEPT:]
+        self._write(new)
+
+    def _write(self, lines: Sequence[str]) -> None:
+        if self.is_attached:
+            log = self.query_one(RichLog)
+            follow = log.is_vertical_scroll_end
+            for line in lines:
+                if self._words in line.lower():
+                    log.write(coloured(line), scroll_end=follow)
 
     def action_search(self) -> None:
         """Ask for words."""
@@ -217,11 +244,8 @@ class PilotLog(Page):
     def search(self, event: Input.Changed) -> None:
         """Show only lines with the words."""
         self._words = event.value.lower()
-        log = self.query_one(RichLog)
-        log.clear()
-        for line in self._lines:
-            if self._words in line.lower():
-                log.write(Text.from_ansi(line.rstrip("\r")))
+        self.query_one(RichLog).clear()
+        self._write(self._lines)
 
     @on(Input.Submitted)
     def done(self) -> None:

@@ -15,6 +15,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from plancton.tui.rows import COLUMNS, Col, Line, shown_columns
+from plancton.tui.view import printable
 
 _MARK = 2
 _HEAD = 1
@@ -64,6 +65,7 @@ class PilotTable(ScrollView, can_focus=True):
         self.sort, self.turned = COLUMNS[0], False
         self.empty = ""
         self._selected = ""
+        self._keys: list[object] = []
 
     # --- what it shows ------------------------------------------------------------------
 
@@ -79,7 +81,29 @@ class PilotTable(ScrollView, can_focus=True):
         self.virtual_size = Size(self.size.width, len(self.lines) + _HEAD)
         if seen:
             self._follow()
-        self.refresh()
+        self._refresh_changes()
+
+    def _refresh_changes(self) -> None:
+        """Draw only the lines that are not as they were: a terminal may be far away."""
+        keys = [self._key(y) for y in range(self.size.height)]
+        if len(keys) != len(self._keys):
+            self.refresh()
+        else:
+            width = self.size.width
+            for y, (new, old) in enumerate(zip(keys, self._keys, strict=True)):
+                if new != old:
+                    self.refresh(Region(0, y, width, 1))
+        self._keys = keys
+
+    def _key(self, y: int) -> object:
+        """Return all that decides how a line of the screen looks."""
+        row = round(self.scroll_y) + y - _HEAD
+        if y == 0 or row >= len(self.lines):
+            return self.sort.title, self.turned, "" if self.lines else self.empty
+        line = self.lines[row]
+        id_ = line.pilot.id
+        cells = tuple(column.cell(line) for column in self._columns())
+        return cells, line.state, id_ == self._selected, id_ in self.marked
 
     @property
     def row(self) -> int | None:
@@ -170,7 +194,7 @@ class PilotTable(ScrollView, can_focus=True):
     def _words(self, text: str, y: int, width: int) -> Strip:
         """Draw a part of the words that stand in place of an empty table."""
         room = max(10, width - 4)
-        words, parts = text.split(), [""]
+        words, parts = printable(text).split(), [""]
         for word in words:
             if len(parts[-1]) + len(word) >= room:
                 parts.append("")
@@ -197,7 +221,7 @@ class PilotTable(ScrollView, can_focus=True):
         marked = line.pilot.id in self.marked
         segments = [Segment("✓ " if marked else "  ", base + Style(bold=True))]
         for column in self._columns():
-            text = column.cell(line)[: column.width]
+            text = printable(column.cell(line))[: column.width]
             cell = text.rjust(column.width) if column.right else text.ljust(column.width)
             style = base
             if column.title in ("STATE", "TTL LEFT"):

@@ -55,11 +55,18 @@ class Daemon:
         subprocess.run(command, check=True, capture_output=True)
 
     def signal(self, number: signal.Signals) -> None:
-        """Hurt it. After SIGKILL its PID has vanished."""
+        """Hurt it. After SIGKILL its PID has vanished, after SIGSTOP all its threads stand."""
         assert self.process
         self.process.send_signal(number)
+        if number is signal.SIGSTOP:
+            until(lambda: self._states() == {"T"})
         if number in (signal.SIGKILL, signal.SIGTERM):
             self.process.wait(60)
+
+    def _states(self) -> set[str]:
+        assert self.process
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/stat")
+        return {each.read_text().rpartition(")")[2].split()[0] for each in threads}
 
     def close(self) -> None:
         """End it with all its containers, and leave nothing."""

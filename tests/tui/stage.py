@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 from plancton.control.hub import Hub
 from plancton.engine.engine import World
-from plancton.engine.handle import Item, NotRunningError
+from plancton.engine.handle import Item, NotRunningError, RefusedError
 from plancton.engine.model import Mode, Protection
 from plancton.engine.view import Identity
 from plancton.service.local import LocalEngine
@@ -55,7 +55,9 @@ class Handle(LocalEngine):
         raise NotRunningError(self.cut or "the engine ended")
 
     def logs(self, pilot: str, *, tail: int, follow: bool) -> Iterator[bytes]:
-        """Yield what the pilot wrote."""
+        """Yield what the pilot wrote; RefusedError if it wrote nothing: it has gone."""
+        if not self.output:
+            raise RefusedError(f"no pilot is called {pilot}")
         yield self.output
 
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ from plancton.tui.screens import (
     PilotPage,
     Question,
     TypedQuestion,
+    added,
+    coloured,
 )
 from plancton.tui.table import PilotTable
 from tests.tui.stage import STATES, Stage, heard, many
@@ -351,6 +354,76 @@ async def test_the_log_follows_and_is_searched() -> None:
         await s.press("escape")
         assert len(log.lines) > 20
         assert log.is_vertical_scroll_end
+
+
+async def test_a_pilots_log_goes_on_and_ends() -> None:
+    """What it wrote since is added, and when it has gone that is said."""
+    stage = STATES["healthy"]()
+    async with scene(stage) as s:
+        await s.press("l")
+        await s.until(lambda: "another line" in s.text())
+        stage.handle.output += b"a third\n"
+        await s.until(lambda: "a third" in s.text())
+        assert s.text().count("another line") == 1
+        stage.handle.output = b""
+        await s.until(lambda: "[no pilot is called" in s.text())
+
+
+async def test_brackets_are_only_brackets() -> None:
+    """Keys of the configuration and what users type are no markup."""
+    stage = STATES["healthy"]()
+    async with scene(stage) as s:
+        stage.settings.state = replace(
+            stage.settings.state, error="c.yaml:3: pilots[0].cpus: [/] must be positive"
+        )
+        await s.press("r")
+        await s.until(lambda: any("pilots[0].cpus: [/]" in w for w in s.said()), ticks=True)
+        assert "CONFIGURATION REFUSED" in s.text()
+        assert "pilots[0].cpus: [/]" in s.text()
+        s.app.query_one(LogPane).focus()
+        await s.press("slash", "left_square_bracket", "slash", "right_square_bracket", "enter")
+        await s.press("c")
+        assert "pilots[0].cpus: [/]" in s.text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "more"),
+    [
+        ("", "ab", "ab"),
+        ("ab", "ab", ""),
+        ("ab", "bc", "c"),
+        ("aab", "xyz", "xyz"),
+        ("aa", "aaa", "a"),
+    ],
+)
+def test_only_new_lines_are_added(old: str, new: str, more: str) -> None:
+    """Each letter a line."""
+    assert list(added(list(old), list(new))) == list(more)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m and plain", "red and plain"),
+        ("\x1b]52;c;ZXZpbA==\x07clipboard", "]52;c;ZXZpbA==clipboard"),
+        ("\x1b[2J\x1b[Hgone\x9b2J\r", "[2J[Hgone2J"),
+        ("a\tb", "a       b"),
+    ],
+)
+def test_a_pilot_cannot_steer_the_terminal(line: str, shown: str) -> None:
+    """Colours are taken, the rest is text."""
+    text = coloured(line)
+    text.expand_tabs(8)
+    assert text.plain == shown
+
+
+async def test_hostile_words_are_shown_as_text() -> None:
+    """From Docker, a registry, or a log."""
+    stage = STATES["healthy"]()
+    stage.rig.node.down = "no\x1b]0;title\x07 Docker"
+    async with scene(stage) as s:
+        await s.until(lambda: "DOCKER AWAY: no?]0;title? Docker" in s.text(), ticks=True)
+        assert "\x1b" not in s.text()
 
 
 async def test_a_pilots_log_is_searched() -> None:
