@@ -35,7 +35,8 @@ app = typer.Typer(
 app.add_typer(config_verbs.app, name="config")
 _VERBS = (
     *(tui.tui, tui.web, tui.demo),
-    *(views.status, views.pilots, views.why, views.ledger, views.events, views.logs, views.health),
+    *(views.status, views.pilots, views.why, views.events, views.logs, views.health),
+    *(views.history, views.ledger),
     *(orders.start, orders.stop, orders.force_start, orders.force_stop),
     *(orders.drain, orders.drain_stop, orders.resume, orders.reload),
     *(orders.kill, orders.freeze, orders.thaw, orders.reap),

@@ -9,6 +9,7 @@ from pydantic_core import to_json
 
 from plancton.config.state import RemoteState
 from plancton.config.units import format_duration, format_size
+from plancton.engine.history import Row
 from plancton.engine.ledger import Ledger
 from plancton.engine.snapshot import Decided, PilotView, SignalView, Snapshot
 from plancton.engine.words import account_line, clock, ledger_table
@@ -75,6 +76,18 @@ def _so_far(snapshot: Snapshot) -> str:
 def _signal(signal: SignalView) -> str:
     acts = f" - now: {signal.acts}" if signal.acts else ""
     return f"{signal.name}: {signal.reading} ({signal.limits}){acts}"
+
+
+def history_text(rows: Sequence[Row]) -> str:
+    """Return the means of each step of time, oldest first."""
+    head = ("FROM", "CPU", "FOREGROUND", "LOAD", "MEM FREE", "DISK FREE", "PILOTS", "FROZEN")
+    lines = []
+    for row in rows:
+        cpu, foreground, load, mem, disk, pilots, frozen = row.values
+        sizes = (format_size(mem), format_size(disk))
+        cores = (f"{cpu:.2f}", f"{foreground:.2f}", f"{load:.2f}")
+        lines.append((clock(row.at), *cores, *sizes, f"{pilots:.1f}", f"{frozen:.1f}"))
+    return table(head, lines) if lines else "nothing was seen yet"
 
 
 def ledger_text(ledger: Ledger) -> str:

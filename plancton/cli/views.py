@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from plancton.cli.options import Json, PilotName, RunDir, node_of
 from plancton.cli.show import say
+
+
+class Span(StrEnum):
+    """How far back the history goes: in steps of 5 seconds, a minute, or 5 minutes."""
+
+    MINUTES = "5m"
+    HOUR = "1h"
+    DAY = "1d"
 
 
 def status(rundir: RunDir = None, json: Json = False) -> None:
@@ -37,6 +46,23 @@ def why(rundir: RunDir = None, json: Json = False) -> None:
     snapshot = node_of(rundir).engine.snapshot()
     parts = {"now": snapshot.findings, "decisions": snapshot.decisions, "ended": snapshot.ended}
     say(as_json(parts) if json else why_text(snapshot))
+
+
+def history(
+    rundir: RunDir = None,
+    span: Annotated[Span, typer.Option(help="How far back: 5m, 1h or 1d.")] = Span.HOUR,
+    json: Json = False,
+) -> None:
+    """Show the node's own past: means of cores, pilots, load, memory and disk. Needs no database.
+
+    Example: plancton history --span 1d
+    """
+    from plancton.cli.render import as_json, history_text
+    from plancton.engine.history import METRICS
+
+    rows = node_of(rundir).engine.history().levels[list(Span).index(span)]
+    named = [{"at": row.at, **dict(zip(METRICS, row.values, strict=True))} for row in rows]
+    say(as_json(named) if json else history_text(rows))
 
 
 def ledger(rundir: RunDir = None, json: Json = False) -> None:

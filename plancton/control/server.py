@@ -15,6 +15,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -52,6 +53,7 @@ class _Request:
         self.method = str(environ["REQUEST_METHOD"])
         self.path = unquote(str(environ.get("PATH_INFO", "")))
         self.query = parse_qs(str(environ.get("QUERY_STRING", "")))
+        self.accept = str(environ.get("HTTP_ACCEPT", ""))
         self._environ = environ
         self.who = f"uid {environ.get('X_REMOTE_UID', '?')}"
         with suppress(KeyError, TypeError, ValueError):
@@ -74,6 +76,14 @@ class _Request:
             return str(self._environ["wsgi.input"].read(length).decode())
         except UnicodeDecodeError:
             raise RefusedError("the request is not UTF-8 text") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer that is not JSON."""
+
+    body: bytes
+    media: str
 
 
 class Api:
@@ -102,6 +112,7 @@ class Api:
                 lambda r: handle.preview(r.text(), remote=r.flag("remote")),
             ),
             ("GET", re.compile(r"/healthz"), self._health),
+            ("GET", re.compile(r"/metrics"), self._metrics),
         )
 
     def __call__(self, environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Body:
@@ -115,7 +126,10 @@ class Api:
         if isinstance(answer, Iterator):
             start_response(status, headers)
             return answer
-        body = to_json(answer) + b"\n"
+        if isinstance(answer, Page):
+            body, headers[0] = answer.body, ("Content-Type", answer.media)
+        else:
+            body = to_json(answer) + b"\n"
         start_response(status, [*headers, ("Content-Length", str(len(body)))])
         return [body]
 
@@ -140,6 +154,11 @@ class Api:
         if wrong:
             raise NotRunningError(wrong)
         return Answer("the engine ticks")
+
+    def _metrics(self, request: _Request) -> Page:
+        from plancton.monitor.prometheus import exposition  # takes memory; not all nodes need it
+
+        return Page(*exposition(self.handle.snapshot(), request.accept))
 
     def _order(self, request: _Request, mode: Mode) -> Answer:
         log.info("asked", extra={"fields": {"for": mode.value, "by": request.who}})

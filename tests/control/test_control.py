@@ -350,3 +350,24 @@ def test_a_long_path_and_a_stale_socket_are_no_obstacle(tmp_path: Path) -> None:
     assert RemoteEngine(path).snapshot() == rig.latest
     server.stop()
     thread.join(10)
+
+
+def test_metrics_come_in_the_form_that_is_asked_for(stage: Stage) -> None:
+    """As a scraper asks for them."""
+    stage.rig.run(10)
+    for accept, media in (("", "text/plain"), ("application/openmetrics-text", "application/open")):
+        with socket.socket(socket.AF_UNIX) as wire:
+            wire.connect(str(stage.remote.path))
+            head = f"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\n"
+            wire.sendall(f"{head}Connection: close\r\n\r\n".encode())
+            answer = b"".join(iter(lambda wire=wire: wire.recv(65536), b""))  # type: ignore[misc]
+        assert f"Content-Type: {media}".encode() in answer
+        assert b"plancton_pilots" in answer
+
+
+def test_history_and_settings_are_the_engines_own(stage: Stage, handle: Handle) -> None:
+    """Through JSON and back."""
+    assert handle.history() == stage.rig.engine.history
+    assert handle.history().levels[0]
+    found = {each.key: each.value for each in handle.settings()}
+    assert found["node.interval"] == "5.0"

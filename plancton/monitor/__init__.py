@@ -1,0 +1,1 @@
+"""What databases and their dashboards see of a node."""
