@@ -9,6 +9,11 @@ from plancton.config.units import format_duration
 from plancton.engine.ledger import Account, Ledger
 
 
+def pilots(count: int) -> str:
+    """Write a number of pilots."""
+    return "1 pilot" if count == 1 else f"{count} pilots"
+
+
 def clock(wall: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
     """Write a moment in the node's own time."""
     return time.strftime(form, time.localtime(wall))

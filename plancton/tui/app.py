@@ -22,6 +22,7 @@ from textual.theme import Theme
 from textual.widgets import Footer, Input, Label
 
 from plancton.config.state import Setting
+from plancton.engine import words
 from plancton.engine.handle import Handle
 from plancton.engine.history import History
 from plancton.engine.model import Mode, Wish
@@ -380,13 +381,13 @@ class PlanctonApp(App[None]):
         if not names:
             self._nobody()
             return
-        words = next(iter(names.values())) if len(names) == 1 else f"{len(names)} pilots"
+        whom = next(iter(names.values())) if len(names) == 1 else words.pilots(len(names))
 
         def answered(answer: str | None) -> None:
             if answer == "y":
                 self._wish(Wish.KILL, names)
 
-        self.push_screen(Question(f"Kill {words}?", {"y": "kill", "n": "no"}), answered)
+        self.push_screen(Question(f"Kill {whom}?", {"y": "kill", "n": "no"}), answered)
 
     def action_kill_all(self) -> None:
         """Kill all pilots, once that is typed."""
@@ -401,7 +402,7 @@ class PlanctonApp(App[None]):
             if sure:
                 self._wish(Wish.KILL, names)
 
-        text = f"Kill all {len(names)} pilots?{new}"
+        text = f"Kill all {words.pilots(len(names))}?{new}"
         self.push_screen(TypedQuestion(text, _KILL_ALL), answered)
 
     def action_freeze(self) -> None:
@@ -554,8 +555,8 @@ class PlanctonApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Yield the commands of the palette: every key's, by name."""
-        for title, words, action in _COMMANDS:
-            yield SystemCommand(title, words, partial(self._do, action))
+        for title, does, action in _COMMANDS:
+            yield SystemCommand(title, does, partial(self._do, action))
         yield from super().get_system_commands(screen)
 
     async def _do(self, action: str) -> None:
@@ -574,7 +575,7 @@ class PlanctonApp(App[None]):
                 host.leave()
             self.exit()
             return
-        text = f"Plancton ends. What becomes of its {pilots} pilots?"
+        text = f"Plancton ends. What becomes of its {words.pilots(pilots)}?"
         answers = {"l": "leave them running", "d": "drain", "k": "kill", "n": "stay"}
         self.push_screen(Question(text, answers), self._quit)
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from plancton.engine.model import Mode, Wish
 from plancton.engine.snapshot import Snapshot
+from plancton.engine.words import pilots
 
 PATIENCE = 10.0
 """Seconds after which it is said that something asked has not come about."""
@@ -40,7 +41,7 @@ class Asked:
 
 def wish(names: dict[str, str], wanted: Wish, at: float) -> Asked:
     """Return that pilots (names by ID) were asked to be killed, frozen or thawed."""
-    words = next(iter(names.values())) if len(names) == 1 else f"{len(names)} pilots"
+    words = next(iter(names.values())) if len(names) == 1 else pilots(len(names))
 
     def met(now: Snapshot) -> Said | None:
         there = {pilot.id: pilot.state for pilot in now.pilots}
@@ -62,7 +63,9 @@ def order(mode: Mode, at: float) -> Asked:
             return Said("the node is active again") if now.mode is mode else None
         order_ = tuple(Mode)
         reached = order_.index(now.mode) >= order_.index(mode)
-        left = f"; {len(now.pilots)} pilots go on to their end" if now.pilots else ""
+        count = len(now.pilots)
+        goes = "goes on to its end" if count == 1 else "go on to their end"
+        left = f"; {pilots(count)} {goes}" if count else ""
         return Said(f"the node is {now.mode.value}{left}") if reached else None
 
     words = {Mode.ACTIVE: "resume", Mode.DRAINING: "drain", Mode.STOPPING: "drain and stop"}
