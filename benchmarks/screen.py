@@ -50,7 +50,7 @@ async def _keys(engine: RemoteEngine, row: Row) -> None:
         await pilot.pause(0.5)
         for mode in _orders():
             began = time.perf_counter()
-            await pilot.press("d" if mode is Mode.DRAINING else "u")
+            app.simulate_key("d" if mode is Mode.DRAINING else "u")
             while f"● {mode.value.upper()}" not in _top(app):
                 await asyncio.sleep(0.001)
             took.append(time.perf_counter() - began)
