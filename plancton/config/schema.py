@@ -106,8 +106,9 @@ class Node(_Model):
     interval: Annotated[Duration, Field(ge=0.2, le=3600)] = 5.0
     """Longest time between two ticks. Exits of pilots and commands are acted on at once."""
     on_stop: Literal["leave", "drain", "kill"] = "leave"
-    """What SIGTERM to Plancton means for its pilots: leave them running and adopt them at the
-    next start, wait until they have ended, or end them."""
+    """What SIGTERM to Plancton, or a closed terminal of a screen that hosts it, means for its
+    pilots: leave them running and adopt them at the next start, wait until they have ended, or
+    end them."""
 
 
 class Profile(_Model):

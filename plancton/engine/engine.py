@@ -111,6 +111,11 @@ class Engine:
 
     # --- other threads call these -------------------------------------------------------
 
+    @property
+    def configuration(self) -> ConfigState | None:
+        """The configuration as of the last tick; None before the first."""
+        return self._config
+
     def wake(self, ended: str = "") -> None:
         """Have the next tick at once; *ended* is the ID of a pilot said to have ended."""
         self._mailbox.put(("wake", ended))

@@ -269,7 +269,8 @@ class Round:
         for pilot in self.staying():
             yield pilot.deadline_at or 0.0, Code.NEXT_TTL, names[pilot.id], ""
         for profile, backoff in self.backoffs.items():
-            yield backoff.until, Code.NEXT_TRY, profile, ""
+            if self.seen.mode is Mode.ACTIVE:
+                yield backoff.until, Code.NEXT_TRY, profile, ""
         for watch in self.watches.values():
             alarm = watch.alarm
             if watch.met:
@@ -277,7 +278,8 @@ class Round:
                 yield watch.since + alarm.after, Code.NEXT_STEP, alarm.signal, step
             else:
                 yield watch.last + alarm.recover, Code.NEXT_RECOVERED, alarm.signal, ""
-        for id_, frozen in self.frozen.items():
+        kept = {id_ for id_, wish in self.seen.wishes.items() if wish is Wish.FREEZE}
+        for id_, frozen in ((i, f) for i, f in self.frozen.items() if i not in kept):
             yield frozen.since + protect.evict_after, Code.NEXT_EVICTION, names[id_], ""
         yield self.state.hold_until, Code.NEXT_START, "", ""
         over, room = self.overcommitted_since, self.room_since

@@ -149,7 +149,6 @@ def assemble(claim: Claim, paths: Paths) -> Assembly:
         claim.url,
         candidate=claim.source.candidate,
         reload=claim.remote.look,
-        configuration=claim.source.current,
     )
     images.on_change = engine.wake
     claim.remote.on_change = engine.reload

@@ -10,7 +10,7 @@ import docker.errors
 from plancton.config.expressions import ExpressionError
 from plancton.config.load import ConfigError
 from plancton.config.schema import Config
-from plancton.config.state import ConfigState, Setting
+from plancton.config.state import Setting
 from plancton.config.write import settings
 from plancton.control.hub import Hub
 from plancton.engine.engine import Engine
@@ -52,17 +52,15 @@ class LocalEngine:
         docker: str,
         *,
         candidate: Candidate,
-        configuration: Callable[[], ConfigState],
         reload: Callable[[], None] | None = None,
     ) -> None:
         """Hold *engine*, which keeps its orders in *orders* and publishes to *hub*.
 
         *candidate* makes the configuration that would be in force with a text as a file of it,
-        *configuration* returns the one in force, and *reload* fetches a remote one before the
-        engine reads it.
+        *reload* fetches a remote one before the engine reads it.
         """
         self.engine, self.orders, self.hub, self.docker = engine, orders, hub, docker
-        self._candidate, self._configuration = candidate, configuration
+        self._candidate = candidate
         self._reload = reload or engine.reload
         self._stops = 0
 
@@ -95,7 +93,8 @@ class LocalEngine:
     def stop(self) -> None:
         """End as ``node.on_stop`` says; a second time leave the pilots and end."""
         self._stops += 1
-        mode = _ON_STOP.get(self._configuration().config.node.on_stop)
+        state = self.engine.configuration
+        mode = _ON_STOP.get(state.config.node.on_stop) if state else None
         if mode is None or self._stops > 1:
             self.engine.quit()
         else:
@@ -132,7 +131,10 @@ class LocalEngine:
 
     def settings(self) -> tuple[Setting, ...]:
         """Return the configuration in force, key by key."""
-        return settings(self._configuration())
+        state = self.engine.configuration
+        if state is None:
+            raise NotRunningError("the engine has only just started; try again")
+        return settings(state)
 
     def preview(self, text: str, *, remote: bool = False) -> Preview:
         """Say what the next tick would do with *text* as the local, or the remote, file."""

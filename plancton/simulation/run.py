@@ -131,8 +131,7 @@ class Simulation:
         life, exact = self.assumed.life, self.assumed.exact_life
         node.lifetime = lambda _: life if exact else dice.expovariate(1 / life)
         _apply(node, trace.points[0])
-        self.settings = Fixed(config, name)
-        world = World(node, node, node, self.settings, orders or Undisturbed(), node, node)
+        world = World(node, node, node, Fixed(config, name), orders or Undisturbed(), node, node)
         identity = Identity("simulated", "simulated", __version__, 0, node.wall())
         subscribers = (subscriber,) if subscriber else ()
         self.engine = Engine(world, identity, subscribers, rule)

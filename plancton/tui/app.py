@@ -23,7 +23,7 @@ from textual.widgets import Footer, Input, Label
 
 from plancton.config.state import Setting
 from plancton.engine import words
-from plancton.engine.handle import Handle
+from plancton.engine.handle import Handle, RefusedError
 from plancton.engine.history import History
 from plancton.engine.model import Mode, Wish
 from plancton.engine.snapshot import Snapshot
@@ -202,8 +202,9 @@ class PlanctonApp(App[None]):
         field.display = field.cursor_blink = False
         self.query_one(PilotTable).focus()
         with suppress(ValueError, RuntimeError, NotImplementedError):
-            for number in (signal.SIGHUP, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, self._hung_up)
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGHUP, self._hung_up)
+            loop.add_signal_handler(signal.SIGTERM, self._told_to_end)
         self.link.start()
         self._look_back()
         self.set_interval(_BEAT, self._beat)
@@ -227,6 +228,9 @@ class PlanctonApp(App[None]):
         for number in (0, 1, 2):
             with suppress(OSError):
                 os.dup2(nowhere, number)
+        self._told_to_end()
+
+    def _told_to_end(self) -> None:
         if self.host:
             self.host.hang_up()
         self.exit()
@@ -359,8 +363,14 @@ class PlanctonApp(App[None]):
 
     def _wish(self, wanted: Wish, names: dict[str, str]) -> None:
         def call() -> None:
+            refused = []
             for id_ in names:
-                self.handle.wish(id_, wanted)
+                try:
+                    self.handle.wish(id_, wanted)
+                except RefusedError as error:  # that one has gone; the others are still meant
+                    refused.append(str(error))
+            if len(refused) == len(names):
+                raise RefusedError(refused[0])
 
         self.query_one(PilotTable).marked.clear()
         self._ask(asked.wish(names, wanted, self.clock()), call)
@@ -546,12 +556,12 @@ class PlanctonApp(App[None]):
 
     def action_help(self) -> None:
         """Show all keys."""
-        if not isinstance(self.screen, HelpPage):
-            self._open(HelpPage())
+        self._open(HelpPage())
 
     def _open(self, page: Page) -> None:
-        self.push_screen(page)
-        self.call_after_refresh(self._draw)
+        if type(self.screen) is not type(page):
+            self.push_screen(page)
+            self.call_after_refresh(self._draw)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Yield the commands of the palette: every key's, by name."""
@@ -570,7 +580,7 @@ class PlanctonApp(App[None]):
             self.screen.dismiss(None)
             return
         host, pilots = self.host, len(self.snapshot.pilots) if self.snapshot else 0
-        if host is None or host.over or not pilots:
+        if host is None or host.over or self.leaving or not pilots:
             if host and not host.over:
                 host.leave()
             self.exit()

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable
 
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.color import Color
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Resize
+from textual.widget import Widget
 from textual.widgets import RichLog, Static
 
 from plancton.engine.handle import LogRecord
@@ -36,6 +38,11 @@ def content(lines: Iterable[Words]) -> Content:
     return Content("\n").join(
         Content.assemble(*((printable(text), style) for text, style in line)) for line in lines
     )
+
+
+def colour(widget: Widget, name: str) -> str:
+    """Return a colour of the theme as rich knows it, those of the terminal's own too."""
+    return Color.parse(widget.app.theme_variables[name]).rich_color.name
 
 
 class Still(Static):
@@ -97,12 +104,11 @@ class CpuPane(Vertical):
         self.query_one("#legend", Still).say([load_line(view)])
 
     def _paint(self) -> Paint:
-        colours = self.app.theme_variables
         return Paint(
-            foreground=colours["primary"],
-            pilots=colours["success"],
+            foreground=colour(self, "primary"),
+            pilots=colour(self, "success"),
             idle="dim",
-            ceiling=colours["warning"],
+            ceiling=colour(self, "warning"),
             colour=not self.app.no_color,
         )
 
@@ -178,8 +184,8 @@ class LogPane(RichLog, can_focus=True):
     def _line(self, record: LogRecord) -> Text:
         line = Text(overflow="fold").append(f"{clock(record.wall, '%H:%M:%S')} ", "dim")
         name = _LEVELS.get(record.level)
-        colour = self.app.theme_variables[name] if name else ""
-        return line.append(_text(record), "dim" if record.level == "DEBUG" else colour)
+        style = colour(self, name) if name else ""
+        return line.append(_text(record), "dim" if record.level == "DEBUG" else style)
 
 
 def _text(record: LogRecord) -> str:

@@ -44,14 +44,18 @@ class Line:
         return None if left is None else max(0.0, left - self.since)
 
 
+Cell = Callable[[Line], str]
+SortKey = Callable[[Line], tuple[float | str, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Col:
     """One column."""
 
     title: str
     width: int
-    cell: Callable[[Line], str]
-    key: Callable[[Line], tuple[float | str, ...]]
+    cell: Cell
+    key: SortKey
     right: bool = False
     falls: bool = False
     """Whether the largest comes first."""
@@ -98,12 +102,13 @@ def brief_size(size: float) -> str:
     return f"{size / 1e3:.0f}kB"
 
 
-def _number(value: float | None, form: str = ".2f") -> str:
-    return "-" if value is None else f"{value:{form}}"
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.0f}%"
+def _efficiency(line: Line) -> str:
+    part = line.pilot.efficiency
+    return "-" if part is None else f"{100 * part:.0f}%"
 
 
 def _memory(line: Line) -> str:
@@ -119,38 +124,23 @@ def _falling(value: float | None) -> tuple[float]:
     return (float("-inf") if value is None else value,)
 
 
+def _figure(title: str, width: int, cell: Cell, key: SortKey) -> Col:
+    return Col(title, width, cell, key, right=True, falls=True)
+
+
 STATES = ("running", "starting", "frozen", "terminating", "exited")
 
 COLUMNS: tuple[Col, ...] = (
     Col("PROFILE", 10, lambda x: x.pilot.profile, lambda x: (x.pilot.profile, x.pilot.slot)),
     Col("ID", 12, lambda x: short(x.pilot.id), lambda x: (x.pilot.id,)),
     Col("STATE", 11, lambda x: x.state, lambda x: (_rank(x.pilot.state), x.pilot.profile)),
-    Col("AGE", 6, lambda x: brief(x.age), lambda x: (x.age,), right=True, falls=True),
+    _figure("AGE", 6, lambda x: brief(x.age), lambda x: (x.age,)),
     Col("TTL LEFT", BAR + 6, _left, lambda x: _order(x.left)),
-    Col(
-        *("CPU", 5, lambda x: _number(x.pilot.cpu), lambda x: _falling(x.pilot.cpu)),
-        right=True,
-        falls=True,
-    ),
-    Col(
-        *("EFF", 4, lambda x: _percent(x.pilot.efficiency), lambda x: _falling(x.pilot.efficiency)),
-        right=True,
-        falls=True,
-    ),
-    Col(
-        *("MEM", 6, _memory, lambda x: _falling(x.pilot.memory_used)),
-        right=True,
-        falls=True,
-    ),
-    Col(
-        *("↻", 3, lambda x: str(x.pilot.before), lambda x: (x.pilot.before,)),
-        right=True,
-        falls=True,
-    ),
-    Col(
-        *("LAST EXIT / NOTE", 200, lambda x: note(x.pilot), lambda x: (note(x.pilot),)),
-        needs=100,
-    ),
+    _figure("CPU", 5, lambda x: _number(x.pilot.cpu), lambda x: _falling(x.pilot.cpu)),
+    _figure("EFF", 4, _efficiency, lambda x: _falling(x.pilot.efficiency)),
+    _figure("MEM", 6, _memory, lambda x: _falling(x.pilot.memory_used)),
+    _figure("↻", 3, lambda x: str(x.pilot.before), lambda x: (x.pilot.before,)),
+    Col("LAST EXIT / NOTE", 200, lambda x: note(x.pilot), lambda x: (note(x.pilot),), needs=100),
 )
 
 

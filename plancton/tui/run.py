@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
 from plancton.control.client import RemoteEngine
@@ -13,8 +12,6 @@ from plancton.service.lock import holder
 from plancton.service.paths import Paths, system_paths
 from plancton.service.serve import farewell, running
 from plancton.tui.app import PlanctonApp
-
-log = logging.getLogger("plancton")
 
 
 @dataclass(frozen=True, slots=True)

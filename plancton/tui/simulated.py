@@ -53,7 +53,6 @@ class SimulatedEngine(LocalEngine):
             hub,
             "",
             candidate=lambda text, **_: load_text(text, "the candidate").config,
-            configuration=simulation.settings.current,
         )
         self.speed = speed
         self.over = threading.Event()
@@ -95,9 +94,12 @@ def demo(speed: float, seconds: float, cores: int, look: Look) -> None:
     app = PlanctonApp(
         engine, place, readonly=look.readonly, theme=look.theme, span=span, clock=engine.wall
     )
-    threading.Timer(seconds, app.exit).start() if seconds < 1e6 else None
+    alarm = threading.Timer(seconds, lambda: app.call_from_thread(app.exit))
+    alarm.daemon = True
+    alarm.start()
     try:
         app.run()
     finally:
+        alarm.cancel()
         engine.over.set()
         engine.hub.end()

@@ -66,7 +66,6 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         hub,
         "unix:///nonexistent.sock",
         candidate=lambda text, **_: load_text(text, "the candidate").config,
-        configuration=rig.settings.current,
     )
     path = tmp_path / "plancton.sock"
     server = ControlServer(path, local)
@@ -341,7 +340,6 @@ def test_a_long_path_and_a_stale_socket_are_no_obstacle(tmp_path: Path) -> None:
         hub,
         "",
         candidate=lambda *_, **__: rig.settings.state.config,
-        configuration=rig.settings.current,
     )
     server = ControlServer(path, local)
     server.prepare()

@@ -139,6 +139,18 @@ def test_a_closed_terminal_does_what_is_configured(
         service.status()
 
 
+def test_sigterm_gives_the_terminal_back(service: Service, terminal: Open) -> None:
+    """And the engine ends as ``node.on_stop`` says."""
+    two_pilots(service, on_stop="kill")
+    screen = terminal(*tui(service))
+    screen.shows("2 running")
+    assert service.node.pid
+    os.kill(service.node.pid, signal.SIGTERM)
+    screen.shows("ended with 0")
+    assert "Pilots:" not in screen.screen()  # the other screen is back
+    assert service.node.pid is None
+
+
 def test_bad_states_are_said_before_the_screen(
     service: Service, terminal: Open, instance: str
 ) -> None:

@@ -80,7 +80,6 @@ class Stage:
             self.hub,
             "",
             candidate=lambda *_, **__: self.rig.settings.state.config,
-            configuration=self.rig.settings.current,
         )
 
     @property

@@ -568,6 +568,41 @@ async def test_a_flood_of_snapshots_is_merged() -> None:
         assert drawn < 100
 
 
+async def test_every_theme_of_the_palette_can_be_drawn() -> None:
+    """Those in the terminal's own colours too, and what is drawn changes with them."""
+    async with scene(STATES["healthy"]()) as s:
+        pictures = set()
+        for theme in s.app.available_themes:
+            s.app.theme = theme
+            await s.pilot.pause()
+            s.app._draw()
+            await s.pilot.pause()
+            pictures.add(s.app.export_screenshot())
+        assert len(pictures) > 10
+
+
+async def test_one_that_has_gone_keeps_no_other_from_being_killed() -> None:
+    """Marked ones may end while they are asked about."""
+    stage = STATES["healthy"]()
+    async with scene(stage) as s:
+        await s.press("space", "space", "k")
+        first, second = s.table.marked
+        stage.rig.node.containers[first].lifetime = 0.0
+        stage.run(10)
+        assert first not in {p.id for p in stage.rig.latest.pilots}
+        await s.press("y")
+        await s.until(lambda: not s.app.view.pilot(second), ticks=True)
+
+
+async def test_q_again_leaves_the_pilots_that_were_to_end_first() -> None:
+    """As the line on top says."""
+    host = Hosted()
+    async with scene(STATES["healthy"](), host=host) as s:
+        await s.press("q", "d", "q")
+        assert host.asked == ["drain", "leave"]
+        await s.until(lambda: s.app._exit)
+
+
 async def test_the_input_is_gone_when_it_is_not_needed() -> None:
     """It takes no room."""
     async with scene(STATES["healthy"]()) as s:

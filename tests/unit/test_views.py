@@ -12,7 +12,7 @@ from plancton.config.source import parse
 from plancton.config.state import ConfigState
 from plancton.config.write import settings
 from plancton.engine.history import History, Row
-from plancton.engine.model import Mode, Pilot, PilotState
+from plancton.engine.model import Mode, Pilot, PilotState, Wish
 from plancton.engine.slots import Slots
 from plancton.tui.plot import Column, Paint, columns, picture
 from plancton.tui.rows import COLUMNS, Line, arranged, brief, brief_size, matches, ttl_bar
@@ -169,3 +169,22 @@ def test_a_draining_node_has_no_next_start() -> None:
     rig.run(5)
     assert rig.latest.coming
     assert rig.latest.coming.code == "next-ttl"
+
+
+def test_what_does_not_happen_is_not_announced() -> None:
+    """No try of a failing profile while the node drains, no end of what the operator froze."""
+    failing = Rig(1)
+    failing.node.refuses = "no"
+    failing.run(5)
+    failing.word.value = Mode.DRAINING
+    failing.run(5)
+    assert failing.latest.coming is None
+    frozen = Rig(1, pilots=[{"ttl": "10d"}])
+    frozen.node.lifetime = lambda _: 1e9
+    frozen.run(10)
+    frozen.engine.wish(frozen.latest.pilots[0].id, Wish.FREEZE)
+    frozen.engine.turn(0)
+    frozen.run(10)
+    assert frozen.latest.pilots[0].state == "frozen"
+    assert frozen.latest.coming
+    assert frozen.latest.coming.code == "next-ttl"
