@@ -33,6 +33,11 @@ class Containers:
         """Look at *instance* by *client*."""
         self.client, self.instance = client, instance
 
+    def ids(self) -> set[str]:
+        """Return the IDs of those that run."""
+        filters = {"label": f"{spec.INSTANCE}={self.instance}"}
+        return {item["Id"] for item in self.client.containers(filters=filters)}
+
     def names(self, *, running: bool = True) -> set[str]:
         """Return the names of its containers, the exited ones too if not *running*."""
         filters = {"label": f"{spec.INSTANCE}={self.instance}"}
