@@ -12,7 +12,7 @@ from plancton.config.units import format_duration, format_size
 from plancton.engine.history import Row
 from plancton.engine.ledger import Ledger
 from plancton.engine.snapshot import Decided, PilotView, SignalView, Snapshot
-from plancton.engine.words import account_line, clock, ledger_table
+from plancton.engine.words import account_line, clock, ledger_table, sink_line
 
 
 def as_json(value: object, indent: int | None = 2) -> str:
@@ -48,6 +48,7 @@ def status_text(snapshot: Snapshot) -> str:
         ("config", f"{s.config_source}, revision {s.config_revision}"),
     ]
     rows += [("remote", _remote(s.remote))] if s.remote else []
+    rows += [("metrics", sink_line(sink)) for sink in s.sinks if not sink.error]
     rows += [("CONFIG", f"refused, the last good one stays: {s.config_error}")] * bool(
         s.config_error
     )

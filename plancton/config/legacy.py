@@ -35,6 +35,7 @@ DEFAULTS: Mapping[str, Any] = {
 """The keys of 0.6.0 with their defaults."""
 
 _PLACES: Mapping[str, tuple[str, ...]] = {
+    "influxdb_url": ("monitor", "influxdb"),
     "main_sleep": ("node", "interval"),
     "image_expiration": ("image", "refresh"),
     "grace_kill": ("protect", "evict_after"),
@@ -58,7 +59,7 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
 
 def is_legacy(values: Mapping[Any, Any]) -> bool:
     """Say whether these are keys of 0.6.0: flat ones, and none of our groups."""
-    native = {"node", "pilots", "spawn", "protect", "image", "remote", "allow"}
+    native = {"node", "pilots", "spawn", "protect", "image", "monitor", "remote", "allow"}
     return not native & set(values) and bool(set(DEFAULTS) & set(values))
 
 
@@ -79,11 +80,15 @@ def translate(source: Source) -> tuple[dict[str, Any], tuple[str, ...]]:
         "spawn": {"memory_promise": 0},
         "protect": {},
         "image": {},
+        "monitor": {},
         "pilots": [pilot],
     }
     for key, (group, name) in _PLACES.items():
         target = pilot if group == "pilots" else native[group]
         target[name] = _TURNED.get(key, lambda value: value)(values[key])
+    with suppress(ValueError):
+        # 0.6.0 reported once a loop.
+        native["monitor"]["interval"] = max(1.0, parse_duration(values["main_sleep"]))
     # The time to the end of a pilot stays; in its first part it is not frozen yet.
     with suppress(ValueError):
         whole = parse_duration(values["grace_kill"])
@@ -114,13 +119,23 @@ def _warnings(source: Source, values: Mapping[str, Any]) -> tuple[str, ...]:
             )
     if "updateconfig" in source.values:
         said.append("updateconfig: a configuration is fetched where the local file says remote.url")
-    if values["influxdb_url"]:
-        said.append("influxdb_url is understood, but this version does not send metrics yet")
+    if any(isinstance(each, str) and "#" not in each for each in _listed(values["influxdb_url"])):
+        said.append("influxdb_url: an address without #database is ignored, as 0.6.0 did")
     return tuple(said)
 
 
 def _list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value] if value else []
+
+
+def _listed(value: Any) -> list[Any]:
+    """Return the members of a list; one address alone is none, and must be whole."""
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _databases(value: Any) -> list[Any]:
+    given = [each for each in _listed(value) if not isinstance(each, str) or "#" in each]
+    return given if isinstance(value, list | tuple) else _list(value)
 
 
 def _command(value: Any) -> Any:
@@ -143,6 +158,7 @@ def _device(device: Any) -> Any:
 
 
 _TURNED: Mapping[str, Any] = {
+    "influxdb_url": _databases,
     "docker_cmd": _command,
     "user_group": str,
     "binds": lambda value: [_bind(each) for each in _list(value)],

@@ -21,7 +21,7 @@ from plancton.config.state import ConfigState, Layer, RemoteState
 __all__ = ["ConfigError", "ConfigFile", "Loaded", "load", "load_text"]
 
 DEFAULTS = "built-in defaults"
-_SECRET = ("env",)
+_SECRET = ("env", "influxdb", "elasticsearch")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,19 @@ import yaml
 from pydantic import BaseModel
 
 from plancton.config.expressions import MEASURED, PLAIN, SPANS
-from plancton.config.schema import Allow, Config, Image, Node, Profile, Protect, Remote, Spawn
+from plancton.config.schema import (
+    Allow,
+    Config,
+    ElasticTarget,
+    Image,
+    InfluxTarget,
+    Monitor,
+    Node,
+    Profile,
+    Protect,
+    Remote,
+    Spawn,
+)
 from plancton.config.state import ConfigState, Setting
 
 _MASK = "***"
@@ -32,7 +44,17 @@ def plain(config: Config, *, mask: bool, changes_only: bool = False) -> dict[str
                 profile["env"] = dict.fromkeys(profile["env"], _MASK)
         if "url" in values.get("remote", {}):
             values["remote"]["url"] = without_credentials(config.remote.url)
+        for target in _targets(values.get("monitor", {})):
+            for key in ("token", "api_key"):
+                if target.get(key):
+                    target[key] = _MASK
+            target["url"] = without_credentials(target["url"])
     return values
+
+
+def _targets(monitor: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for kind in ("influxdb", "elasticsearch"):
+        yield from monitor.get(kind, ())
 
 
 def without_credentials(url: str) -> str:
@@ -101,6 +123,9 @@ _GROUPS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spawn", Spawn),
     ("protect", Protect),
     ("image", Image),
+    ("monitor", Monitor),
+    ("monitor.influxdb (a list)", InfluxTarget),
+    ("monitor.elasticsearch (a list)", ElasticTarget),
     ("remote", Remote),
     ("allow", Allow),
 )

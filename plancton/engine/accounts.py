@@ -67,7 +67,8 @@ def outcome_of(outcome: Outcome, state: State, now: float) -> Account:
         evicted = Account(evicted=1, reaction=reaction, reaction_max=reaction, lost=lost)
     if isinstance(action, Remove):
         known = state.endings.get(action.pilot.id)
-        return evicted + Account(ended={cause(known.reason if known else action.reason): 1})
+        why = cause(known.reason if known else action.reason)
+        return evicted + Account(ended={why: 1}, lived=action.pilot.lifetime or 0.0)
     return evicted
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 
 from plancton.engine.actions import Kill, Outcome, Remove, Spawn
 from plancton.engine.reasons import Reason
@@ -27,8 +28,9 @@ _VERBS = {
 class Diary:
     """Logs events and keeps the last ones, and the records of ended pilots."""
 
-    def __init__(self) -> None:
-        """Start empty."""
+    def __init__(self, tell: Callable[[Ended | Decided], None] = lambda _: None) -> None:
+        """Start empty; *tell* gets each decision and each end as it is written."""
+        self._tell = tell
         self.events: deque[Event] = deque(maxlen=_KEPT)
         self.ended: deque[Ended] = deque(maxlen=_KEPT)
         self.slots = Slots()
@@ -48,7 +50,7 @@ class Diary:
         self.note(wall, "waiting", logging.DEBUG, reason=str(finding))
         subject = str(finding.values.get("profile", ""))
         values, text = dict(finding.values), str(finding)
-        self.decisions.append(Decided(wall, "waiting", subject, finding.code, values, text))
+        self._decide(Decided(wall, "waiting", subject, finding.code, values, text))
 
     def record(self, wall: float, outcome: Outcome, state: State) -> None:
         """Write what came of an action."""
@@ -85,13 +87,17 @@ class Diary:
             level = logging.WARNING if isinstance(action, Kill) else logging.INFO
             self.note(wall, f"pilot {verb}", level, pilot=pilot, reason=reason)
 
+    def _decide(self, decided: Decided) -> None:
+        self.decisions.append(decided)
+        self._tell(decided)
+
     def _decided(self, wall: float, outcome: Outcome) -> None:
         action = outcome.action
         if isinstance(action, Spawn):
             subject = outcome.detail or action.profile.name
         else:
             subject = action.pilot.name or action.pilot.id[:12]
-        self.decisions.append(
+        self._decide(
             Decided(
                 wall,
                 _VERBS[type(action).__name__],
@@ -106,7 +112,8 @@ class Diary:
     def _end(self, wall: float, action: Remove, lines: str, state: State) -> None:
         pilot = action.pilot
         asked = state.endings.get(pilot.id)
-        reason = str(asked.reason if asked else action.reason)
+        because = asked.reason if asked else action.reason
+        reason = str(because)
         record = Ended(
             id=pilot.id,
             name=pilot.name,
@@ -117,8 +124,12 @@ class Diary:
             reason=reason,
             log=lines,
             ended_wall=wall,
+            code=because.code.value,
+            started=pilot.started_at is not None,
+            core_seconds=pilot.cpu_seconds,
         )
         self.ended.append(record)
+        self._tell(record)
         self.slots.end(pilot.id, "out of memory" if pilot.oom_killed else reason)
         lived = pilot.lifetime
         self.note(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from plancton.config.expressions import ExpressionError
 from plancton.config.policy import evaluate, names_of
@@ -35,6 +35,8 @@ from plancton.engine.ports import (
     Host,
     Images,
     Keeper,
+    Monitor,
+    NoMonitor,
     Orders,
     Runtime,
     RuntimeUnavailableError,
@@ -73,6 +75,7 @@ class World:
     orders: Orders
     clock: Clock
     keeper: Keeper
+    monitor: Monitor = field(default_factory=NoMonitor)
 
 
 class Engine:
@@ -94,7 +97,7 @@ class Engine:
         self._booked: HostSample | None = None
         self._cause = "starting"
         self._saved_at = world.clock.now()
-        self.diary = Diary()
+        self.diary = Diary(world.monitor.take)
         self.finished = False
         self.latest: Snapshot | None = None
         self._mailbox: queue.SimpleQueue[Letter] = queue.SimpleQueue()
@@ -209,6 +212,7 @@ class Engine:
             self._act(decision, policy, wall)
         except RuntimeUnavailableError as error:
             self._failures += 1
+            self.told.errors += 1
             self._cause = "docker away"
             if self._failures == 1:
                 self.diary.note(wall, "Docker is unavailable", logging.ERROR, error=str(error))
@@ -277,6 +281,7 @@ class Engine:
         wanted = frozenset(profile.image for profile in new.config.pilots)
         image = new.config.image
         self.world.images.want(wanted, image.refresh, pull=image.pull)
+        self.world.monitor.want(new.config.monitor)
         return new
 
     def _policy(self, state: ConfigState, seen: Observation, wall: float) -> Policy:
@@ -370,6 +375,7 @@ class Engine:
         now = self.world.clock.now()
         entry = outcome_of(outcome, self.state, now)
         self.state = settle(self.state, (outcome,), policy, now)
+        self.told.errors += bool(outcome.error)
         self.told.spawned += isinstance(action, Spawn) and not outcome.error
         self.told.evicted += entry.evicted
         self.told.frozen += entry.frozen
@@ -381,6 +387,9 @@ class Engine:
         self.told.requests = self.world.runtime.requests
         self.told.protection_note = self.world.host.protection_note
         self.told.ledger = self.ledger
+        self.told.tick_seconds = self.world.clock.now() - now
+        self.told.sinks = self.world.monitor.status()
         self.latest = self.told.snapshot(config, self.state, degraded, now, wall)
+        self.world.monitor.take(self.latest)
         for subscriber in self.subscribers:
             subscriber(self.latest)

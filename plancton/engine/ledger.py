@@ -24,6 +24,8 @@ class Account:
     started: int = 0
     ended: Mapping[str, int] = field(default_factory=dict)
     """Pilots that are gone, by why."""
+    lived: float = 0.0
+    """Seconds that the ended pilots lived, together."""
     frozen: int = 0
     """Times a pilot was frozen."""
     evicted: int = 0
@@ -43,12 +45,19 @@ class Account:
             stalled=_sum(self.stalled, other.stalled),
             started=self.started + other.started,
             ended=_sum(self.ended, other.ended),
+            lived=self.lived + other.lived,
             frozen=self.frozen + other.frozen,
             evicted=self.evicted + other.evicted,
             reaction=self.reaction + other.reaction,
             reaction_max=max(self.reaction_max, other.reaction_max),
             lost=self.lost + other.lost,
         )
+
+    @property
+    def lifetime(self) -> float | None:
+        """Mean seconds that a pilot lived; None before the first has ended."""
+        ended = sum(self.ended.values())
+        return self.lived / ended if ended else None
 
     @property
     def idle(self) -> float:

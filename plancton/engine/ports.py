@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from plancton.config import schema
 from plancton.config.schema import Profile
 from plancton.config.state import ConfigState
 from plancton.engine.memory import Memory
 from plancton.engine.model import HostSample, ImageStatus, Mode, Pilot
+from plancton.engine.snapshot import Decided, Ended, SinkState, Snapshot
 
 
 class RuntimeUnavailableError(Exception):
@@ -116,6 +118,33 @@ class Keeper(Protocol):
 
     def save(self, memory: Memory) -> None:
         """Save it; a failure is logged, never raised."""
+
+
+class Monitor(Protocol):
+    """Sends metrics, on threads of its own."""
+
+    def want(self, monitor: schema.Monitor) -> None:
+        """Say where they go from now on."""
+
+    def take(self, record: Snapshot | Ended | Decided) -> None:
+        """Take what there is to tell. Never blocks for long."""
+
+    def status(self) -> tuple[SinkState, ...]:
+        """Return how it stands with each target."""
+
+
+class NoMonitor:
+    """Implements ``Monitor`` where nobody wants metrics."""
+
+    def want(self, monitor: schema.Monitor) -> None:
+        """Send nothing."""
+
+    def take(self, record: Snapshot | Ended | Decided) -> None:
+        """Forget it."""
+
+    def status(self) -> tuple[SinkState, ...]:
+        """Return nothing."""
+        return ()
 
 
 class Clock(Protocol):

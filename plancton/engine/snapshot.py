@@ -25,6 +25,34 @@ class Ended:
     log: str
     """Its last lines."""
     ended_wall: float
+    code: str = ""
+    """The reason's short name: exited, ttl, operator."""
+    started: bool = True
+    """Whether it ever ran."""
+    core_seconds: float | None = None
+    """CPU time it used; None where that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class SinkState:
+    """How it stands with one target of metrics."""
+
+    name: str
+    """Its kind and address, without credentials."""
+    sent: int = 0
+    """Points it took since the engine's start."""
+    queued: int = 0
+    """Points kept for it."""
+    dropped: int = 0
+    """Points lost: too old when the buffer was full, or refused."""
+    failures: int = 0
+    """Tries that failed, one after the other; 0: the last one did not."""
+    error: str = ""
+    """What is wrong; empty: nothing."""
+    since_wall: float | None = None
+    """When that began."""
+    last_wall: float | None = None
+    """When it took something last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,3 +192,11 @@ class Snapshot:
     frozen: int
     """Times a pilot was frozen."""
     interval: float
+    tick_seconds: float
+    """How long this tick took."""
+    errors: int
+    """Ticks without Docker and actions that failed, since the engine's start."""
+    backoffs: int
+    """Profiles that wait after failures."""
+    sinks: tuple[SinkState, ...]
+    """The targets of metrics."""

@@ -13,8 +13,9 @@ from plancton.engine.ledger import Ledger
 from plancton.engine.model import CpuLoad, Mode, Observation, Pilot, Protection
 from plancton.engine.reasons import Reason
 from plancton.engine.signal_views import signal_views
-from plancton.engine.snapshot import Coming, Finding, PilotView, Snapshot
+from plancton.engine.snapshot import Coming, Finding, PilotView, SinkState, Snapshot
 from plancton.engine.state import State
+from plancton.engine.words import sink_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,9 @@ class Told:
     evicted: int = 0
     frozen: int = 0
     requests: int = 0
+    tick_seconds: float = 0.0
+    errors: int = 0
+    sinks: tuple[SinkState, ...] = ()
 
     def snapshot(
         self, config: ConfigState, state: State, degraded: str, now: float, wall: float
@@ -123,6 +127,10 @@ class Told:
             evicted=self.evicted,
             frozen=self.frozen,
             interval=config.config.node.interval,
+            tick_seconds=self.tick_seconds,
+            errors=self.errors,
+            backoffs=len(state.backoffs),
+            sinks=self.sinks,
         )
 
     def _warnings(self, config: ConfigState) -> tuple[str, ...]:
@@ -133,7 +141,7 @@ class Told:
             if image.id and image.error
         ]
         trouble = [self.trouble] if self.trouble else []
-        return (*config.warnings, *trouble, *stale)
+        return (*config.warnings, *trouble, *stale, *map(sink_line, filter(_ails, self.sinks)))
 
     def _pilot(self, pilot: Pilot, state: State, now: float) -> PilotView:
         ending = state.endings.get(pilot.id)
@@ -158,6 +166,10 @@ class Told:
             before=slot.before,
             last_exit=slot.last_exit,
         )
+
+
+def _ails(sink: SinkState) -> bool:
+    return bool(sink.error)
 
 
 def _ceiling(load: CpuLoad | None, config: ConfigState) -> float | None:

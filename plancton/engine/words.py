@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from plancton.config.units import format_duration
 from plancton.engine.ledger import Account, Ledger
+from plancton.engine.snapshot import SinkState
 
 
 def pilots(count: int) -> str:
@@ -23,6 +24,16 @@ def core_hours(seconds: float) -> str:
     """Write core-seconds as core-hours."""
     hours = seconds / 3600
     return f"{hours:.1f} core-h" if hours >= 10 else f"{hours:.3f} core-h"
+
+
+def sink_line(sink: SinkState) -> str:
+    """Return how it stands with a target of metrics, in one line."""
+    figures = f"{sink.sent} points sent, {sink.queued} kept, {sink.dropped} lost"
+    if not sink.error:
+        last = "" if sink.last_wall is None else f", last at {clock(sink.last_wall, '%H:%M:%S')}"
+        return f"{sink.name}: {figures}{last}"
+    since = "" if sink.since_wall is None else f" since {clock(sink.since_wall)}"
+    return f"{sink.name} fails{since}: {sink.error} ({figures})"
 
 
 def account_line(account: Account) -> str:
@@ -55,6 +66,9 @@ def ledger_table(ledger: Ledger) -> tuple[tuple[str, ...], list[tuple[str, ...]]
     for cause in sorted(total.ended):
         counts = (str(account.ended.get(cause, 0)) for account in (today, total))
         rows.append((f"pilots ended: {cause}", *counts))
+    add(
+        "mean life of a pilot", lambda a: "-" if a.lifetime is None else format_duration(a.lifetime)
+    )
     add("times a pilot was frozen", lambda a: str(a.frozen))
     add("pilots evicted", lambda a: str(a.evicted))
     add("longest reaction to pressure", lambda a: format_duration(a.reaction_max))

@@ -2,44 +2,79 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-from prometheus_client import CollectorRegistry
+from cheroot import wsgi
+from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     InfoMetricFamily,
     Metric,
     StateSetMetricFamily,
+    SummaryMetricFamily,
 )
 from prometheus_client.exposition import choose_encoder
 
 from plancton.engine.model import Mode
 from plancton.engine.snapshot import Snapshot
 
+log = logging.getLogger("plancton")
 Values = Iterable[tuple[str, float]]
+Latest = Callable[[], Snapshot | None]
 
 
 def exposition(snapshot: Snapshot, accept: str = "") -> tuple[bytes, str]:
     """Return the metrics, and their media type: what *accept* asks for, OpenMetrics or text."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Once(snapshot))
     encode, media = choose_encoder(accept)
-    return encode(registry), media
+    return encode(_registry(lambda: snapshot)), media
 
 
-class _Once:
-    """Implements the client library's collector on one snapshot."""
+def serve(address: str, latest: Latest) -> Callable[[], None]:
+    """Serve what *latest* returns at *address*, host:port; returns what ends that.
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
+    Raises OSError if it cannot listen there.
+    """
+    host, _, port = address.rpartition(":")
+    server = _Server((host.strip("[]"), int(port)), make_wsgi_app(_registry(latest)))
+    server.prepare()
+    threading.Thread(target=server.serve, name="prometheus", daemon=True).start()
+    return server.stop
+
+
+class _Server(wsgi.Server):
+    """A few threads, and nobody may be slow: it may be open to strangers."""
+
+    def __init__(self, address: tuple[str, int], app: Any) -> None:
+        super().__init__(address, app, numthreads=3, timeout=5, shutdown_timeout=1)
+        self.max_request_header_size = 16_384
+        self.server_name = "plancton"
+
+    def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
+        """Take cheroot's words into our log."""
+        log.log(logging.DEBUG if level < logging.ERROR else level, msg, exc_info=traceback)
+
+
+def _registry(latest: Latest) -> CollectorRegistry:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(latest))
+    return registry
+
+
+class _Collector:
+    """Implements the client library's collector on the newest snapshot."""
+
+    def __init__(self, latest: Latest) -> None:
+        self._latest = latest
 
     def collect(self) -> Iterator[Metric]:
-        yield from _node(self.snapshot)
-        yield from _pilots(self.snapshot)
-        yield from _host(self.snapshot)
-        yield from _ledger(self.snapshot)
+        snapshot = self._latest()
+        for part in (_node, _pilots, _host, _ledger, _engine):
+            yield from part(snapshot) if snapshot else ()
 
 
 def _node(s: Snapshot) -> Iterator[Metric]:
@@ -96,9 +131,25 @@ def _ledger(s: Snapshot) -> Iterator[Metric]:
     yield _counters("missed_core_seconds", words, "reason", total.missed.items())
     yield _counter("lost_core_seconds", "CPU time of evicted pilots.", total.lost)
     yield _counter("pilots_started", "Pilots started.", total.started)
+    lived, ended = total.lived, sum(total.ended.values())
+    words = "How long the pilots that are gone ran."
+    yield SummaryMetricFamily("plancton_pilot_lifetime_seconds", words, ended, lived)
     yield _counters("pilots_ended", "Pilots that are gone.", "reason", total.ended.items())
     yield _counter("pilots_frozen", "Times a pilot was frozen.", total.frozen)
     yield _counter("pilots_evicted", "Pilots ended because of pressure.", total.evicted)
+
+
+def _engine(s: Snapshot) -> Iterator[Metric]:
+    yield _gauge("tick_duration_seconds", "How long the last tick took.", s.tick_seconds)
+    yield _counter("errors", "Ticks without Docker, and actions that failed.", s.errors)
+    yield _gauge("backoffs", "Profiles that wait after failures.", s.backoffs)
+    sinks = {sink.name: sink for sink in s.sinks}
+    sent = ((name, sink.sent) for name, sink in sinks.items())
+    yield _counters("points_sent", "Points that a database took.", "target", sent)
+    kept = ((name, sink.queued) for name, sink in sinks.items())
+    yield _gauges("points_queued", "Points kept for a database.", "target", kept)
+    lost = ((name, sink.dropped) for name, sink in sinks.items())
+    yield _counters("points_dropped", "Points that a database did not get.", "target", lost)
 
 
 def _gauge(name: str, words: str, value: float) -> Metric:

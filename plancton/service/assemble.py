@@ -16,9 +16,10 @@ from plancton.config.load import ConfigFile
 from plancton.config.schema import Config
 from plancton.control.hub import Hub
 from plancton.engine.engine import Engine, World
-from plancton.engine.ports import Images
+from plancton.engine.ports import Images, Monitor, NoMonitor
 from plancton.engine.snapshot import Snapshot
 from plancton.engine.view import Identity
+from plancton.monitor.sinks import Sinks
 from plancton.runtime.cgroup import DEFAULT_INSTANCE, ParentCgroup
 from plancton.runtime.connection import docker_url
 from plancton.runtime.docker import DockerRuntime
@@ -48,6 +49,7 @@ class Assembly:
     events: EventListener
     images: ImageKeeper
     remote: RemoteFile
+    sinks: Sinks
     hub: Hub
     local: LocalEngine
     socket: Path
@@ -57,12 +59,14 @@ class Assembly:
         guard.start("events", self.events.run)
         guard.start("images", self.images.run)
         guard.start("remote", self.remote.run)
+        guard.start("metrics", self.sinks.run)
 
     def stop(self) -> None:
         """Ask the helpers to end."""
         self.events.stop()
         self.images.stop()
         self.remote.stop()
+        self.sinks.end()
 
 
 def instance_of(config: Config) -> str:
@@ -132,7 +136,11 @@ def locked_assembly(
         if trouble:
             log.warning("no log file", extra={"fields": {"error": trouble}})
         with pidfile(paths.pid if detached or paths.pidfile else None):
-            yield assemble(claim, paths)
+            parts = assemble(claim, paths)
+            monitor = claim.source.current().config.monitor
+            if monitor.require_at_start:
+                parts.sinks.demand(monitor, __version__)
+            yield parts
 
 
 def assemble(claim: Claim, paths: Paths) -> Assembly:
@@ -140,7 +148,8 @@ def assemble(claim: Claim, paths: Paths) -> Assembly:
     config = claim.source.current().config
     images = ImageKeeper(claim.url, SystemClock(), config.image.docker_config)
     hub = Hub()
-    engine = build_engine(claim, paths, images, hub)
+    sinks = Sinks(node_name(config), claim.instance, paths.statedir)
+    engine = build_engine(claim, paths, images, hub, monitor=sinks)
     orders = MarkerFiles(paths.rundir)
     local = LocalEngine(
         engine,
@@ -162,11 +171,15 @@ def assemble(claim: Claim, paths: Paths) -> Assembly:
         "rundir": paths.rundir,
     }
     log.info("Plancton starts", extra={"fields": fields})
-    return Assembly(engine, events, images, claim.remote, hub, local, paths.socket)
+    return Assembly(engine, events, images, claim.remote, sinks, hub, local, paths.socket)
 
 
 def build_engine(
-    claim: Claim, paths: Paths, images: Images, *subscribers: Callable[[Snapshot], None]
+    claim: Claim,
+    paths: Paths,
+    images: Images,
+    *subscribers: Callable[[Snapshot], None],
+    monitor: Monitor | None = None,
 ) -> Engine:
     """Build an engine on the real node."""
     source, instance = claim.source, claim.instance
@@ -184,6 +197,5 @@ def build_engine(
     host = HostSampler(parent, lambda: runtime.data_root)
     keeper = MemoryFile(paths.memory(instance))
     identity = Identity(name, instance, __version__, os.getpid(), clock.wall())
-    return Engine(
-        World(runtime, host, images, source, orders, clock, keeper), identity, subscribers
-    )
+    world = World(runtime, host, images, source, orders, clock, keeper, monitor or NoMonitor())
+    return Engine(world, identity, subscribers)

@@ -16,8 +16,8 @@ from plancton.config.schema import Remote
 from plancton.config.state import RemoteState
 from plancton.config.write import without_credentials
 from plancton.engine.ports import Clock
+from plancton.runtime.files import WholeFile
 from plancton.service.fetch import Fetcher, FetchError
-from plancton.service.files import WholeFile
 
 log = logging.getLogger("plancton")
 _JITTER = 0.1

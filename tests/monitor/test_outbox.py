@@ -1,0 +1,133 @@
+"""The queue: whatever the target does, each record is sent or counted as dropped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plancton.monitor.outbox import AwayError, Outbox, RefusedError, Taken
+from tests.conftest import until
+
+
+class Moody:
+    """A target that goes through a list of moods, and then takes all."""
+
+    name = "moody"
+
+    def __init__(self, moods: list[str], most: int = 10_000) -> None:
+        self.moods, self.most, self.stored = moods, most, list[str]()
+
+    def send(self, records: list[str]) -> Taken:
+        """Store them, or not. What begins with ``bad`` is never taken."""
+        mood = self.moods.pop(0) if self.moods else "fine"
+        if mood == "away":
+            raise AwayError("it is away")
+        if len(records) > self.most:
+            raise RefusedError("too large", too_large=True)
+        if any(record.startswith("bad") for record in records):
+            raise RefusedError("it does not parse")
+        if mood == "lost answer":
+            self.stored += records
+            raise AwayError("no answer")
+        if mood == "half":
+            half = len(records) // 2
+            self.stored += records[:half]
+            return Taken(again=tuple(records[half:]), why="busy")
+        self.stored += records
+        return Taken()
+
+
+MOODS = st.lists(st.sampled_from(["away", "half", "fine", "lost answer"]), max_size=12)
+
+
+@given(
+    moods=MOODS,
+    counts=st.lists(st.integers(0, 40), max_size=8),
+    bad=st.integers(0, 3),
+    most=st.integers(1, 20),
+    limit=st.integers(5, 100),
+)
+def test_every_record_is_stored_or_counted(
+    moods: list[str], counts: list[int], bad: int, most: int, limit: int
+) -> None:
+    """Sent and dropped add up to what came, and what was sent is there, in its order."""
+    target = Moody(list(moods), most)
+    box = Outbox(target, limit)
+    put = 0
+    for count in counts:
+        names = [f"{put + n:04d}" for n in range(count)]
+        names[:bad] = [f"bad{name}" for name in names[:bad]]
+        put += len(names)
+        box.put(names)
+        box._empty()
+    while box.state().queued:
+        box._empty()
+    state = box.state()
+    assert state.sent + state.dropped == put
+    stored = set(target.stored)
+    assert not any(record.startswith("bad") for record in stored)
+    # What was stored although no answer came may have been dropped or refused since.
+    assert state.sent <= len(stored) <= put
+    once = list(dict.fromkeys(target.stored))
+    if "lost answer" not in moods and "half" not in moods:
+        assert once == sorted(once)
+        assert state.sent == len(stored)
+
+
+def test_the_oldest_go_first() -> None:
+    """A full buffer keeps the newest, and counts the others."""
+    target = Moody(["away"])
+    box = Outbox(target, 10)
+    box.put(f"{n:03d}" for n in range(8))
+    box._empty()
+    box.put(f"{n:03d}" for n in range(8, 25))
+    assert (box.state().queued, box.state().dropped) == (10, 15)
+    box._empty()
+    assert target.stored == [f"{n:03d}" for n in range(15, 25)]
+
+
+def test_it_learns_how_much_is_too_much() -> None:
+    """A server that takes little at once is sent little at once from then on."""
+    target = Moody([], most=30)
+    box = Outbox(target, 10_000)
+    box.put(map(str, range(500)))
+    box._empty()
+    assert len(target.stored) == 500
+    assert box._most <= 30
+
+
+def test_what_is_kept_on_disk_outlives_the_process(tmp_path: Path) -> None:
+    """The next process sends it; a broken file is no reason not to start."""
+    keep = tmp_path / "state" / "kept.json"
+    box = Outbox(Moody(["away"] * 99), 100, keep)
+    box.start()
+    box.put(["one", "two"], flush=True)
+    until(lambda: box.state().error)
+    box.stop()
+    box.join(5)
+    target = Moody([])
+    after = Outbox(target, 100, keep)
+    after.start()
+    after.put(["three"], flush=True)
+    until(lambda: len(target.stored) == 3)
+    after.stop()
+    after.join(5)
+    assert target.stored == ["one", "two", "three"]
+    assert not keep.exists()
+    keep.write_text("[1, {")
+    assert Outbox(Moody([]), 100, keep).state().queued == 0
+
+
+def test_what_is_left_at_the_end_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """Without a disk it is lost, and said to be."""
+    box = Outbox(Moody(["away"] * 99), 100)
+    box.start()
+    box.put(["one", "two"], flush=True)
+    until(lambda: box.state().error)
+    box.stop()
+    box.join(5)
+    assert (box.state().queued, box.state().dropped) == (0, 2)
+    assert "points were not sent" in caplog.text
