@@ -11,7 +11,7 @@ import typer
 from plancton import __version__
 from plancton.cli import bootstrap as bootstrap_verb
 from plancton.cli import config as config_verbs
-from plancton.cli import orders, simulate, tui, views
+from plancton.cli import metrics, orders, simulate, tui, views
 from plancton.cli.options import (
     ConfDir,
     ConfigOption,
@@ -33,10 +33,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(config_verbs.app, name="config")
+app.add_typer(metrics.dashboards, name="dashboards")
 _VERBS = (
     *(tui.tui, tui.web, tui.demo),
     *(views.status, views.pilots, views.why, views.events, views.logs, views.health),
-    *(views.history, views.ledger),
+    *(views.history, views.ledger, metrics.fleet),
     *(orders.start, orders.stop, orders.force_start, orders.force_stop),
     *(orders.drain, orders.drain_stop, orders.resume, orders.reload),
     *(orders.kill, orders.freeze, orders.thaw, orders.reap),

@@ -9,10 +9,22 @@ from pydantic_core import to_json
 
 from plancton.config.state import RemoteState
 from plancton.config.units import format_duration, format_size
+from plancton.engine.fleet import Member
 from plancton.engine.history import Row
 from plancton.engine.ledger import Ledger
 from plancton.engine.snapshot import Decided, PilotView, SignalView, Snapshot
-from plancton.engine.words import account_line, clock, ledger_table, sink_line
+from plancton.engine.words import (
+    FLEET_HEAD,
+    account_line,
+    clock,
+    fleet_line,
+    fleet_rows,
+    ledger_table,
+    printable,
+    sink_line,
+)
+
+_NOBODY = "no node has reported to this database within a week"
 
 
 def as_json(value: object, indent: int | None = 2) -> str:
@@ -89,6 +101,12 @@ def history_text(rows: Sequence[Row]) -> str:
         cores = (f"{cpu:.2f}", f"{foreground:.2f}", f"{load:.2f}")
         lines.append((clock(row.at), *cores, *sizes, f"{pilots:.1f}", f"{frozen:.1f}"))
     return table(head, lines) if lines else "nothing was seen yet"
+
+
+def fleet_text(members: Sequence[Member], now: float) -> str:
+    """Return the table of all nodes, those in trouble first, and their sum."""
+    rows = [tuple(map(printable, row)) for row in fleet_rows(members, now)]
+    return f"{table(FLEET_HEAD, rows)}\n\n{fleet_line(members, now)}" if rows else _NOBODY
 
 
 def ledger_text(ledger: Ledger) -> str:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
@@ -20,7 +20,7 @@ _WORDS = (
     r"(?P<head>^[A-Z][A-Z0-9 -]+$)",
     r"(?P<key>^(node|mode|docker|protection|cpu|host|pilots|so far|today|config|remote|signal|"
     r"signals off|why)(?=  ))",
-    r"(?P<bad>^(CONFIG|REMOTE|stale)(?=  )|\b(UNAVAILABLE|FAIL|FAILED|refused)\b)",
+    r"(?P<bad>^(CONFIG|REMOTE|stale)(?=  )|\b(UNAVAILABLE|FAIL|FAILED|refused|silent)\b)",
     r"(?P<warn>^warning(?=  )|\b(draining|stopping|ending|forced|frozen|terminating|WARN)\b)",
     r"(?P<good>\b(active|available|running|idle class|OK)\b)",
 )
@@ -45,6 +45,31 @@ def _console(*, stderr: bool) -> Console:
         highlights = list(_WORDS)  # noqa: RUF012 (as the library declares it)
 
     return Console(stderr=stderr, highlighter=Words(), theme=Theme(_STYLES))
+
+
+def watching(look: Callable[[], str], pause: float, *, plain: bool = False) -> NoReturn:
+    """Show what *look* returns each *pause* seconds, in place on a terminal, until interrupted."""
+    from plancton.engine.handle import NotRunningError, RefusedError
+
+    def text() -> str:
+        try:
+            return look()
+        except (NotRunningError, RefusedError) as error:  # it may come back
+            return f"plancton: {error}"
+
+    if plain or not sys.stdout.isatty():
+        while True:
+            print(text(), flush=True)
+            time.sleep(pause)
+    from rich.live import Live
+    from rich.text import Text
+
+    console = _console(stderr=False)
+    with Live(console=console, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
+        while True:
+            lines = [console.highlighter(Text(line)) for line in text().split("\n")]
+            live.update(Text("\n").join(lines), refresh=True)
+            time.sleep(pause)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from plancton.config.state import Setting
 from plancton.control.wire import Answer, Failure, Line, adapter, item_of, reachable
+from plancton.engine.fleet import Member
 from plancton.engine.handle import Item, NotRunningError, RefusedError
 from plancton.engine.history import History
 from plancton.engine.model import Mode, Wish
@@ -23,6 +24,8 @@ from plancton.engine.snapshot import Snapshot
 _TIMEOUT = 5.0
 _STREAM_TIMEOUT = 60.0
 """Seconds without a word (the server says one each 15 s) after which a stream is dead."""
+_DATABASE_TIMEOUT = 30.0
+"""Longer than the engine waits for a database."""
 _ORDERS = {
     Mode.ACTIVE: "/v1/resume",
     Mode.DRAINING: "/v1/drain",
@@ -101,6 +104,11 @@ class RemoteEngine:
     def history(self) -> History:
         """Return the node's own past."""
         return adapter(History).validate_json(self._ask("GET", "/v1/history"))
+
+    def fleet(self) -> tuple[Member, ...]:
+        """Return all nodes that report to this one's database."""
+        patient = RemoteEngine(self.path, _DATABASE_TIMEOUT)
+        return adapter(tuple[Member, ...]).validate_json(patient._ask("GET", "/v1/fleet"))
 
     def settings(self) -> tuple[Setting, ...]:
         """Return the configuration in force, key by key."""

@@ -98,6 +98,7 @@ class Api:
             ("GET", re.compile(r"/v1/status"), lambda _: handle.snapshot()),
             ("GET", re.compile(r"/v1/stream"), self._stream),
             ("GET", re.compile(r"/v1/history"), lambda _: handle.history()),
+            ("GET", re.compile(r"/v1/fleet"), lambda _: handle.fleet()),
             ("GET", re.compile(r"/v1/config"), lambda _: handle.settings()),
             ("GET", re.compile(r"/v1/schema"), lambda _: schema()),
             ("GET", re.compile(r"/v1/pilots/([^/]+)/logs"), self._logs),

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import TypeAdapter
 
 from plancton.config.state import Setting
+from plancton.engine.fleet import Member
 from plancton.engine.handle import Item, LogRecord, Lost
 from plancton.engine.history import History
 from plancton.engine.preview import Preview
@@ -78,6 +79,7 @@ def schema() -> dict[str, Any]:
         "GET /v1/status": adapter(Snapshot),
         "GET /v1/stream": adapter(Line),
         "GET /v1/history": adapter(History),
+        "GET /v1/fleet": adapter(tuple[Member, ...]),
         "GET /v1/config": adapter(tuple[Setting, ...]),
         "POST /v1/config/preview": adapter(Preview),
         "POST": adapter(Answer),

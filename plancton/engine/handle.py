@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from plancton.config.state import Setting
+from plancton.engine.fleet import Member
 from plancton.engine.history import History
 from plancton.engine.model import Mode, Wish
 from plancton.engine.preview import Preview
@@ -74,6 +75,9 @@ class Handle(Protocol):
 
     def history(self) -> History:
         """Return the node's own past, a day of it."""
+
+    def fleet(self) -> tuple[Member, ...]:
+        """Return all nodes that report to this one's database, those in trouble first."""
 
     def settings(self) -> tuple[Setting, ...]:
         """Return the configuration in force, key by key."""

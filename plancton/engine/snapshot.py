@@ -165,6 +165,8 @@ class Snapshot:
     room: float | None
     ceiling: float | None
     """Cores that foreground and pilots may take together."""
+    profiles: tuple[str, ...]
+    """Names of the profiles: those configured, and those of pilots that are still there."""
     pilots: tuple[PilotView, ...]
     findings: tuple[Finding, ...]
     coming: Coming | None

@@ -106,6 +106,7 @@ class Told:
             committed=committed,
             room=_room(load, config, committed),
             ceiling=_ceiling(load, config),
+            profiles=_profiles(config, seen),
             pilots=tuple(self._pilot(pilot, state, now) for pilot in seen.pilots) if seen else (),
             findings=tuple(Finding(f.code, dict(f.values), str(f)) for f in self.findings),
             coming=_coming(self.due, wall - now),
@@ -166,6 +167,11 @@ class Told:
             before=slot.before,
             last_exit=slot.last_exit,
         )
+
+
+def _profiles(config: ConfigState, seen: Observation | None) -> tuple[str, ...]:
+    there = [pilot.profile for pilot in seen.pilots] if seen else []
+    return tuple(dict.fromkeys([*(each.name for each in config.config.pilots), *there]))
 
 
 def _ails(sink: SinkState) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from plancton.config.units import format_duration
+from plancton.engine.fleet import Member
 from plancton.engine.ledger import Account, Ledger
 from plancton.engine.snapshot import SinkState
 
@@ -13,6 +15,12 @@ from plancton.engine.snapshot import SinkState
 def pilots(count: int) -> str:
     """Write a number of pilots."""
     return "1 pilot" if count == 1 else f"{count} pilots"
+
+
+def printable(text: str) -> str:
+    """Return *text*, which may come from a pilot or a registry, unable to steer the terminal."""
+    clean = text.expandtabs(4)
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in clean)
 
 
 def clock(wall: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
@@ -75,3 +83,46 @@ def ledger_table(ledger: Ledger) -> tuple[tuple[str, ...], list[tuple[str, ...]]
     add("work lost by evictions", lambda a: core_hours(a.lost))
     since = clock(ledger.since_wall) if ledger.since_wall else "now"
     return ("", f"TODAY {ledger.day}", f"SINCE {since}"), rows
+
+
+FLEET_HEAD = ("NODE", "MODE", "PILOTS", "CPU", "CORE-H", "SEEN AGO", "TROUBLE")
+
+
+def fleet_rows(members: Sequence[Member], now: float) -> list[tuple[str, ...]]:
+    """Return a row for each node of a fleet, under ``FLEET_HEAD``."""
+    times = Counter(member.node for member in members)
+
+    def name(member: Member) -> str:
+        alone = times[member.node] == 1
+        return member.node if alone else f"{member.node} ({member.instance})"
+
+    return [
+        (
+            name(member),
+            member.mode,
+            f"{member.running}/{member.maximum}"
+            + (f", {member.frozen} frozen" if member.frozen else ""),
+            "-" if member.efficiency is None else f"{member.efficiency:.0f} %",
+            f"{member.harvested_today / 3600:.1f}",
+            format_duration(max(0, round(now - member.seen_wall))),
+            member.ails(now),
+        )
+        for member in members
+    ]
+
+
+def fleet_line(members: Sequence[Member], now: float) -> str:
+    """Return all nodes of a fleet in one line; figures are of those that report."""
+    heard = [member for member in members if not member.silence(now)]
+    troubled = sum(bool(member.trouble) for member in heard)
+    idle = sum(member.mode != "active" for member in heard)
+    cores = sum(member.ncpus for member in heard if member.efficiency is not None)
+    busy = sum(member.ncpus * (member.efficiency or 0.0) for member in heard)
+    harvested = core_hours(sum(member.harvested_today for member in heard))
+    nodes = "1 node" if len(members) == 1 else f"{len(members)} nodes"
+    return (
+        f"{nodes}, {len(members) - len(heard)} silent, {troubled} in trouble, {idle} not active; "
+        f"{pilots(sum(member.running for member in heard))}, "
+        f"{f'{busy / cores:.0f}' if cores else '-'} % of {cores} cores in use, "
+        f"{harvested} harvested today"
+    )

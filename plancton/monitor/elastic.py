@@ -49,10 +49,10 @@ def template(target: ElasticTarget) -> Document:
     }
 
 
-def node_records(s: Snapshot) -> list[str]:
+def node_records(s: Snapshot, interval: float) -> list[str]:
     """Return the document of one snapshot: the figures of all its points."""
     found: Document = {"node": s.node, "instance": s.instance}
-    for point in node_points(s):
+    for point in node_points(s, interval):
         name = point.measurement.removeprefix("plancton_")
         if name in ("node", "host", "engine", "ledger"):
             found |= {name if name != "node" else "status": dict(point.fields)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -13,6 +13,7 @@ import urllib3
 from influxdb import InfluxDBClient
 from influxdb.exceptions import InfluxDBClientError, InfluxDBServerError
 from influxdb.line_protocol import make_lines
+from influxdb.resultset import ResultSet
 
 from plancton.config.schema import InfluxTarget
 from plancton.config.write import without_credentials
@@ -23,8 +24,9 @@ TIMEOUT = 10.0
 """Seconds that a connection, and then each part of an answer, may take."""
 
 
+_NO_DATABASE = "that is no answer of an InfluxDB"
 _ADVICE = {
-    200: "that is no answer of a database",
+    200: _NO_DATABASE,
     401: "check user, password or token",
     403: "the user may not do this",
     404: "does the database exist?",
@@ -113,28 +115,40 @@ class Influx:
         self._ask(lambda: self._client.write(records, params, protocol="line"))
         return Taken()
 
+    def ask(self, query: str) -> list[dict[str, Any]]:
+        """Return the series that answer a query, times in nanoseconds.
+
+        Raises AwayError, RefusedError.
+        """
+        found = self._ask(lambda: self._client.query(query, epoch="ns"))
+        if not isinstance(found, ResultSet):
+            raise AwayError(_NO_DATABASE)
+        return list(found.raw.get("series", ()))
+
     def _create(self) -> None:
         """Make the database. Who may not is let alone: it is there, or the write will say so."""
         with suppress(RefusedError, _NotHereError):
             self._ask(lambda: self._client.create_database(self._database))
         self._made = True
 
-    def _ask(self, work: Any) -> None:
+    def _ask(self, work: Callable[[], Any]) -> Any:
         self._answer = None
         try:
-            work()
+            return work()
         except InfluxDBClientError as error:
             raise self._verdict(error.code, str(error.content)) from None
         except InfluxDBServerError as error:
             code = self._answer.status_code if self._answer is not None else 500
             raise self._verdict(code, str(error)) from None
+        except requests.exceptions.JSONDecodeError:
+            raise AwayError(_NO_DATABASE) from None
         except (requests.exceptions.RequestException, OSError) as error:
             raise AwayError(plainly(error)) from None
 
     def _verdict(self, code: int | None, content: str) -> Exception:
         answer = self._answer
         after = retry_after(answer.headers if answer is not None else {})
-        text = f"it answers {code}: {_words(content)}"
+        text = f"it answers {code}: {_words(content)}" if code else _words(content)
         if code in (400, 413, 422):
             return RefusedError(text, too_large=code == 413)
         if code in (404, 405):

@@ -43,17 +43,17 @@ def trouble(s: Snapshot) -> str:
     return "; ".join((*words, *s.warnings))
 
 
-def node_points(s: Snapshot) -> Iterator[Point]:
-    """Yield the points of one snapshot."""
+def node_points(s: Snapshot, interval: float) -> Iterator[Point]:
+    """Yield the points of one snapshot; the next follow after *interval* seconds."""
     at = int(s.wall * 1e9)
     yield from _classic(s, at)
     tags = {"node": s.node, "instance": s.instance}
-    yield Point("plancton_node", tags, _node(s), at)
+    yield Point("plancton_node", tags, {**_node(s), "interval": float(interval)}, at)
     yield Point("plancton_host", tags, _host(s), at)
     yield Point("plancton_engine", tags, _engine(s), at)
     yield Point("plancton_ledger", tags, _ledger(s.ledger.total), at)
     counts = Counter((p.profile, p.state) for p in s.pilots)
-    for profile in sorted({p.profile for p in s.pilots}):
+    for profile in s.profiles:
         here: dict[str, Field] = {state: counts[profile, state] for state in STATES}
         yield Point("plancton_pilots", {**tags, "profile": profile}, here, at)
 

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import product
 from typing import Any
 
 from cheroot import wsgi
@@ -22,6 +23,7 @@ from prometheus_client.exposition import choose_encoder
 
 from plancton.engine.model import Mode
 from plancton.engine.snapshot import Snapshot
+from plancton.monitor.points import STATES
 
 log = logging.getLogger("plancton")
 Values = Iterable[tuple[str, float]]
@@ -98,8 +100,9 @@ def _pilots(s: Snapshot) -> Iterator[Metric]:
     pilots = GaugeMetricFamily(
         "plancton_pilots", "Containers, by profile and state.", labels=["profile", "state"]
     )
-    for (profile, state), count in Counter((p.profile, p.state) for p in s.pilots).items():
-        pilots.add_metric([profile, state], count)
+    counts = Counter((p.profile, p.state) for p in s.pilots)
+    for key in product(s.profiles, STATES):  # none is 0, not absent
+        pilots.add_metric(key, counts[key])
     yield pilots
     yield _gauge("pilots_maximum", "Most pilots at a time.", s.maximum)
 

@@ -108,25 +108,29 @@ class Sinks:
 
     def demand(self, monitor: Monitor, version: str) -> None:
         """Write to each target now; RefusedError with what to do if that cannot be."""
-        start = Point("plancton_start", self._tags(), {"version": version}, time.time_ns())
         for settings in _settings(monitor).values():
-            target, records = _made(settings), []
-            if isinstance(settings, InfluxTarget):
-                from plancton.monitor.influx import lines
-
-                records = lines([start])
+            target = _made(settings)
             try:
-                target.send(records)
+                target.send(self._start(settings, version))
             except (AwayError, RefusedError) as error:
                 raise NotNowError(
                     f"{target.name}: {error}; monitor.require_at_start says not to start without it"
                 ) from None
 
+    def _start(self, settings: Settings, version: str) -> list[str]:
+        if isinstance(settings, InfluxTarget):
+            from plancton.monitor.influx import lines
+
+            tags = {"node": self.node, "instance": self.instance}
+            return lines([Point("plancton_start", tags, {"version": version}, time.time_ns())])
+        from plancton.monitor.elastic import event_records
+
+        words = {"version": version}
+        start = Decided(time.time(), "starting", "", "start", words, "the engine starts")
+        return event_records(self.node, self.instance, start)
+
     def _is_asked(self) -> bool:
         return self._stopping or bool(self._events) or self._wanted != self._in_force
-
-    def _tags(self) -> dict[str, str]:
-        return {"node": self.node, "instance": self.instance}
 
     def _report(
         self, events: list[Ended | Decided], due: float, monitor: Monitor, *, ending: bool
@@ -138,7 +142,7 @@ class Sinks:
         timely = ready and now >= due
         fresh = snapshot if timely and snapshot and snapshot.tick != self._told else None
         for slot in self._slots.values():
-            records = list(self._records(slot.settings, events, fresh))
+            records = list(self._records(slot.settings, events, fresh, monitor.interval))
             slot.outbox.put(records, flush=timely or ending)
         if not timely:
             return due if ready else now + 0.2
@@ -150,24 +154,30 @@ class Sinks:
         return late if late > now else now + monitor.interval * part
 
     def _records(
-        self, settings: Settings, events: list[Ended | Decided], fresh: Snapshot | None
+        self,
+        settings: Settings,
+        events: list[Ended | Decided],
+        fresh: Snapshot | None,
+        interval: float,
     ) -> Iterator[str]:
         if isinstance(settings, InfluxTarget):
             from plancton.monitor.influx import lines
 
-            yield from lines(self._points(events, fresh))
+            yield from lines(self._points(events, fresh, interval))
             return
         from plancton.monitor.elastic import event_records, node_records
 
         for event in events:
             yield from event_records(self.node, self.instance, event)
-        yield from node_records(fresh) if fresh else ()
+        yield from node_records(fresh, interval) if fresh else ()
 
-    def _points(self, events: list[Ended | Decided], fresh: Snapshot | None) -> Iterator[Point]:
+    def _points(
+        self, events: list[Ended | Decided], fresh: Snapshot | None, interval: float
+    ) -> Iterator[Point]:
         for event in events:
             if isinstance(event, Ended):
                 yield from end_points(self.node, self.instance, event, next(self._numbers))
-        yield from node_points(fresh) if fresh else ()
+        yield from node_points(fresh, interval) if fresh else ()
 
     def _apply(self, monitor: Monitor) -> None:
         """Follow the configuration; what is kept for a place goes to whoever has it now."""

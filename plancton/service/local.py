@@ -10,16 +10,18 @@ import docker.errors
 from plancton.config.expressions import ExpressionError
 from plancton.config.load import ConfigError
 from plancton.config.schema import Config
-from plancton.config.state import Setting
+from plancton.config.state import ConfigState, Setting
 from plancton.config.write import settings
 from plancton.control.hub import Hub
 from plancton.engine.engine import Engine
+from plancton.engine.fleet import Member
 from plancton.engine.handle import Item, NotRunningError, RefusedError, find_pilot
 from plancton.engine.history import History
 from plancton.engine.model import Mode, Wish
 from plancton.engine.ports import RuntimeUnavailableError
 from plancton.engine.preview import Preview
 from plancton.engine.snapshot import Snapshot
+from plancton.monitor.fleet import FleetReader
 from plancton.runtime.connection import Client, api_text, talking
 
 STALLED = 90.0
@@ -62,6 +64,7 @@ class LocalEngine:
         self.engine, self.orders, self.hub, self.docker = engine, orders, hub, docker
         self._candidate = candidate
         self._reload = reload or engine.reload
+        self._fleet = FleetReader()
         self._stops = 0
 
     def snapshot(self) -> Snapshot:
@@ -129,12 +132,20 @@ class LocalEngine:
         """Return the node's own past."""
         return self.engine.history
 
+    def fleet(self) -> tuple[Member, ...]:
+        """Return all nodes that report to this one's database."""
+        return self._fleet.read(self._configuration.config.monitor)
+
     def settings(self) -> tuple[Setting, ...]:
         """Return the configuration in force, key by key."""
+        return settings(self._configuration)
+
+    @property
+    def _configuration(self) -> ConfigState:
         state = self.engine.configuration
         if state is None:
             raise NotRunningError("the engine has only just started; try again")
-        return settings(state)
+        return state
 
     def preview(self, text: str, *, remote: bool = False) -> Preview:
         """Say what the next tick would do with *text* as the local, or the remote, file."""

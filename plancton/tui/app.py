@@ -35,6 +35,7 @@ from plancton.tui.plot import SPANS
 from plancton.tui.rows import COLUMNS, Line, arranged, former, headline, shown_columns
 from plancton.tui.screens import (
     ConfigPage,
+    FleetPage,
     HelpPage,
     LedgerPage,
     Page,
@@ -140,6 +141,7 @@ class PlanctonApp(App[None]):
         Binding("x", "former", "Ended ones", show=False),
         Binding("t", "span", "Time span", show=False),
         Binding("L", "ledger", "Ledger", show=False),
+        Binding("F", "fleet", "Fleet", show=False),
         Binding("c", "config", "Config", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("colon,ctrl+p", "command_palette", "Commands", show=False),
@@ -550,6 +552,10 @@ class PlanctonApp(App[None]):
         """Show the ledger."""
         self._open(LedgerPage())
 
+    def action_fleet(self) -> None:
+        """Show all nodes."""
+        self._open(FleetPage(self.handle.fleet))
+
     def action_config(self) -> None:
         """Show the configuration."""
         self._open(ConfigPage())
@@ -630,6 +636,7 @@ _COMMANDS = (
     ("Filter", "show only lines with some words", "search"),
     ("Ended pilots", "show or hide them", "former"),
     ("Ledger", "what was harvested, what it cost", "ledger"),
+    ("Fleet", "all nodes that report to the same database", "fleet"),
     ("Configuration", "each value, and where it comes from", "config"),
     ("Time span", "of the CPU plot", "span"),
 )

@@ -16,7 +16,7 @@ from textual.widgets import RichLog, Static
 
 from plancton.engine.handle import LogRecord
 from plancton.engine.snapshot import Event
-from plancton.engine.words import clock
+from plancton.engine.words import clock, printable
 from plancton.tui.plot import SPANS, Paint, columns, picture, room
 from plancton.tui.view import (
     View,
@@ -24,7 +24,6 @@ from plancton.tui.view import (
     banner,
     first_line,
     load_line,
-    printable,
     second_line,
     why,
 )

@@ -17,9 +17,17 @@ from textual.events import Key
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Button, DataTable, Footer, Input, Label, RichLog, Sparkline, Static
 
-from plancton.engine.words import clock, ledger_table
+from plancton.engine.fleet import Member
+from plancton.engine.words import (
+    FLEET_HEAD,
+    clock,
+    fleet_line,
+    fleet_rows,
+    ledger_table,
+    printable,
+)
 from plancton.tui.link import FAILURES
-from plancton.tui.panes import Banner, content
+from plancton.tui.panes import Banner, colour, content
 from plancton.tui.view import View, facts, past
 
 _KEPT = 5000
@@ -322,6 +330,64 @@ class ConfigPage(Page):
             table.add_row(*(Text(cell, style=style) for cell in cells))
 
 
+class FleetPage(Page):
+    """All nodes that report to this one's database, those in trouble first."""
+
+    def __init__(self, read: Callable[[], Sequence[Member]]) -> None:
+        """Show what *read* returns, now and each ten seconds."""
+        super().__init__()
+        self._read = read
+        self._found: tuple[Sequence[Member], str] = ((), "")
+        self._shown: object = self._found
+
+    def compose(self) -> ComposeResult:
+        """Yield the sum and the table."""
+        yield Banner()
+        yield Static("asking the database ...", id="fleet-state", markup=False)
+        yield DataTable[Text](id="fleet", cursor_type="row", zebra_stripes=True)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Begin to ask."""
+        self.query_one(DataTable).add_columns(*FLEET_HEAD)
+        self.query_one(DataTable).focus()
+        self._look()
+        self.set_interval(10.0, self._look)
+
+    def _look(self) -> None:
+        self.run_worker(self._fetch, thread=True, exclusive=True, exit_on_error=False)
+
+    def _fetch(self) -> None:
+        try:
+            self._found = (self._read(), "")
+        except FAILURES as error:
+            self._found = (
+                self._found[0],
+                str(error),
+            )  # what was known stays, and is said to be old
+
+    def show(self, view: View) -> None:
+        """Show a moment: what was read meanwhile."""
+        super().show(view)
+        if self._found is self._shown:
+            return
+        self._shown = self._found
+        members, failure = self._found
+        words = fleet_line(members, view.now) if members else "No node has reported within a week."
+        self.query_one("#fleet-state", Static).update(printable(failure or words))
+        self.set_class(bool(failure), "gone")
+        table = self.query_one(DataTable)
+        row, offset = table.cursor_row, table.scroll_y
+        table.clear()
+        bad, warn = (colour(self, name) for name in ("text-error", "text-warning"))
+        styles = (f"bold {bad}", f"bold {bad}", warn, "dim", "")
+        for cells, member in zip(fleet_rows(members, view.now), members, strict=True):
+            style = styles[member.rank(view.now)]
+            table.add_row(*(Text(printable(cell), style=style) for cell in cells))
+        table.move_cursor(row=row, scroll=False)
+        table.scroll_to(y=offset, animate=False)
+
+
 HELP = (
     (
         "the node",
@@ -352,6 +418,7 @@ HELP = (
         (
             ("t", "another span of the CPU plot: 5 min, 1 h, 12 h, 1 day"),
             ("L", "the ledger: what was harvested, what it cost"),
+            ("F", "all nodes that report to the same database, those in trouble first"),
             ("c", "the configuration: each value, and where it comes from"),
             ("tab", "between pilots and log"),
             (":  ctrl+p", "all commands, by name"),

@@ -14,8 +14,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from plancton.engine.words import printable
 from plancton.tui.rows import COLUMNS, Col, Line, shown_columns
-from plancton.tui.view import printable
 
 _MARK = 2
 _HEAD = 1

@@ -28,12 +28,6 @@ _MODES = {
 }
 
 
-def printable(text: str) -> str:
-    """Return *text*, which may come from a pilot or a registry, unable to steer the terminal."""
-    clean = text.expandtabs(4)
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in clean)
-
-
 @dataclass(frozen=True, slots=True)
 class View:
     """One moment: what the engine said last, and what is known beside."""

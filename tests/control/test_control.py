@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import jsonschema
 import pytest
 
 from plancton.config.load import load_text
+from plancton.config.schema import Monitor
 from plancton.control.client import RemoteEngine
 from plancton.control.hub import Hub
 from plancton.control.server import ControlServer
@@ -93,6 +94,19 @@ def test_the_snapshot_is_the_engines_own(stage: Stage, handle: Handle) -> None:
     """Every field, through JSON and back."""
     assert handle.snapshot() == stage.rig.latest
     assert handle.health() == ""
+
+
+def test_the_fleet_is_read_by_the_engine(stage: Stage, handle: Handle) -> None:
+    """With its own rights; a node that reports nowhere says what to do."""
+    with pytest.raises(RefusedError, match=r"monitor\.influxdb"):
+        handle.fleet()
+    monitor = Monitor.model_validate({"influxdb": ["http://user:secret@127.0.0.1:9#plancton"]})
+    config = stage.rig.settings.state.config.model_copy(update={"monitor": monitor})
+    stage.rig.settings.state = replace(stage.rig.settings.state, config=config)
+    stage.tick()
+    with pytest.raises(RefusedError, match="cannot be reached") as caught:
+        handle.fleet()
+    assert "secret" not in str(caught.value)
 
 
 def test_orders_are_on_disk_before_the_answer(stage: Stage, handle: Handle) -> None:

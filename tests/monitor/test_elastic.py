@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import requests
 
+from plancton.config.schema import Monitor
+from plancton.engine.handle import RefusedError
 from plancton.engine.snapshot import Decided
+from plancton.monitor.sinks import Sinks
 from tests.conftest import until
 from tests.monitor.bulk import BulkServer
 from tests.monitor.conftest import Reporter
@@ -67,6 +71,19 @@ def test_access(bulk: Bulk, reporter: Start) -> None:
     made.configure(elasticsearch=[server.url])
     until(lambda: server.url in made.state.name)
     assert "401" in made.fails().error
+
+
+def test_require_at_start(bulk: Bulk, tmp_path: Path) -> None:
+    """A cluster that can be written to, or one sentence why not."""
+    server = bulk()
+    monitor = Monitor.model_validate({"elasticsearch": [server.url]})
+    Sinks("n", "t", tmp_path).demand(monitor, "1.0")
+    ((start,),) = (kept.values() for kept in server.documents.values())
+    assert (start["did"], start["values"]) == ("starting", {"version": "1.0"})
+    assert server.errors == []
+    server.fault = 401
+    with pytest.raises(RefusedError, match="require_at_start"):
+        Sinks("n", "t", tmp_path).demand(monitor, "1.0")
 
 
 @pytest.mark.parametrize("fault", [401, 403, 429, 500, 503])

@@ -324,7 +324,7 @@ def test_victoria_metrics_takes_the_same_lines(tmp_path: Path, run: Run, reporte
 def test_old_numbers_are_floats(reporter: Start) -> None:
     """A whole number there would be refused where 0.6.0 has written."""
     made = reporter()
-    points = {p.measurement: p for p in node_points(made.snapshot())}
+    points = {p.measurement: p for p in node_points(made.snapshot(), 30)}
     assert type(points["daemon"].fields["containers"]) is float
     assert type(points["measurement"].fields["cpu_eff"]) is float
     assert points["daemon"].tags == {"hostname": "node"}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from textual.pilot import Pilot
 
 from plancton.control.hub import Hub
 from plancton.engine.engine import World
+from plancton.engine.fleet import Member, by_trouble
 from plancton.engine.handle import Item, NotRunningError, RefusedError
 from plancton.engine.model import Mode, Protection
 from plancton.engine.view import Identity
@@ -45,6 +47,7 @@ class Handle(LocalEngine):
 
     cut = ""
     output = b"one line\nanother line\n"
+    members: tuple[Member, ...] = ()
 
     def stream(self) -> Iterator[Item]:
         """Yield what the engine says; NotRunningError once it is cut off."""
@@ -53,6 +56,10 @@ class Handle(LocalEngine):
                 break
             yield item
         raise NotRunningError(self.cut or "the engine ended")
+
+    def fleet(self) -> tuple[Member, ...]:
+        """Return all nodes; RefusedError if there is none: nothing is reported anywhere."""
+        return self.members or super().fleet()
 
     def logs(self, pilot: str, *, tail: int, follow: bool) -> Iterator[bytes]:
         """Yield what the pilot wrote; RefusedError if it wrote nothing: it has gone."""
@@ -104,6 +111,18 @@ class Stage:
     def app(self, **options: Any) -> PlanctonApp:
         """Return the program on this stage; its clock stands while the node's does."""
         return PlanctonApp(self.handle, PLACE, clock=self.rig.node.wall, **options)
+
+
+def members(now: float, count: int = 5) -> tuple[Member, ...]:
+    """Return a fleet in which some need care."""
+    fine = Member("", "root", now - 12, 30, "active", 7, 0, 8, 16, 91.0, 36000, False, "")
+    made = [
+        replace(fine, node=f"node{n}.lab.example", seen_wall=now - n % 30) for n in range(count)
+    ]
+    made[1] = replace(made[1], seen_wall=now - 4000, trouble="disk is nearly full")
+    made[2] = replace(made[2], down=True, trouble="Docker is away: no such file", running=0)
+    made[3] = replace(made[3], mode="draining", running=2, frozen=1)
+    return by_trouble(made, now)
 
 
 PILOT = {"name": "worker", "image": "registry.example/lab/worker:7", "cpus": 1, "ttl": "2h"}

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, RichLog
+from textual.widgets import DataTable, Input, RichLog
 
 from plancton.engine.model import Mode
 from plancton.tui.app import PlanctonApp
 from plancton.tui.panes import CpuPane, LogPane
 from plancton.tui.screens import (
     ConfigPage,
+    FleetPage,
     HelpPage,
     LedgerPage,
     PilotLog,
@@ -28,7 +29,7 @@ from plancton.tui.screens import (
     coloured,
 )
 from plancton.tui.table import PilotTable
-from tests.tui.stage import STATES, Stage, heard, many
+from tests.tui.stage import STATES, Stage, heard, many, members
 
 
 class Scene:
@@ -51,7 +52,7 @@ class Scene:
 
     async def until(self, met: Callable[[], object], *, ticks: bool = False) -> None:
         """Wait until something is met; with *ticks* the engine works meanwhile."""
-        end = time.monotonic() + 15
+        end = time.monotonic() + 40
         while not met():
             assert time.monotonic() < end, "it did not come about"
             if ticks:
@@ -226,6 +227,44 @@ async def test_screens_open_and_close(key: str, page: type, words: str) -> None:
             await s.until(lambda: words in s.text())
             await s.press(back)
             assert len(s.app.screen_stack) == 1
+
+
+async def test_the_fleet() -> None:
+    """All nodes, those in trouble first; why there are none; a look that fails keeps the last."""
+    stage = STATES["healthy"]()
+    async with scene(stage) as s:
+        await s.press("F")
+        await s.until(lambda: "this node reports to no InfluxDB" in s.text())
+        await s.press("escape")
+        stage.handle.members = members(stage.rig.node.wall())
+        await s.press("F")
+        await s.until(lambda: "5 nodes, 1 silent, 1 in trouble" in s.text())
+        lines = [line for line in s.text().splitlines() if ".lab.example" in line]
+        assert [line.split()[0][4] for line in lines] == ["1", "2", "3", "0", "4"]
+        assert "silent for 66.7 min; disk is nearly full" in lines[0]
+        stage.handle.members = ()
+        assert isinstance(s.app.screen, FleetPage)
+        s.app.screen._look()
+        await s.until(lambda: "this node reports to no InfluxDB" in s.text())
+        assert "node1.lab.example" in s.text()
+
+
+async def test_a_thousand_nodes_keep_their_place() -> None:
+    """What is selected and scrolled to stays there when the fleet is read anew."""
+    stage = STATES["healthy"]()
+    stage.handle.members = members(stage.rig.node.wall(), 1000)
+    async with scene(stage) as s:
+        await s.press("F")
+        table = s.app.screen.query_one(DataTable)
+        await s.until(lambda: table.row_count == 1000)
+        await s.press("pagedown", "pagedown")
+        row, offset = table.cursor_row, table.scroll_y
+        assert row > 30
+        stage.handle.members = members(stage.rig.node.wall(), 999)
+        assert isinstance(s.app.screen, FleetPage)
+        s.app.screen._look()
+        await s.until(lambda: table.row_count == 999)
+        assert (table.cursor_row, table.scroll_y) == (row, offset)
 
 
 @pytest.mark.parametrize("key", ["colon", "ctrl+p"])

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui.stage import STATES, Stage, heard
+from tests.tui.stage import STATES, Stage, heard, members
 
 Compare = Callable[..., bool]
 
@@ -45,10 +45,11 @@ def test_the_main_screen(
     assert snap_compare(app, terminal_size=size, run_before=settle)
 
 
-@pytest.mark.parametrize("key", ["enter", "L", "c", "question_mark", "k", "K", "l"])
+@pytest.mark.parametrize("key", ["enter", "L", "F", "c", "question_mark", "k", "K", "l"])
 def test_other_screens(snap_compare: Compare, key: str) -> None:
-    """Detail, ledger, configuration, help, both questions, a pilot's log."""
+    """Detail, ledger, fleet, configuration, help, both questions, a pilot's log."""
     stage = STATES["healthy"]()
+    stage.handle.members = members(stage.rig.node.wall())
     app = stage.app()
 
     async def settle(pilot: Pilot[None]) -> None:
