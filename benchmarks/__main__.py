@@ -22,6 +22,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks import fleet as fleet_
 from benchmarks import proof as proof_
 from benchmarks import screen as screen_
 from benchmarks.peers import Pool, Rule060
@@ -313,6 +314,7 @@ BENCHES: dict[str, Callable[[Client], None]] = {
     "slowdown": slowdown,
     "cost": cost,
     "screen": screen,
+    "fleet": lambda _: fleet_.fleet(row),
     "proof": proof,
 }
 

@@ -153,7 +153,8 @@ def _group(title: str, model: type[BaseModel]) -> str:
             inner.setdefault(type(field.default), []).append(f"{title}.{name}")
             continue
         meaning = " ".join((field.description or "").split())
-        rows.append(f"| `{name}` | {_shown(field.default)} | {meaning} |")
+        usual = "must be given" if field.is_required() else _shown(field.default)
+        rows.append(f"| `{name}` | {usual} | {meaning} |")
     table = "\n".join(rows) if len(rows) > 2 else ""
     head = f"## {title}\n\n{model.__doc__}\n\n{table}".rstrip()
     groups = (_group(", ".join(names), model) for model, names in inner.items())
