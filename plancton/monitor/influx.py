@@ -201,4 +201,7 @@ def _inner(error: BaseException) -> str:
             break
         found = inner
     text = str(getattr(found, "strerror", None) or found)
-    return re.sub(r"^.*\[Errno -?\d+\] |^<[^>]*>:\s*|^.*object at 0x[0-9a-f]+>:\s*", "", text)[:200]
+    number = re.search(r"\[Errno -?\d+\] ([^)]+)", text)
+    if number:
+        return number.group(1)
+    return re.sub(r"^<[^>]*>:\s*|^.*object at 0x[0-9a-f]+>:\s*", "", text)[:200]
