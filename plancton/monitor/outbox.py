@@ -124,14 +124,9 @@ class Outbox:
             self._changed.notify()
 
     def join(self, seconds: float) -> None:
-        """Wait for its end, not for ever; what is left then is kept on disk, or counted."""
+        """Wait for its end, not for ever; what is left then is on disk, or counted as lost."""
         self._thread.join(seconds)
-        with self._changed:
-            left = len(self._waiting) + self._flying
-            if left and self.keep is None:
-                self._drop(len(self._waiting))
-                fields = {"target": self.target.name, "points": left}
-                log.warning("points were not sent", extra={"fields": fields})
+        self._give_up()
 
     def state(self) -> SinkState:
         """Return how it stands."""
@@ -148,16 +143,30 @@ class Outbox:
             raise
 
     def _run(self) -> None:
-        wait = 0.0
+        again: float | None = None
+        """When to try again by the monotonic clock; None: it does not fail."""
         while True:
+            left = None if again is None else max(0.0, again - time.monotonic())
             with self._changed:
-                self._changed.wait_for(self._ready(wait > 0), wait or None)
-                ending, self._hurry, self._due = self._stopping, False, False
-            error = self._empty()
-            wait = self._note(error)
-            self._save(ending=ending)
+                self._changed.wait_for(self._ready(again is not None), self._nap(left))
+                ending, hurried = self._stopping, self._hurry
+            if not (ending or hurried) and again is not None and time.monotonic() < again:
+                self._save()
+                continue
+            with self._changed:
+                self._hurry = self._due = False
+            if ending:  # the last try may take longer than anybody waits for it
+                self._save(now=True)
+            wait = self._note(self._empty())
+            again = time.monotonic() + wait if wait else None
+            self._save(now=ending)
             if ending:
+                self._give_up()
                 return
+
+    def _nap(self, left: float | None) -> float | None:
+        """Return how long to sleep at most; what is kept on disk is to be fresh."""
+        return left if left is None or self.keep is None else min(left, _SAVE_EVERY)
 
     def _ready(self, failing: bool) -> Callable[[], bool]:
         """While it fails, only time, another target or the end make it try again."""
@@ -229,6 +238,16 @@ class Outbox:
             self._waiting.popleft()
         self._state = replace(self._state, dropped=self._state.dropped + count)
 
+    def _give_up(self) -> None:
+        """Count what nobody will send any more; what is on disk waits for the next start."""
+        with self._changed:
+            left = len(self._waiting) + self._flying
+            if not left or self.keep is not None:
+                return
+            self._drop(len(self._waiting))
+        fields = {"target": self.target.name, "points": left}
+        log.warning("points were not sent", extra={"fields": fields})
+
     def _note(self, error: AwayError | None) -> float:
         """Take down how it went; returns the seconds to the next try, 0: when there is work."""
         with self._changed:
@@ -252,10 +271,10 @@ class Outbox:
         usual = min(_LONGEST, _FIRST * 2 ** min(old.failures, 10))
         return float(usual * random.uniform(0.5, 1.0))  # noqa: S311 (nodes must not try all at once)
 
-    def _save(self, *, ending: bool) -> None:
-        """Keep on disk what is still to be sent."""
+    def _save(self, *, now: bool = False) -> None:
+        """Keep on disk what is still to be sent, each ten seconds or now."""
         keep = self.keep
-        if keep is None or (not ending and time.monotonic() - self._saved_at < _SAVE_EVERY):
+        if keep is None or (not now and time.monotonic() - self._saved_at < _SAVE_EVERY):
             return
         with self._changed:
             records = list(self._waiting)

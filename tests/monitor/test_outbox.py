@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plancton.monitor import outbox
 from plancton.monitor.outbox import AwayError, Outbox, RefusedError, Taken
 from tests.conftest import until
 
@@ -119,6 +121,55 @@ def test_what_is_kept_on_disk_outlives_the_process(tmp_path: Path) -> None:
     assert not keep.exists()
     keep.write_text("[1, {")
     assert Outbox(Moody([]), 100, keep).state().queued == 0
+
+
+class Hanging(Moody):
+    """A target that fails, and hangs once it is told to."""
+
+    def __init__(self) -> None:
+        """Fail at first."""
+        super().__init__(["away"] * 99)
+        self.hang, self.over = threading.Event(), threading.Event()
+
+    def send(self, records: list[str]) -> Taken:
+        """Hang, or fail."""
+        if self.hang.is_set():
+            self.over.wait(30)
+        return super().send(records)
+
+
+def test_a_last_try_that_hangs_costs_nothing_on_disk(tmp_path: Path) -> None:
+    """Nobody waits for it, and the next process has it all."""
+    keep, target = tmp_path / "kept.json", Hanging()
+    box = Outbox(target, 100, keep)
+    box.start()
+    box.put(["one"], flush=True)
+    until(lambda: box.state().error)
+    target.hang.set()
+    box.put(["two"])
+    box.stop()
+    box.join(0.5)
+    assert Outbox(Moody([]), 100, keep).state().queued == 2
+    target.over.set()
+    box.join(5)
+
+
+def test_points_are_on_disk_while_a_target_is_long_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those that came since the last try: a killed process loses little."""
+    monkeypatch.setattr(outbox, "_FIRST", 60.0)
+    monkeypatch.setattr(outbox, "_SAVE_EVERY", 0.1)
+    keep = tmp_path / "kept.json"
+    box = Outbox(Moody(["away"] * 99), 100, keep)
+    box.start()
+    box.put(["one"], flush=True)
+    until(lambda: box.state().error)
+    box.put(["two"])
+    until(lambda: Outbox(Moody([]), 100, keep).state().queued == 2)
+    assert box.state().failures == 1
+    box.stop()
+    box.join(5)
 
 
 def test_what_is_left_at_the_end_is_counted(caplog: pytest.LogCaptureFixture) -> None:
