@@ -10,7 +10,7 @@ from plancton.config.units import format_duration, format_size
 from plancton.engine.history import History
 from plancton.engine.model import Mode
 from plancton.engine.snapshot import PilotView, Snapshot
-from plancton.engine.words import clock, core_hours
+from plancton.engine.words import clock, core_hours, sink_line
 from plancton.tui.rows import brief
 
 GOOD, WARN, BAD, DIM, PLAIN = "$text-success", "$text-warning", "$text-error", "$text-muted", ""
@@ -141,6 +141,9 @@ def why(view: View) -> Iterator[Words]:
     for signal in s.signals:
         if not signal.acts and signal.limits != "off":
             yield [(f"  {signal.name}: {signal.reading} ({signal.limits})", DIM)]
+    for sink in s.sinks:
+        if not sink.error:  # one that fails is among the warnings
+            yield [(f"  {sink_line(sink)}", DIM)]
 
 
 def _held(s: Snapshot) -> Iterator[Words]:

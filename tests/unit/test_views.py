@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,11 @@ from plancton.config.write import settings
 from plancton.engine.history import History, Row
 from plancton.engine.model import Mode, Pilot, PilotState, Wish
 from plancton.engine.slots import Slots
+from plancton.engine.snapshot import SinkState
+from plancton.engine.words import sink_line
 from plancton.tui.plot import Column, Paint, columns, picture
 from plancton.tui.rows import COLUMNS, Line, arranged, brief, brief_size, matches, ttl_bar
+from plancton.tui.view import View, why
 from tests.scenario.rig import Rig
 
 PAINT = Paint("red", "green", "dim", "yellow")
@@ -188,3 +192,17 @@ def test_what_does_not_happen_is_not_announced() -> None:
     assert frozen.latest.pilots[0].state == "frozen"
     assert frozen.latest.coming
     assert frozen.latest.coming.code == "next-ttl"
+
+
+def test_targets_of_metrics_are_shown_once() -> None:
+    """One that works with its figures; one that fails as a warning, with the same figures."""
+    rig = Rig(1)
+    rig.run(5)
+    good = SinkState("InfluxDB one", sent=7, dropped=2)
+    bad = SinkState("InfluxDB two", queued=3, error="it answers 401", failures=1)
+    view = View("here", replace(rig.latest, sinks=(good, bad), warnings=(sink_line(bad),)))
+    lines = ["".join(text for text, _ in line) for line in why(view)]
+    assert "  InfluxDB one: 7 points sent, 0 kept, 2 lost" in lines
+    assert [line for line in lines if "InfluxDB two" in line] == [
+        "! InfluxDB two fails: it answers 401 (0 points sent, 3 kept, 0 lost)"
+    ]
