@@ -63,6 +63,23 @@ def status_text(snapshot: Snapshot) -> str:
     return "\n".join(f"{name:<11} {text}" for name, text in rows)
 
 
+def fleet_text(rows: Iterable[tuple[str, Snapshot | None, str]]) -> str:
+    """Return one line for each node: its host and what it says, or why it says nothing."""
+    head = ("HOST", "NODE", "MODE", "PILOTS", "MAX", "CORES", "FOREGROUND", "IDLE", "NOTE")
+    return table(head, (_fleet_row(*row) for row in rows))
+
+
+def _fleet_row(host: str, snapshot: Snapshot | None, error: str) -> Sequence[str]:
+    if snapshot is None:
+        return (host, "-", "FAILED", *("-" for _ in range(5)), error)
+    s, load = snapshot, snapshot.load
+    running = [pilot for pilot in s.pilots if pilot.state == "running"]
+    cores = (str(load.ncpus), f"{load.foreground:.2f}", f"{load.idle:.2f}") if load else ("-",) * 3
+    wrong = (s.degraded, s.config_error, s.remote.error if s.remote else "", *s.warnings)
+    note = next(filter(None, (*wrong, *(each.text for each in s.findings))), "")
+    return (host, s.node, s.mode.value, str(len(running)), str(s.maximum), *cores, note)
+
+
 def _remote(remote: RemoteState) -> str:
     fetched = "never fetched" if remote.fetched_wall is None else f"of {clock(remote.fetched_wall)}"
     failed = f" - FAILED: {remote.error}" if remote.error else ""

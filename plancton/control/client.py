@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,14 +13,14 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from plancton.config.state import Setting
-from plancton.control.wire import Answer, Failure, Line, adapter, item_of, reachable
+from plancton.control.transport import Transport, UnixTransport
+from plancton.control.wire import Answer, Failure, Line, adapter, item_of
 from plancton.engine.handle import Item, NotRunningError, RefusedError
 from plancton.engine.history import History
 from plancton.engine.model import Mode, Wish
 from plancton.engine.preview import Preview
 from plancton.engine.snapshot import Snapshot
 
-_TIMEOUT = 5.0
 _STREAM_TIMEOUT = 60.0
 """Seconds without a word (the server says one each 15 s) after which a stream is dead."""
 _ORDERS = {
@@ -32,30 +32,20 @@ _ORDERS = {
 
 
 class _Connection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
+    """HTTP over a connection that is there already."""
 
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("plancton", timeout=timeout)
-        self.path = path
-        self.wire = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-
-    def connect(self) -> None:
-        self.sock = self.wire
-        self.sock.settimeout(self.timeout)
-        with reachable(self.path) as address:
-            self.sock.connect(address)
-
-    def close(self) -> None:
-        super().close()
-        self.wire.close()
+    def __init__(self, wire: socket.socket) -> None:
+        super().__init__("plancton")
+        self.sock = wire
 
 
 class RemoteEngine:
     """Implements ``Handle`` on an engine behind its control socket."""
 
-    def __init__(self, path: Path, timeout: float = _TIMEOUT) -> None:
-        """Talk to the socket at *path*; one connection for each request."""
-        self.path, self.timeout = path, timeout
+    def __init__(self, where: Path | Transport) -> None:
+        """Talk to the socket at a path, or behind a transport; one connection for each request."""
+        self.transport = UnixTransport(where) if isinstance(where, Path) else where
+        self.timeout = self.transport.timeout
 
     def snapshot(self) -> Snapshot:
         """Return the newest snapshot."""
@@ -122,29 +112,22 @@ class RemoteEngine:
     def _answer(
         self, method: str, path: str, body: bytes | None = None, *, timeout: float | None
     ) -> Iterator[http.client.HTTPResponse]:
-        connection = _Connection(self.path, self.timeout)
+        place = self.transport.place
         try:
-            connection.request(method, path, body)
-            response = connection.getresponse()
-            if response.status != http.client.OK:
-                raise _failure(response)
-            connection.wire.settimeout(timeout)  # sock is gone if the server will close
-            yield response
-        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
-            raise NotRunningError(f"no engine listens at {self.path}") from None
-        except PermissionError:
-            raise PermissionError(
-                1,
-                "permission denied: this control socket is for its owner, root and the group "
-                "plancton (sudo usermod -aG plancton $USER, then log in again)",
-                str(self.path),
-            ) from None
+            with (
+                self.transport.connected(self.timeout) as wire,
+                closing(_Connection(wire)) as connection,
+            ):
+                connection.request(method, path, body)
+                response = connection.getresponse()
+                if response.status != http.client.OK:
+                    raise _failure(response)
+                wire.settimeout(timeout)  # connection.sock is gone if the server will close
+                yield response
         except TimeoutError:
-            raise NotRunningError(f"the engine at {self.path} does not answer") from None
+            raise NotRunningError(f"the engine at {place} does not answer") from None
         except (ConnectionError, http.client.HTTPException) as error:
-            raise NotRunningError(f"the engine at {self.path} ended meanwhile ({error})") from None
-        finally:
-            connection.close()
+            raise NotRunningError(f"the engine at {place} ended meanwhile ({error})") from None
 
 
 def _failure(response: Any) -> Exception:

@@ -21,6 +21,10 @@ class RefusedError(Exception):
     """The engine refused what it was asked. Says why."""
 
 
+class UnreachableError(RefusedError):
+    """The machine of the engine was not reached, so nothing is known of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogRecord:
     """One line of the log."""
