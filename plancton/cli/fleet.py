@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -66,7 +67,8 @@ def _ask(ask: Callable[[FarNode], T], rundir: Path | None) -> Iterator[Came[T]]:
 
     def one(host: SshHost) -> Came[T]:
         try:
-            return Came(host, ask(FarNode(transport_to(host, rundir, batch=True))))
+            with closing(transport_to(host, rundir, batch=True)) as transport:
+                return Came(host, ask(FarNode(transport)))
         except Exception as error:
             said = words(error)
             if said is None:

@@ -14,7 +14,8 @@ from plancton.cli.options import RunDir
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from plancton.control.ssh import SshHost, SshTransport
+    from plancton.control.ssh import SshHost
+    from plancton.control.tunnel import SshTransport
 
 _FAR = frozenset(
     {
@@ -26,6 +27,8 @@ _FAR = frozenset(
 _FLEET = frozenset({"status", "drain", "drain-stop", "resume"})
 """Verbs for several nodes at once."""
 _HERE = "relay"
+_TYPING = 120.0
+"""Seconds to answer what ssh asks."""
 
 HostOption = Annotated[
     list[str] | None,
@@ -75,9 +78,11 @@ def choose(verb: str, addresses: Sequence[str]) -> None:
 
 def transport_to(host: SshHost, rundir: Path | None, *, batch: bool = False) -> SshTransport:
     """Return the way to a host. ssh may ask things on a terminal, unless *batch*."""
-    from plancton.control.ssh import SshTransport
+    from plancton.control.tunnel import SshTransport
 
-    return SshTransport(host, rundir, batch or not sys.stdin.isatty())
+    if batch or not sys.stdin.isatty():
+        return SshTransport(host, rundir)
+    return SshTransport(host, rundir, batch=False, timeout=_TYPING)
 
 
 def relay(rundir: RunDir = None) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import http.client
-import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +12,7 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from plancton.config.state import Setting
-from plancton.control.transport import Transport, UnixTransport
+from plancton.control.transport import Transport, UnixTransport, Wire
 from plancton.control.wire import Answer, Failure, Line, adapter, item_of
 from plancton.engine.handle import Item, NotRunningError, RefusedError
 from plancton.engine.history import History
@@ -34,9 +33,16 @@ _ORDERS = {
 class _Connection(http.client.HTTPConnection):
     """HTTP over a connection that is there already."""
 
-    def __init__(self, wire: socket.socket) -> None:
+    def __init__(self, wire: Wire) -> None:
         super().__init__("plancton")
-        self.sock = wire
+        self.sock, self.wire = wire.socket, wire
+
+    def done(self, response: http.client.HTTPResponse) -> None:
+        """Leave the connection to the next request, if this one's answer was read to its end."""
+        self.wire.again = response.isclosed() and not response.will_close
+        if not self.wire.again:
+            response.close()
+            self.close()
 
 
 class RemoteEngine:
@@ -114,16 +120,17 @@ class RemoteEngine:
     ) -> Iterator[http.client.HTTPResponse]:
         place = self.transport.place
         try:
-            with (
-                self.transport.connected(self.timeout) as wire,
-                closing(_Connection(wire)) as connection,
-            ):
+            with self.transport.connected(self.timeout) as wire:
+                connection = _Connection(wire)
                 connection.request(method, path, body)
                 response = connection.getresponse()
-                if response.status != http.client.OK:
-                    raise _failure(response)
-                wire.settimeout(timeout)  # connection.sock is gone if the server will close
-                yield response
+                try:
+                    if response.status != http.client.OK:
+                        raise _failure(response)
+                    wire.socket.settimeout(timeout)
+                    yield response
+                finally:
+                    connection.done(response)
         except TimeoutError:
             raise NotRunningError(f"the engine at {place} does not answer") from None
         except (ConnectionError, http.client.HTTPException) as error:

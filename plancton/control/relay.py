@@ -12,7 +12,8 @@ _CHUNK = 65536
 
 def relay(transport: Transport, source: int = 0, sink: int = 1) -> None:
     """Pass bytes both ways until either side ends: who asks stays until the answer is there."""
-    with transport.connected(transport.timeout) as wire:
+    with transport.connected(transport.timeout) as connection:
+        wire = connection.socket
         wire.settimeout(None)
         while True:
             ready, _, _ = select.select([source, wire.fileno()], [], [])

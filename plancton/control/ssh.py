@@ -1,27 +1,13 @@
-"""The control socket of another machine, through the system's ssh.
-
-As Docker's client does it: ssh runs a hidden verb there that relays its standard input and output
-to the socket, and whoever may log in there and use the socket may use it from here.
-"""
+"""Machines that are reached by ssh: their addresses, its command, and what its failures mean."""
 
 from __future__ import annotations
 
-import http.client
 import re
 import shlex
-import socket
-import subprocess
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO
 
 from plancton.engine.handle import NotRunningError, UnreachableError
 
-RELAY = "relay"
-"""The hidden verb."""
 _ADDRESS = re.compile(
     r"ssh://(?:(?P<user>[\w][\w.+@-]*)@)?"
     r"(?P<host>\w[\w.-]*|\[[0-9a-fA-F:.]+(?:%\w+)?\])"
@@ -30,9 +16,6 @@ _ADDRESS = re.compile(
 )
 _CONNECT, _ALIVE = 10, 15
 """Seconds: for the connection; between two signs of life, three of which may be missed."""
-_BATCH_TIMEOUT, _PROMPT_TIMEOUT = 30.0, 120.0
-_LEAVING = 3.0
-"""Seconds an ssh has to end when it is no longer needed."""
 _LONGEST = 300
 
 
@@ -90,85 +73,14 @@ class SshHost:
         return [*port, *user]
 
 
-@dataclass(frozen=True, slots=True)
-class SshTransport:
-    """Implements ``Transport`` on a socket of another machine."""
-
-    target: SshHost
-    rundir: Path | None = None
-    """The engine's run directory there; None: the usual one."""
-    batch: bool = True
-    """ssh asks for nothing: no password, no word on an unknown host key."""
-
-    @property
-    def place(self) -> str:
-        """The machine."""
-        return str(self.target)
-
-    @property
-    def timeout(self) -> float:
-        """Long enough to log in and to start a program; or for people to type."""
-        return _BATCH_TIMEOUT if self.batch else _PROMPT_TIMEOUT
-
-    @contextmanager
-    def connected(self, timeout: float) -> Iterator[socket.socket]:
-        """Yield a connection through an ssh of its own."""
-        here, there = socket.socketpair()
-        with here, tempfile.TemporaryFile() as said:
-            with there:
-                process = self._ssh(there, said)
-            try:
-                here.settimeout(timeout)
-                yield here
-            except TimeoutError:
-                raise UnreachableError(f"{self.place}: it does not answer") from None
-            except (ConnectionError, http.client.HTTPException) as error:
-                raise self._failure(process, said, error) from None
-            finally:
-                # The relay ends, then ssh: one that others share as their master is not cut.
-                with suppress(OSError):  # closed already
-                    here.shutdown(socket.SHUT_RDWR)
-                _end(process)
-
-    def _ssh(self, wire: socket.socket, said: IO[bytes]) -> subprocess.Popen[bytes]:
-        rundir = ("--rundir", str(self.rundir)) if self.rundir else ()
-        command = self.target.command((RELAY, *rundir), batch=self.batch)
-        try:
-            return subprocess.Popen(command, stdin=wire.fileno(), stdout=wire.fileno(), stderr=said)
-        except FileNotFoundError:
-            raise UnreachableError("ssh is not installed on this machine") from None
-
-    def _failure(
-        self, process: subprocess.Popen[bytes], said: IO[bytes], error: Exception
-    ) -> Exception:
-        """Return what went wrong, by how ssh ended and what it, or the relay, said."""
-        if type(error) is http.client.BadStatusLine:
-            words = f"something there speaks before Plancton does, its shell? {_plain(str(error))}"
-            return UnreachableError(f"{self.place}: {words}")
-        try:
-            code = process.wait(_LEAVING)
-        except subprocess.TimeoutExpired:
-            return UnreachableError(f"{self.place}: the connection is lost ({error})")
-        said.seek(0)
-        return told(self.target, code, said.read().decode("utf-8", "replace"))
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(_LEAVING)
-    except subprocess.TimeoutExpired:
-        process.terminate()
-        process.wait()
-
-
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return one short line that cannot steer a terminal."""
     return "".join(each if each.isprintable() else " " for each in text)[:_LONGEST].strip()
 
 
 def told(target: SshHost, code: int, said: str) -> Exception:
     """Return what an ssh that ended with *code* failed of, in one line for people."""
-    lines = [line for each in said.splitlines() if (line := _plain(each))]
+    lines = [line for each in said.splitlines() if (line := plain(each))]
     last = lines[-1].removeprefix("plancton: ") if lines else "it says nothing"
     match code:  # 255 is ssh itself, 126 and 127 are the shell there, the others its Plancton
         case 255 if "HOST IDENTIFICATION HAS CHANGED" in said:

@@ -13,6 +13,15 @@ from plancton.control.wire import reachable
 from plancton.engine.handle import NotRunningError
 
 
+@dataclass(slots=True)
+class Wire:
+    """A connection, while one request is made."""
+
+    socket: socket.socket
+    again: bool = False
+    """Whether it is left fit for another request."""
+
+
 class Transport(Protocol):
     """Opens connections to one control socket."""
 
@@ -24,8 +33,8 @@ class Transport(Protocol):
     def timeout(self) -> float:
         """Seconds an answer may take."""
 
-    def connected(self, timeout: float) -> AbstractContextManager[socket.socket]:
-        """Yield a connection of one's own, closed afterwards.
+    def connected(self, timeout: float) -> AbstractContextManager[Wire]:
+        """Yield a connection that is nobody else's.
 
         Raises NotRunningError if no engine listens, UnreachableError, PermissionError.
         """
@@ -44,12 +53,12 @@ class UnixTransport:
         return str(self.path)
 
     @contextmanager
-    def connected(self, timeout: float) -> Iterator[socket.socket]:
+    def connected(self, timeout: float) -> Iterator[Wire]:
         """Yield a connection."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
             wire.settimeout(timeout)
             self._connect(wire)
-            yield wire
+            yield Wire(wire)
 
     def _connect(self, wire: socket.socket) -> None:
         try:

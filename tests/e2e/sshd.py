@@ -65,6 +65,11 @@ class Sshd:
         """Return the address of one of its two ports."""
         return f"ssh://root@127.0.0.1:{self.ports[which]}{program}"
 
+    @property
+    def logins(self) -> int:
+        """How often somebody has logged in."""
+        return (self.folder / "log").read_text().count("Accepted publickey")
+
     def close(self) -> None:
         """End it, and whoever is logged in."""
         self.process.terminate()
