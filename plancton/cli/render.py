@@ -12,7 +12,7 @@ from plancton.config.units import format_duration, format_size
 from plancton.engine.history import Row
 from plancton.engine.ledger import Ledger
 from plancton.engine.snapshot import Decided, PilotView, SignalView, Snapshot
-from plancton.engine.words import account_line, clock, ledger_table, sink_line
+from plancton.engine.words import account_line, asks_to_drain, clock, ledger_table, sink_line
 
 
 def as_json(value: object, indent: int | None = 2) -> str:
@@ -34,7 +34,7 @@ def status_text(snapshot: Snapshot) -> str:
             "node",
             f"{s.node} (instance {s.instance}, Plancton {s.version}, process {s.pid}, up {up})",
         ),
-        ("mode", s.mode.value),
+        ("mode", s.mode.value + ", but the configuration asks to drain" * asks_to_drain(s)),
         ("docker", f"UNAVAILABLE: {s.degraded}" if s.degraded else "available"),
         (
             "protection",
@@ -77,7 +77,8 @@ def _fleet_row(host: str, snapshot: Snapshot | None, error: str) -> Sequence[str
     cores = (str(load.ncpus), f"{load.foreground:.2f}", f"{load.idle:.2f}") if load else ("-",) * 3
     wrong = (s.degraded, s.config_error, s.remote.error if s.remote else "", *s.warnings)
     note = next(filter(None, (*wrong, *(each.text for each in s.findings))), "")
-    return (host, s.node, s.mode.value, str(len(running)), str(s.maximum), *cores, note)
+    mode = "config drain" if asks_to_drain(s) else s.mode.value
+    return (host, s.node, mode, str(len(running)), str(s.maximum), *cores, note)
 
 
 def _remote(remote: RemoteState) -> str:

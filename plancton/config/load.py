@@ -234,7 +234,7 @@ class ConfigFile:
         """Read for the first time; ConfigError if there is no good one to fall back on."""
         state = self.current(reload=True)
         if state.error and not state.revision:
-            load(self.path)  # raises with every problem
+            load(self.path, self.here)  # raises with every problem
         return state
 
     def candidate(self, text: str, *, remote: bool = False) -> Config:

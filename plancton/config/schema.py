@@ -10,6 +10,7 @@ import shlex
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -556,6 +557,12 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _cores(value: str) -> str:
+    if not re.fullmatch(r"(?:(?:^|,)\s*(?:[<>]=?)?\s*[0-9]+\s*)*", value):
+        raise ValueError('must be a number of cores, or like ">= 16" or ">= 8, < 32"')
+    return value
+
+
 class Rule(_Model):
     """What is different on some nodes. Of several rules that hold the later wins.
 
@@ -574,7 +581,7 @@ class Rule(_Model):
     cores: Annotated[
         str,
         BeforeValidator(_plain),
-        Field(pattern=r"^\s*([<>]=?)?\s*[0-9]+\s*(,\s*([<>]=?)?\s*[0-9]+\s*)*$|^$"),
+        AfterValidator(_cores),
         WithJsonSchema({"type": ["string", "integer"], "examples": [">= 16", ">= 8, < 32"]}),
     ] = ""
     """Cores of the node: ">= 16", ">= 8, < 32", or a number."""

@@ -7,12 +7,18 @@ from collections.abc import Callable
 
 from plancton.config.units import format_duration
 from plancton.engine.ledger import Account, Ledger
-from plancton.engine.snapshot import SinkState
+from plancton.engine.reasons import Code
+from plancton.engine.snapshot import SinkState, Snapshot
 
 
 def pilots(count: int) -> str:
     """Write a number of pilots."""
     return "1 pilot" if count == 1 else f"{count} pilots"
+
+
+def asks_to_drain(snapshot: Snapshot) -> bool:
+    """Say whether only the configuration keeps the node from starting pilots."""
+    return any(finding.code == Code.CONFIG_DRAIN for finding in snapshot.findings)
 
 
 def clock(wall: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
