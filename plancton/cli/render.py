@@ -75,8 +75,8 @@ def _fleet_row(host: str, snapshot: Snapshot | None, error: str) -> Sequence[str
     s, load = snapshot, snapshot.load
     running = [pilot for pilot in s.pilots if pilot.state == "running"]
     cores = (str(load.ncpus), f"{load.foreground:.2f}", f"{load.idle:.2f}") if load else ("-",) * 3
-    wrong = (s.degraded, s.config_error, s.remote.error if s.remote else "", *s.warnings)
-    note = next(filter(None, (*wrong, *(each.text for each in s.findings))), "")
+    wrong = (s.degraded, s.config_error, s.remote.error if s.remote else "")
+    note = next(filter(None, (*wrong, *(each.text for each in s.findings), *s.warnings)), "")
     mode = "config drain" if asks_to_drain(s) else s.mode.value
     return (host, s.node, mode, str(len(running)), str(s.maximum), *cores, note)
 
