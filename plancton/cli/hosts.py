@@ -89,12 +89,15 @@ def relay(rundir: RunDir = None) -> None:
     """Relay standard input and output to the control socket; what ssh runs for --host."""
     from plancton.cli.options import paths_of
     from plancton.control.relay import relay as run
-    from plancton.service.lock import holder
-    from plancton.service.node import Node
+    from plancton.control.transport import UnixTransport
+    from plancton.service.lock import holder, nobody
     from plancton.service.paths import system_paths
 
-    paths = paths_of(rundir=rundir)
+    places = [paths_of(rundir=rundir)]
     # As the screen does: who has no engine of his own means the machine's.
-    if rundir is None and holder(paths.lock) is None and holder(system_paths().lock) is not None:
-        paths = system_paths()
-    run(Node(paths).engine.transport)
+    places += [] if rundir else [system_paths()]
+    for each in places:
+        if holder(each.lock) is not None:
+            run(UnixTransport(each.socket))
+            return
+    raise nobody(places[0].lock)

@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from plancton.config.state import Setting
+from plancton.engine.failures import NotRunningError, RefusedError, UnreachableError
 from plancton.engine.history import History
 from plancton.engine.model import Mode, Wish
 from plancton.engine.preview import Preview
 from plancton.engine.snapshot import Snapshot
 
-
-class NotRunningError(Exception):
-    """No engine runs on this node, or it does not answer."""
-
-
-class RefusedError(Exception):
-    """The engine refused what it was asked. Says why."""
-
-
-class UnreachableError(RefusedError):
-    """The machine of the engine was not reached, so nothing is known of it."""
+__all__ = [
+    "Handle",
+    "Item",
+    "LogRecord",
+    "Lost",
+    "NotRunningError",
+    "RefusedError",
+    "UnreachableError",
+    "find_pilot",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from plancton.control.transport import Transport
 from plancton.engine.handle import NotRunningError
 from plancton.engine.model import Mode
 from plancton.engine.snapshot import Snapshot
-from plancton.service.lock import holder
+from plancton.service.lock import holder, nobody
 from plancton.service.orders import MarkerFiles
 from plancton.service.paths import Paths
 
@@ -96,10 +96,7 @@ class Node(AnyNode):
     def engine(self) -> RemoteEngine:
         """The running engine; NotRunningError if none runs."""
         if self.pid is None:
-            raise NotRunningError(
-                f"no engine runs here ({self.paths.lock} is not locked); "
-                "start one: plancton start, or plancton serve"
-            )
+            raise nobody(self.paths.lock)
         return self._remote
 
     def order(self, mode: Mode) -> bool:
