@@ -11,7 +11,8 @@ import typer
 from plancton import __version__
 from plancton.cli import bootstrap as bootstrap_verb
 from plancton.cli import config as config_verbs
-from plancton.cli import metrics, orders, simulate, tui, views
+from plancton.cli import hosts, metrics, orders, simulate, tui, views
+from plancton.cli.hosts import HostOption
 from plancton.cli.options import (
     ConfDir,
     ConfigOption,
@@ -75,11 +76,14 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _common(
-    version: Annotated[
+    context: typer.Context,
+    host: HostOption = None,
+    version: Annotated[  # noqa: ARG001 (its callback answers)
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    pass
+    if host:
+        hosts.choose(context.invoked_subcommand or "", host)
 
 
 @app.command()
@@ -106,6 +110,7 @@ def serve(
     raise typer.Exit(code)
 
 
+app.command("relay", hidden=True)(hosts.relay)
 app.command("nodaemon", hidden=True, help="The same as serve; the name it had in 0.6.0.")(serve)
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from plancton.cli.options import ConfDir, ConfigOption, RunDir, StateDir, paths_of
+
+if TYPE_CHECKING:
+    from plancton.config.load import ConfigFile
+    from plancton.config.schema import Config
+    from plancton.config.state import Judged
+    from plancton.service.paths import Paths
 
 app = typer.Typer(
     help="Check, show and convert the configuration.", no_args_is_help=True, rich_markup_mode=None
@@ -50,6 +56,8 @@ def check(
     found_here = evaluate(loaded.config, node)
     spawn = loaded.config.spawn
     typer.echo(f"{path}: {found}")
+    for rule in loaded.rules:
+        typer.echo(_rule(rule))
     typer.echo(f"spawn.maximum: {spawn.maximum.text} = {found_here.maximum} pilots on this node")
     for profile in loaded.config.pilots:
         if profile.maximum is not None:
@@ -84,16 +92,12 @@ def diff(
     from plancton.config.source import read
     from plancton.config.write import differences
     from plancton.engine.handle import NotRunningError
-    from plancton.service.assemble import instance_of
-    from plancton.service.clock import SystemClock
     from plancton.service.fetch import Fetcher
     from plancton.service.node import Node
-    from plancton.service.remote import RemoteFile
 
     paths = paths_of(config, confdir, rundir, None, statedir)
     alone = ConfigFile(paths.config).first().config
-    kept = RemoteFile(paths.remote(instance_of(alone)), SystemClock())
-    source = ConfigFile(paths.config, remote=kept)
+    source = _kept(paths, alone)
     now = source.first().config
     if candidate is not None:
         text = read(candidate)
@@ -122,20 +126,49 @@ def _change(key: str, old: str, new: str) -> str:
 
 
 @app.command()
-def show(file: File = None, config: ConfigOption = None, confdir: ConfDir = None) -> None:
-    """Print every value in force, defaults included, as YAML. Secrets are masked."""
-    from plancton.config.load import load
-    from plancton.config.schema import Config
-    from plancton.config.write import to_yaml
+def show(
+    file: File = None,
+    origins: Annotated[
+        bool, typer.Option("--origins", help="A line for each value, with what sets it.")
+    ] = False,
+    config: ConfigOption = None,
+    confdir: ConfDir = None,
+    statedir: StateDir = None,
+) -> None:
+    """Print every value in force, defaults included, as YAML. Secrets are masked.
 
-    path = _path(file, config, confdir)
-    try:
-        shown, origin = load(path).config, str(path)
-    except FileNotFoundError:
-        if file or config or confdir:
-            raise
-        shown, origin = Config(), f"built-in defaults ({path} is not there)"
-    typer.echo(f"# {origin}\n{to_yaml(shown, mask=True)}", nl=False)
+    What was last fetched of a remote configuration is in it, unless a FILE is named.
+    """
+    from plancton.config.load import ConfigFile
+    from plancton.config.write import settings, to_yaml
+
+    paths = paths_of(file or config, confdir, None, None, statedir)
+    state = ConfigFile(paths.config, must_exist=paths.asked_for_config).first()
+    if state.config.remote.url and file is None:
+        state = _kept(paths, state.config).first()
+    for rule in state.rules:
+        typer.echo(f"# {_rule(rule)}")
+    typer.echo(f"# {state.source}")
+    if origins:
+        for each in settings(state):
+            typer.echo(f"{each.key} = {each.value}  # {each.origin or 'built-in default'}")
+        return
+    typer.echo(to_yaml(state.config, mask=True), nl=False)
+
+
+def _rule(rule: Judged) -> str:
+    return f"{rule.name} {f'does not hold: {rule.unmet}' if rule.unmet else 'holds'}"
+
+
+def _kept(paths: Paths, alone: Config) -> ConfigFile:
+    """Return the local file over the remote one as it was last fetched."""
+    from plancton.config.load import ConfigFile
+    from plancton.service.assemble import instance_of
+    from plancton.service.clock import SystemClock
+    from plancton.service.remote import RemoteFile
+
+    kept = RemoteFile(paths.remote(instance_of(alone)), SystemClock())
+    return ConfigFile(paths.config, remote=kept)
 
 
 @app.command()

@@ -10,6 +10,17 @@ REFUSED, NO_ENGINE = 1, 3
 
 def explain(error: Exception) -> int | None:
     """Print the line for an expected *error*; None if it is none of those."""
+    said = words(error)
+    if said is None:
+        return None
+    print(f"plancton: {said[0]}", file=sys.stderr)
+    return said[1]
+
+
+def words(error: Exception) -> tuple[str, int] | None:
+    """Return the line for an expected *error*, and the exit code; None if it is none of those."""
+    from pydantic import ValidationError
+
     from plancton.config.expressions import ExpressionError
     from plancton.config.load import ConfigError
     from plancton.engine.handle import NotRunningError, RefusedError
@@ -21,16 +32,25 @@ def explain(error: Exception) -> int | None:
 
     match error:
         case NotRunningError():
-            return _say(str(error), NO_ENGINE)
+            return str(error), NO_ENGINE
         case LockedError(path=path, pid=pid):
-            return _say(_locked(path, pid), REFUSED)
-        case RefusedError() | StartError() | TraceError() | ConfigError() | ExpressionError():
-            return _say(str(error), REFUSED)
-        case RuntimeUnavailableError() | ActionError() | FetchError():
-            return _say(str(error), REFUSED)
+            return _locked(path, pid), REFUSED
+        case (
+            RefusedError()
+            | StartError()
+            | TraceError()
+            | ConfigError()
+            | ExpressionError()
+            | RuntimeUnavailableError()
+            | ActionError()
+            | FetchError()
+        ):
+            return str(error), REFUSED
+        case ValidationError():
+            return "the engine is of another version than this command", REFUSED
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
-            return _say(f"{where}{error.strerror or error}", REFUSED)
+            return f"{where}{error.strerror or error}", REFUSED
     return None
 
 
@@ -41,8 +61,3 @@ def _locked(path: Path, pid: int | None) -> str:
         f"another engine runs already, process {pid} (it holds {path}); "
         "see plancton status, or give this one its own node.instance and --rundir"
     )
-
-
-def _say(text: str, code: int) -> int:
-    print(f"plancton: {text}", file=sys.stderr)
-    return code

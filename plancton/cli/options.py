@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from plancton.service.node import Node
+    from plancton.service.node import AnyNode
     from plancton.service.paths import Paths
 
 ConfigOption = Annotated[
@@ -56,9 +56,12 @@ Timeout = Annotated[
 ]
 
 
-def _pilot_names(incomplete: str) -> list[str]:
+def _pilot_names(context: typer.Context, incomplete: str) -> list[str]:
     """Complete names of pilots from the running engine; nothing if there is none."""
+    from plancton.cli.hosts import name
+
     try:
+        name(context.find_root().params.get("host") or ())
         pilots = node_of(None).engine.snapshot().pilots
     except Exception:  # noqa: BLE001 (a shell completes in silence)
         return []
@@ -103,10 +106,13 @@ def paths_of(
     )
 
 
-def node_of(rundir: Path | None) -> Node:
-    """Return this node's Plancton that uses *rundir*."""
-    from plancton.service.node import Node
+def node_of(rundir: Path | None) -> AnyNode:
+    """Return the Plancton that uses *rundir*, on this machine or on the one that was named."""
+    from plancton.cli.hosts import named, transport_to
+    from plancton.service.node import FarNode, Node
 
+    for host in named():
+        return FarNode(transport_to(host, rundir))
     return Node(paths_of(rundir=rundir))
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from plancton.cli.hosts import named
 from plancton.cli.options import (
     ConfDir,
     ConfigOption,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from plancton.engine.model import Mode, Wish
     from plancton.engine.snapshot import PilotView, Snapshot
-    from plancton.service.node import Node
+    from plancton.service.node import AnyNode
     from plancton.service.paths import Paths
 
 _SOON = 15.0
@@ -86,7 +87,7 @@ def _start(paths: Paths, log_level: str) -> None:
     say(f"started, process {pid}{by}{_standing(node)}")
 
 
-def _standing(node: Node) -> str:
+def _standing(node: AnyNode) -> str:
     """Say what else is to be known of a running engine."""
     from plancton.engine.model import Mode
 
@@ -130,10 +131,12 @@ def drain(
     """
     from plancton.engine.model import Mode
 
-    node = _ordered(rundir, Mode.DRAINING, "no new pilots are started", no_wait)
-    if node and wait:
+    def drained(node: AnyNode) -> str:
         _until(node, lambda s: s is None or not s.pilots, _pilots_left, timeout)
-        say("no pilot is left")
+        return "no pilot is left"
+
+    done = "no new pilots are started"
+    _order(rundir, Mode.DRAINING, done, no_wait, drained if wait else None)
 
 
 def drain_stop(
@@ -145,18 +148,19 @@ def drain_stop(
     """Start no new pilots, and end Plancton when the last one has gone."""
     from plancton.engine.model import Mode
 
-    done = "no new pilots are started; Plancton ends when the last has gone"
-    node = _ordered(rundir, Mode.STOPPING, done, no_wait)
-    if node and wait:
+    def ended(node: AnyNode) -> str:
         _until_ended(node, "draining", timeout)
-        say("ended; no pilot is left")
+        return "ended; no pilot is left"
+
+    done = "no new pilots are started; Plancton ends when the last has gone"
+    _order(rundir, Mode.STOPPING, done, no_wait, ended if wait else None)
 
 
 def resume(rundir: RunDir = None, no_wait: NoWait = False) -> None:
     """Take drain, drain-stop and force-stop back."""
     from plancton.engine.model import Mode
 
-    _ordered(rundir, Mode.ACTIVE, "pilots are started again", no_wait)
+    _order(rundir, Mode.ACTIVE, "pilots are started again", no_wait)
 
 
 def force_stop(
@@ -283,9 +287,32 @@ def reap(
     _reap("ending" if everything else "draining", paths)
 
 
-def _ordered(rundir: Path | None, mode: Mode, done: str, no_wait: bool) -> Node | None:
-    """Give an order and see it heard; returns the node if an engine runs."""
+def _order(
+    rundir: Path | None,
+    mode: Mode,
+    done: str,
+    no_wait: bool,
+    wait: Callable[[AnyNode], str] | None = None,
+) -> None:
+    """Give an order to the node, or to all that were named, and say what came of it."""
+    if len(named()) > 1:
+        from plancton.cli.several import order
+
+        def both(node: AnyNode) -> str:
+            said, _ = _ordered(node, mode, done, no_wait)
+            return wait(node) if wait else said
+
+        order(rundir, both)
+        return
     node = node_of(rundir)
+    said, running = _ordered(node, mode, done, no_wait)
+    say(said)
+    if running and wait:
+        say(wait(node))
+
+
+def _ordered(node: AnyNode, mode: Mode, done: str, no_wait: bool) -> tuple[str, bool]:
+    """Give an order and see it heard; returns what came of it, and whether an engine runs."""
     running = node.pid is not None
     heard = node.order(mode)
     if heard and not no_wait:
@@ -293,11 +320,9 @@ def _ordered(rundir: Path | None, mode: Mode, done: str, no_wait: bool) -> Node 
         heard = node.watch(lambda s: s is None or at_least(s.mode), _SOON)
     words = f"{mode.value}: {done}"
     if not running:
-        say(f"{words} (no engine runs: kept for the next start)")
-        return None
+        return f"{words} (no engine runs: kept for the next start)", False
     busy = "" if heard else " (the engine is busy: it is kept, and done as soon as it looks)"
-    say(f"{words}{busy}{_still(node, mode)}")
-    return node
+    return f"{words}{busy}{_still(node, mode)}", True
 
 
 def _at_least(asked: Mode) -> Callable[[Mode], bool]:
@@ -309,7 +334,7 @@ def _at_least(asked: Mode) -> Callable[[Mode], bool]:
     return lambda mode: order.index(mode) >= order.index(asked)
 
 
-def _still(node: Node, mode: Mode) -> str:
+def _still(node: AnyNode, mode: Mode) -> str:
     snapshot = node.seen()
     if snapshot is None:
         return ""
@@ -354,7 +379,7 @@ def _wish(
 
 
 def _until(
-    node: Node,
+    node: AnyNode,
     met: Callable[[Snapshot | None], bool],
     doing: Callable[[Snapshot | None], str],
     timeout: str | None,
@@ -369,7 +394,7 @@ def _until(
     _fail(f"not within {timeout}: {doing(node.seen())}; it goes on, see plancton status")
 
 
-def _until_ended(node: Node, doing: str, timeout: str | None) -> Snapshot | None:
+def _until_ended(node: AnyNode, doing: str, timeout: str | None) -> Snapshot | None:
     last: Snapshot | None = node.seen()
 
     def told(snapshot: Snapshot | None) -> str:
@@ -401,6 +426,7 @@ def _reap(mode: str, paths: Paths) -> None:
     say(f"{ended} pilots ended and removed, {left} left to their time to live")
 
 
-def _fail(text: str) -> None:
-    typer.echo(f"plancton: {text}", err=True)
-    raise typer.Exit(1)
+def _fail(text: str) -> NoReturn:
+    from plancton.engine.handle import RefusedError
+
+    raise RefusedError(text)

@@ -16,6 +16,7 @@ from plancton.engine.snapshot import Decided, PilotView, SignalView, Snapshot
 from plancton.engine.words import (
     FLEET_HEAD,
     account_line,
+    asks_to_drain,
     clock,
     fleet_line,
     fleet_rows,
@@ -46,7 +47,7 @@ def status_text(snapshot: Snapshot) -> str:
             "node",
             f"{s.node} (instance {s.instance}, Plancton {s.version}, process {s.pid}, up {up})",
         ),
-        ("mode", s.mode.value),
+        ("mode", s.mode.value + ", but the configuration asks to drain" * asks_to_drain(s)),
         ("docker", f"UNAVAILABLE: {s.degraded}" if s.degraded else "available"),
         (
             "protection",
@@ -73,6 +74,24 @@ def status_text(snapshot: Snapshot) -> str:
     if age > s.interval + 30:
         rows.append(("stale", f"the engine last spoke {format_duration(age)} ago"))
     return "\n".join(f"{name:<11} {text}" for name, text in rows)
+
+
+def hosts_text(rows: Iterable[tuple[str, Snapshot | None, str]]) -> str:
+    """Return one line for each node: its host and what it says, or why it says nothing."""
+    head = ("HOST", "NODE", "MODE", "PILOTS", "MAX", "CORES", "FOREGROUND", "IDLE", "NOTE")
+    return table(head, (_host_row(*row) for row in rows))
+
+
+def _host_row(host: str, snapshot: Snapshot | None, error: str) -> Sequence[str]:
+    if snapshot is None:
+        return (host, "-", "FAILED", *("-" for _ in range(5)), error)
+    s, load = snapshot, snapshot.load
+    running = [pilot for pilot in s.pilots if pilot.state == "running"]
+    cores = (str(load.ncpus), f"{load.foreground:.2f}", f"{load.idle:.2f}") if load else ("-",) * 3
+    wrong = (s.degraded, s.config_error, s.remote.error if s.remote else "")
+    note = next(filter(None, (*wrong, *(each.text for each in s.findings), *s.warnings)), "")
+    mode = "config drain" if asks_to_drain(s) else s.mode.value
+    return (host, s.node, mode, str(len(running)), str(s.maximum), *cores, note)
 
 
 def _remote(remote: RemoteState) -> str:

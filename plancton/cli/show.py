@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -76,10 +77,13 @@ def watching(look: Callable[[], str], pause: float, *, plain: bool = False) -> N
 def progress() -> Iterator[Callable[[str], None]]:
     """Yield a function that shows what is waited for, if that takes more than a second."""
     begin = time.monotonic()
+    # Of several nodes that are waited for at once none has the terminal.
+    alone = threading.current_thread() is threading.main_thread()
+    shown_here = alone and sys.stderr.isatty()
     shown: list[Status] = []
 
     def tell(text: str) -> None:
-        if time.monotonic() - begin < _QUIET or not sys.stderr.isatty():
+        if time.monotonic() - begin < _QUIET or not shown_here:
             return
         if not shown:
             shown.append(_console(stderr=True).status(text))

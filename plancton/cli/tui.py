@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from plancton.cli.hosts import named, transport_to
 from plancton.cli.options import (
     ConfDir,
     ConfigOption,
@@ -56,13 +57,20 @@ def tui(
 ) -> None:
     """Show this node live, and take it in hand. ? shows all keys.
 
-    Attaches to the engine that runs on this node, or hosts one until you quit.
+    Attaches to the engine that runs on this node (or on --host), or hosts one until you quit.
 
     Example: plancton tui --readonly
     """
     _on_a_terminal()
-    from plancton.tui.run import Look, run
+    from plancton.service.node import FarNode
+    from plancton.tui.run import Look, attach_to, run
 
+    for host in named():
+        # Later connections could not ask for anything: the screen has the terminal.
+        far = transport_to(host, rundir, batch=True)
+        if not attach:
+            FarNode(far).engine.snapshot()  # raises if none runs there
+        raise typer.Exit(attach_to(far, f"attached to {host}", Look(theme.value, readonly)))
     paths = paths_of(config, confdir, rundir, logdir, statedir)
     own = paths.asked_for_config or rundir is not None
     look = Look(theme.value, readonly)

@@ -23,10 +23,18 @@ class Span(StrEnum):
 def status(rundir: RunDir = None, json: Json = False) -> None:
     """Show the node: mode, protection, CPU, pilots, and why nothing more is done.
 
+    Of several nodes (--host) one line each; the exit code is 1 if any of them did not answer.
+
     Example: plancton status --json | jq .load
     """
+    from plancton.cli.hosts import named
     from plancton.cli.render import as_json, status_text
 
+    if len(named()) > 1:
+        from plancton.cli.several import status as status_of_all
+
+        status_of_all(rundir, json=json)
+        return
     snapshot = node_of(rundir).engine.snapshot()
     say(as_json(snapshot) if json else status_text(snapshot))
 
@@ -140,6 +148,11 @@ def health(rundir: RunDir = None) -> None:
 
     For health checks of containers and monitoring.
     """
-    wrong = node_of(rundir).engine.health()
+    from plancton.engine.handle import NotRunningError
+
+    node = node_of(rundir)
+    wrong = node.engine.health()
+    if wrong and not node.look()[0]:
+        raise NotRunningError(wrong)
     typer.echo(wrong or "the engine ticks", err=bool(wrong))
     raise typer.Exit(1 if wrong else 0)

@@ -24,6 +24,7 @@ _LOCAL: tuple[Place, ...] = (
     ("allow",),
     ("node", "name"),
     ("node", "instance"),
+    ("node", "labels"),
     ("node", "docker"),
     ("image", "docker_config"),
 )
@@ -32,11 +33,22 @@ _LOCAL: tuple[Place, ...] = (
 def local_only(values: Mapping[Any, Any]) -> Iterator[Excess]:
     """Yield the keys of a remote configuration that only the local file may have."""
     for place in _LOCAL:
-        inner: Any = values
-        for part in place:
-            inner = inner.get(part) if isinstance(inner, Mapping) else None
-        if inner is not None:
+        if _value_at(values, place) is not None:
             yield place, "only the local file may say this"
+
+
+def unruled(values: Mapping[Any, Any]) -> Iterator[Excess]:
+    """Yield the keys of rules that no rule may set: who the node is, which rules ask for."""
+    for index, rule in enumerate(values.get("match", ())):
+        for place in _LOCAL:
+            if _value_at(rule["set"], place) is not None:
+                yield ("match", index, "set", *place), "a rule may not set this"
+
+
+def _value_at(values: Any, place: Place) -> Any:
+    for part in place:
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values
 
 
 def excesses(config: Config, allow: Allow) -> Iterator[Excess]:

@@ -59,7 +59,8 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
 
 def is_legacy(values: Mapping[Any, Any]) -> bool:
     """Say whether these are keys of 0.6.0: flat ones, and none of our groups."""
-    native = {"node", "pilots", "spawn", "protect", "image", "monitor", "remote", "allow"}
+    native = {"node", "pilots", "spawn", "protect", "image", "monitor"}
+    native |= {"remote", "allow", "match"}
     return not native & set(values) and bool(set(DEFAULTS) & set(values))
 
 

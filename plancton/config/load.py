@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,12 +14,14 @@ from pydantic import BaseModel, ValidationError
 
 from plancton.config import guard, legacy
 from plancton.config.expressions import Expression
+from plancton.config.match import Machine, Ruled, merged, ruled, this_machine
 from plancton.config.schema import Allow, Config, Remote
 from plancton.config.source import ConfigError, Place, Problem, Source, dotted, parse, read
-from plancton.config.state import ConfigState, Layer, RemoteState
+from plancton.config.state import ConfigState, Judged, Layer, RemoteState
 
 __all__ = ["ConfigError", "ConfigFile", "Loaded", "load", "load_text"]
 
+Here = Callable[[], Machine]
 DEFAULTS = "built-in defaults"
 _SECRET = ("env", "influxdb", "elasticsearch")
 
@@ -32,21 +34,46 @@ class Loaded:
     warnings: tuple[str, ...] = ()
     legacy: bool = False
     layers: tuple[Layer, ...] = ()
-    """The files it was made of, the winning one first."""
+    """The files, and their rules, that it was made of, the winning one first."""
+    rules: tuple[Judged, ...] = ()
+    """All rules of these files."""
 
 
-def load(path: Path) -> Loaded:
+def load(path: Path, here: Here = this_machine) -> Loaded:
     """Read a file. ConfigError if it is unusable, FileNotFoundError if it is not there."""
-    return load_text(read(path), str(path))
+    return load_text(read(path), str(path), here)
 
 
-def load_text(text: str, file: str) -> Loaded:
+def load_text(text: str, file: str, here: Here = this_machine) -> Loaded:
     """Read a configuration, native or of 0.6.0, from its text."""
-    source = parse(text, file)
+    return _loaded(parse(text, file), here)
+
+
+def _loaded(source: Source, here: Here) -> Loaded:
     if legacy.is_legacy(source.values):
         return _load_legacy(source)
-    layer = Layer(source.file, source.values)
-    return Loaded(_validated(source, source.values), layers=(layer,))
+    whole = _whole(source)
+    found = ruled(source, whole, whole, here)
+    config = _validated(source, found.values) if found.over else whole
+    return Loaded(_without_rules(config), layers=found.layers, rules=found.judged)
+
+
+def _whole(source: Source) -> Config:
+    """Return all that a native file says, its rules apart."""
+    whole = _validated(source, source.values)
+    problems = [_excess(source, *each) for each in guard.unruled(source.values)]
+    if problems:
+        raise ConfigError(source.file, problems)
+    return whole
+
+
+def _excess(source: Source, place: Place, text: str) -> Problem:
+    return Problem(text, source.line(place), dotted(place))
+
+
+def _without_rules(config: Config) -> Config:
+    """Return what is in force: the rules that hold are in it, the others do not matter."""
+    return config.model_copy(update={"match": ()})
 
 
 def _load_legacy(source: Source) -> Loaded:
@@ -63,7 +90,7 @@ def _load_legacy(source: Source) -> Loaded:
     return Loaded(config, warnings, legacy=True, layers=(Layer(source.file, native),))
 
 
-def _validated(source: Source, values: dict[Any, Any]) -> Config:
+def _validated(source: Source, values: Mapping[Any, Any]) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
@@ -117,41 +144,35 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
     return next((m for a in typing.get_args(annotation) if (m := _model_of(a))), None)
 
 
-def layered(local: Source, remote: Source, allow: Allow) -> Loaded:
+def layered(local: Source, remote: Source, allow: Allow, here: Here = this_machine) -> Loaded:
     """Put the local configuration over a remote one, which is kept within what is allowed.
 
     Raises ConfigError that names lines of the remote text, or of the local one.
     """
-    warnings: tuple[str, ...] = ()
-    values, old = remote.values, legacy.is_legacy(remote.values)
-    if old:
-        base = _load_legacy(remote).config
+    mine = _whole(local)
+    if legacy.is_legacy(remote.values):
         values, warnings = legacy.translate(remote)
+        base, far = _load_legacy(remote).config, Ruled(values, (Layer(remote.file, values),))
+        old = True
     else:
-        base = _validated(remote, values)
+        whole, warnings, old = _whole(remote), (), False
+        far = ruled(remote, whole, mine, here)
+        base = _validated(remote, far.values) if far.over else whole
     problems = [
-        Problem(text, *_standing(place, remote, old))
+        Problem(text, *_standing(far.origin(place), remote, old))
         for place, text in (*guard.local_only(remote.values), *guard.excesses(base, allow))
     ]
     if problems:
         raise ConfigError(remote.file, problems)
-    layers = Layer(local.file, local.values), Layer(remote.file, values)
-    return Loaded(_validated(local, merged(values, local.values)), warnings, old, layers)
+    near = ruled(local, mine, mine, here)
+    config = _validated(local, merged(far.values, near.values))
+    layers, judged = (*near.layers, *far.layers), (*near.judged, *far.judged)
+    return Loaded(_without_rules(config), warnings, old, layers, judged)
 
 
 def _standing(place: Place, source: Source, old: bool) -> tuple[int | None, str]:
     key = legacy.origin(place) if old else dotted(place)
     return source.line((key,) if old else place), key
-
-
-def merged(under: Mapping[Any, Any], over: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return *under* with each key that *over* has, mappings within mappings alike."""
-    both = {**under, **over}
-    for key, value in over.items():
-        inner = under.get(key)
-        if isinstance(inner, Mapping) and isinstance(value, Mapping):
-            both[key] = merged(inner, value)
-    return both
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +207,18 @@ class ConfigFile:
     """Implements ``ports.ConfigSource`` on one file; the last good configuration stays."""
 
     def __init__(
-        self, path: Path, *, must_exist: bool = False, remote: RemoteText | None = None
+        self,
+        path: Path,
+        *,
+        must_exist: bool = False,
+        remote: RemoteText | None = None,
+        here: Here = this_machine,
     ) -> None:
         """Watch *path*; with *must_exist* its absence is an error, else it means defaults.
 
-        *remote* fetches what the file names as ``remote.url``.
+        *remote* fetches what the file names as ``remote.url``, *here* tells of the machine.
         """
-        self.path, self.must_exist, self.remote = path, must_exist, remote
+        self.path, self.must_exist, self.remote, self.here = path, must_exist, remote, here
         self._stamp: object = object()
         self._state = ConfigState(Config(), DEFAULTS, revision=0)
 
@@ -208,7 +234,7 @@ class ConfigFile:
         """Read for the first time; ConfigError if there is no good one to fall back on."""
         state = self.current(reload=True)
         if state.error and not state.revision:
-            load(self.path)  # raises with every problem
+            load(self.path, self.here)  # raises with every problem
         return state
 
     def candidate(self, text: str, *, remote: bool = False) -> Config:
@@ -219,15 +245,14 @@ class ConfigFile:
         name = "the candidate"
         if remote:
             mine = self._local()
-            return layered(mine, parse(text, name), _validated(mine, mine.values).allow).config
+            return layered(mine, parse(text, name), _whole(mine).allow, self.here).config
         source = parse(text, name)
-        if legacy.is_legacy(source.values):
-            return _load_legacy(source).config
-        config = _validated(source, source.values)
-        texts = self.remote.texts() if self.remote and config.remote.url else ()
+        alone = _loaded(source, self.here)
+        texts = self.remote.texts() if self.remote and alone.config.remote.url else ()
         for fetched in texts[-1:]:
-            return layered(source, parse(fetched.text, fetched.name), config.allow).config
-        return config
+            far = parse(fetched.text, fetched.name)
+            return layered(source, far, alone.config.allow, self.here).config
+        return alone.config
 
     def _local(self) -> Source:
         try:
@@ -245,7 +270,7 @@ class ConfigFile:
 
     def _read(self) -> ConfigState:
         try:
-            new, name = load(self.path), str(self.path)
+            new, name = load(self.path, self.here), str(self.path)
         except FileNotFoundError:
             if self.must_exist:
                 return self._refused(f"{self.path}: there is no such file")
@@ -264,7 +289,10 @@ class ConfigFile:
         for fetched in remote.texts():
             try:
                 found = layered(
-                    self._local(), parse(fetched.text, fetched.name), local.config.allow
+                    self._local(),
+                    parse(fetched.text, fetched.name),
+                    local.config.allow,
+                    self.here,
                 )
             except ConfigError as refused:
                 error = error or refused.summary
@@ -283,7 +311,11 @@ class ConfigFile:
         same = old.revision > 0 and new.config == old.config
         far = self.remote.state() if self.remote else None
         revision = old.revision + (not same)
-        return ConfigState(new.config, name, revision, error, new.warnings, far, new.layers)
+        held = ", ".join(each.name for each in new.rules if not each.unmet)
+        source = f"{name}, with {held}" if held else name
+        return ConfigState(
+            new.config, source, revision, error, new.warnings, far, new.layers, new.rules
+        )
 
     def _refused(self, why: str) -> ConfigState:
         return replace(self._state, error=why, remote=self.remote.state() if self.remote else None)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -72,6 +73,35 @@ def _reference(value: str) -> str:
     return value
 
 
+def _labels(value: Any) -> Any:
+    """Take a list of names, or names with values of any plain kind."""
+    if isinstance(value, list):
+        return dict.fromkeys(map(str, value), "")
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+Labels = Annotated[
+    dict[str, str],
+    BeforeValidator(_labels),
+    WithJsonSchema(
+        {
+            "type": ["array", "object"],
+            "items": {"type": "string"},
+            "additionalProperties": {"type": ["string", "number", "boolean"]},
+            "examples": [["gpu"], {"rack": "r12"}],
+        }
+    ),
+]
+
+
 def _command(value: Any) -> Any:
     return shlex.split(value) if isinstance(value, str) else value
 
@@ -101,10 +131,16 @@ class Node(_Model):
     instance: Annotated[str, Field(pattern=r"^[a-z0-9]{0,32}$")] = ""
     """Which containers are ours, by label. Empty: "root", or "u" and the user's number.
     Two engines on one Docker Engine need two. Needs a restart."""
+    labels: Labels = {}
+    """What rules may ask for: a list of names, or names with values. Only the local file may
+    say this."""
     docker: str = ""
     """URL of the Docker Engine; empty: $DOCKER_HOST, or its usual socket. Needs a restart."""
     interval: Annotated[Duration, Field(ge=0.2, le=3600)] = 5.0
     """Longest time between two ticks. Exits of pilots and commands are acted on at once."""
+    drain: bool = False
+    """Start no new pilots; those running go on to their end. The operator's drain is another:
+    resume does not take this one back, and this one not that."""
     on_stop: Literal["leave", "drain", "kill"] = "leave"
     """What SIGTERM to Plancton, or a closed terminal of a screen that hosts it, means for its
     pilots: leave them running and adopt them at the next start, wait until they have ended, or
@@ -495,8 +531,8 @@ class Allow(_Model):
     """Most memory and swap of one pilot; empty: what fits."""
 
 
-class Config(_Model):
-    """The whole configuration of a node."""
+class Groups(_Model):
+    """What both the local and a remote configuration say, and what rules may set."""
 
     node: Node = Node()
     pilots: tuple[Profile, ...] = (Profile(),)
@@ -505,11 +541,9 @@ class Config(_Model):
     protect: Protect = Protect()
     image: Image = Image()
     monitor: Monitor = Monitor()
-    remote: Remote = Remote()
-    allow: Allow = Allow()
 
     @model_validator(mode="after")
-    def _check_names(self) -> Config:
+    def _check_names(self) -> Self:
         if not self.pilots:
             raise ValueError("pilots: at least one profile is needed")
         names = [profile.name for profile in self.pilots]
@@ -517,3 +551,48 @@ class Config(_Model):
         if twice:
             raise ValueError(f"two profiles are called {twice[0]!r}; names must differ")
         return self
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _cores(value: str) -> str:
+    if not re.fullmatch(r"(?:(?:^|,)\s*(?:[<>]=?)?\s*[0-9]+\s*)*", value):
+        raise ValueError('must be a number of cores, or like ">= 16" or ">= 8, < 32"')
+    return value
+
+
+class Rule(_Model):
+    """What is different on some nodes. Of several rules that hold the later wins.
+
+    All its conditions must hold; without any it holds everywhere.
+    """
+
+    host: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_listed),
+        WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}}),
+    ] = ()
+    """Host names, patterns like gpu*.example: the node's name, or its part before the first dot,
+    fits one of them."""
+    labels: Labels = {}
+    """The node has each of these labels (node.labels), and its value fits the pattern, if any."""
+    cores: Annotated[
+        str,
+        BeforeValidator(_plain),
+        AfterValidator(_cores),
+        WithJsonSchema({"type": ["string", "integer"], "examples": [">= 16", ">= 8, < 32"]}),
+    ] = ""
+    """Cores of the node: ">= 16", ">= 8, < 32", or a number."""
+    set: Groups
+    """What it sets, in groups as above, key by key; lists are replaced whole."""
+
+
+class Config(Groups):
+    """The whole configuration of a node."""
+
+    remote: Remote = Remote()
+    allow: Allow = Allow()
+    match: tuple[Rule, ...] = ()
+    """Rules for nodes that differ."""

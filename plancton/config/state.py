@@ -44,6 +44,16 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """A rule, and whether it holds on this node."""
+
+    name: str
+    """Its file and place, for example ``config.yaml: match[0]``."""
+    unmet: str
+    """Which condition does not hold; empty: all do."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigState:
     """The last good configuration."""
 
@@ -57,4 +67,6 @@ class ConfigState:
     remote: RemoteState | None = None
     """Where the rest of it comes from; None: from nowhere else."""
     layers: tuple[Layer, ...] = ()
-    """The files it was made of, the winning one first."""
+    """The files, and their rules, that it was made of, the winning one first."""
+    rules: tuple[Judged, ...] = ()
+    """All rules of these files."""

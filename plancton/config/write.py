@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ from plancton.config.schema import (
     Profile,
     Protect,
     Remote,
+    Rule,
     Spawn,
 )
 from plancton.config.state import ConfigState, Setting
@@ -36,8 +38,8 @@ def to_yaml(config: Config, *, mask: bool = False, changes_only: bool = False) -
 
 
 def plain(config: Config, *, mask: bool, changes_only: bool = False) -> dict[str, Any]:
-    """Return the native form as plain values; see ``to_yaml``."""
-    values = config.model_dump(mode="json", exclude_defaults=changes_only)
+    """Return the native form as plain values, without rules; see ``to_yaml``."""
+    values = config.model_dump(mode="json", exclude_defaults=changes_only, exclude={"match"})
     if mask:
         for profile in values.get("pilots", ()):
             if "env" in profile:
@@ -128,6 +130,7 @@ _GROUPS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("monitor.elasticsearch (a list)", ElasticTarget),
     ("remote", Remote),
     ("allow", Allow),
+    ("match (a list of rules)", Rule),
 )
 
 
@@ -156,7 +159,8 @@ def _group(title: str, model: type[BaseModel]) -> str:
         usual = "must be given" if field.is_required() else _shown(field.default)
         rows.append(f"| `{name}` | {usual} | {meaning} |")
     table = "\n".join(rows) if len(rows) > 2 else ""
-    head = f"## {title}\n\n{model.__doc__}\n\n{table}".rstrip()
+    about = inspect.cleandoc(model.__doc__ or "")
+    head = f"## {title}\n\n{about}\n\n{table}".rstrip()
     groups = (_group(", ".join(names), model) for model, names in inner.items())
     return "\n\n".join([head, *groups])
 

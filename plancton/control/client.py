@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,8 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from plancton.config.state import Setting
-from plancton.control.wire import Answer, Failure, Line, adapter, item_of, reachable
+from plancton.control.transport import Transport, UnixTransport, Wire
+from plancton.control.wire import Answer, Failure, Line, adapter, item_of
 from plancton.engine.fleet import Member
 from plancton.engine.handle import Item, NotRunningError, RefusedError
 from plancton.engine.history import History
@@ -21,7 +21,6 @@ from plancton.engine.model import Mode, Wish
 from plancton.engine.preview import Preview
 from plancton.engine.snapshot import Snapshot
 
-_TIMEOUT = 5.0
 _STREAM_TIMEOUT = 60.0
 """Seconds without a word (the server says one each 15 s) after which a stream is dead."""
 _DATABASE_TIMEOUT = 30.0
@@ -35,30 +34,27 @@ _ORDERS = {
 
 
 class _Connection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
+    """HTTP over a connection that is there already."""
 
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("plancton", timeout=timeout)
-        self.path = path
-        self.wire = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    def __init__(self, wire: Wire) -> None:
+        super().__init__("plancton")
+        self.sock, self.wire = wire.socket, wire
 
-    def connect(self) -> None:
-        self.sock = self.wire
-        self.sock.settimeout(self.timeout)
-        with reachable(self.path) as address:
-            self.sock.connect(address)
-
-    def close(self) -> None:
-        super().close()
-        self.wire.close()
+    def done(self, response: http.client.HTTPResponse) -> None:
+        """Leave the connection to the next request, if this one's answer was read to its end."""
+        self.wire.again = response.isclosed() and not response.will_close
+        if not self.wire.again:
+            response.close()
+            self.close()
 
 
 class RemoteEngine:
     """Implements ``Handle`` on an engine behind its control socket."""
 
-    def __init__(self, path: Path, timeout: float = _TIMEOUT) -> None:
-        """Talk to the socket at *path*; one connection for each request."""
-        self.path, self.timeout = path, timeout
+    def __init__(self, where: Path | Transport) -> None:
+        """Talk to the socket at a path, or behind a transport; one connection for each request."""
+        self.transport = UnixTransport(where) if isinstance(where, Path) else where
+        self.timeout = self.transport.timeout
 
     def snapshot(self) -> Snapshot:
         """Return the newest snapshot."""
@@ -107,8 +103,8 @@ class RemoteEngine:
 
     def fleet(self) -> tuple[Member, ...]:
         """Return all nodes that report to this one's database."""
-        patient = RemoteEngine(self.path, _DATABASE_TIMEOUT)
-        return adapter(tuple[Member, ...]).validate_json(patient._ask("GET", "/v1/fleet"))
+        text = self._ask("GET", "/v1/fleet", patience=_DATABASE_TIMEOUT)
+        return adapter(tuple[Member, ...]).validate_json(text)
 
     def settings(self) -> tuple[Setting, ...]:
         """Return the configuration in force, key by key."""
@@ -122,37 +118,40 @@ class RemoteEngine:
     def _post(self, path: str) -> str:
         return adapter(Answer).validate_json(self._ask("POST", path)).done
 
-    def _ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        with self._answer(method, path, body, timeout=self.timeout) as response:
+    def _ask(
+        self, method: str, path: str, body: bytes | None = None, *, patience: float = 0.0
+    ) -> bytes:
+        with self._answer(method, path, body, timeout=self.timeout, patience=patience) as response:
             return response.read()
 
     @contextmanager
     def _answer(
-        self, method: str, path: str, body: bytes | None = None, *, timeout: float | None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        timeout: float | None,
+        patience: float = 0.0,
     ) -> Iterator[http.client.HTTPResponse]:
-        connection = _Connection(self.path, self.timeout)
+        """Yield an answer. Its begin may take *patience* seconds, if that is longer than usual."""
+        place = self.transport.place
         try:
-            connection.request(method, path, body)
-            response = connection.getresponse()
-            if response.status != http.client.OK:
-                raise _failure(response)
-            connection.wire.settimeout(timeout)  # sock is gone if the server will close
-            yield response
-        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
-            raise NotRunningError(f"no engine listens at {self.path}") from None
-        except PermissionError:
-            raise PermissionError(
-                1,
-                "permission denied: this control socket is for its owner, root and the group "
-                "plancton (sudo usermod -aG plancton $USER, then log in again)",
-                str(self.path),
-            ) from None
+            with self.transport.connected(max(self.timeout, patience)) as wire:
+                connection = _Connection(wire)
+                connection.request(method, path, body)
+                response = connection.getresponse()
+                try:
+                    if response.status != http.client.OK:
+                        raise _failure(response)
+                    wire.socket.settimeout(timeout)
+                    yield response
+                finally:
+                    connection.done(response)
         except TimeoutError:
-            raise NotRunningError(f"the engine at {self.path} does not answer") from None
+            raise NotRunningError(f"the engine at {place} does not answer") from None
         except (ConnectionError, http.client.HTTPException) as error:
-            raise NotRunningError(f"the engine at {self.path} ended meanwhile ({error})") from None
-        finally:
-            connection.close()
+            raise NotRunningError(f"the engine at {place} ended meanwhile ({error})") from None
 
 
 def _failure(response: Any) -> Exception:

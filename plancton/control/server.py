@@ -24,6 +24,7 @@ from cheroot import wsgi
 from pydantic_core import to_json
 
 from plancton import __version__
+from plancton.control.address import reachable
 from plancton.control.wire import (
     MOST_BODY,
     Answer,
@@ -31,7 +32,6 @@ from plancton.control.wire import (
     Line,
     adapter,
     line_of,
-    reachable,
     schema,
 )
 from plancton.engine.handle import Handle, Item, NotRunningError, RefusedError

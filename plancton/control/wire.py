@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter
@@ -21,7 +17,6 @@ from plancton.engine.snapshot import Snapshot
 SOCKET = "plancton.sock"
 MOST_BODY = 1_000_000
 """Bytes of the largest request."""
-_LONGEST = 100
 T = TypeVar("T")
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 
@@ -89,16 +84,3 @@ def schema() -> dict[str, Any]:
     inputs = [(name, kind, each) for name, each in answers.items()]
     by_name, shared = TypeAdapter.json_schemas(inputs, title="Plancton control socket, version 1")
     return {**shared, "answers": {name: by_name[name, kind] for name in answers}}
-
-
-@contextmanager
-def reachable(path: Path) -> Iterator[str]:
-    """Yield an address of the socket at *path* that is short enough for the kernel (108 bytes)."""
-    if len(os.fsencode(path)) <= _LONGEST:
-        yield str(path)
-        return
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)

@@ -7,19 +7,23 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from plancton.config.state import Setting
+from plancton.engine.failures import NotRunningError, RefusedError, UnreachableError
 from plancton.engine.fleet import Member
 from plancton.engine.history import History
 from plancton.engine.model import Mode, Wish
 from plancton.engine.preview import Preview
 from plancton.engine.snapshot import Snapshot
 
-
-class NotRunningError(Exception):
-    """No engine runs on this node, or it does not answer."""
-
-
-class RefusedError(Exception):
-    """The engine refused what it was asked. Says why."""
+__all__ = [
+    "Handle",
+    "Item",
+    "LogRecord",
+    "Lost",
+    "NotRunningError",
+    "RefusedError",
+    "UnreachableError",
+    "find_pilot",
+]
 
 
 @dataclass(frozen=True, slots=True)

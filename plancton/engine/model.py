@@ -221,5 +221,7 @@ class Policy:
     """Most pilots of a profile, where it has a maximum of its own."""
     load_limit: float | None = None
     """Load average above which nothing is started."""
+    drain: bool = False
+    """Start nothing, whatever the operator says."""
     canary: bool = False
     canary_life: float = 600.0

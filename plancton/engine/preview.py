@@ -46,6 +46,7 @@ def policy_of(config: Config, figures: Figures) -> Policy:
         when_text=config.spawn.when.text,
         maxima=figures.maxima,
         load_limit=figures.load_limit,
+        drain=config.node.drain,
         canary=config.image.canary,
         canary_life=config.image.canary_life,
     )

@@ -60,6 +60,7 @@ class Code(StrEnum):
     PROBING = "probing"
     NO_IMAGE = "no-image"
     MODE = "mode"
+    CONFIG_DRAIN = "config-drain"
     PER_TICK = "per-tick"
     PROFILE_FULL = "profile-full"
     NO_MEMORY = "no-memory"
@@ -127,6 +128,7 @@ _SENTENCES: Mapping[Code, str] = {
     Code.PROBING: "{profile} waits whether its one pilot lives ({kind}, {failures} in a row)",
     Code.NO_IMAGE: "no image {image} on the node: {why}",
     Code.MODE: "the node is {mode}",
+    Code.CONFIG_DRAIN: "the configuration asks to drain (node.drain)",
     Code.PER_TICK: "{per_tick} pilots were started in this tick, the rest follows in the next",
     Code.NEXT_KILL: "{who} is killed unless it ends before",
     Code.NEXT_TTL: "the time to live of {who} is over",

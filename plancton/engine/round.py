@@ -269,7 +269,7 @@ class Round:
         for pilot in self.staying():
             yield pilot.deadline_at or 0.0, Code.NEXT_TTL, names[pilot.id], ""
         for profile, backoff in self.backoffs.items():
-            if self.seen.mode is Mode.ACTIVE:
+            if self.seen.mode is Mode.ACTIVE and not self.policy.drain:
                 yield backoff.until, Code.NEXT_TRY, profile, ""
         for watch in self.watches.values():
             alarm = watch.alarm

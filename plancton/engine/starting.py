@@ -50,6 +50,8 @@ def _no_spawn(tick: Round) -> Reason | None:
     """Return what keeps every profile from starting, if anything does."""
     if tick.seen.mode is not Mode.ACTIVE:
         return because(Code.MODE, mode=tick.seen.mode.value)
+    if tick.policy.drain:
+        return because(Code.CONFIG_DRAIN)
     held = _pressed(tick)
     if held is not None:
         return held

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from plancton.config.units import format_duration
 from plancton.engine.fleet import Member
 from plancton.engine.ledger import Account, Ledger
-from plancton.engine.snapshot import SinkState
+from plancton.engine.reasons import Code
+from plancton.engine.snapshot import SinkState, Snapshot
 
 
 def pilots(count: int) -> str:
@@ -21,6 +22,11 @@ def printable(text: str) -> str:
     """Return *text*, which may come from a pilot or a registry, unable to steer the terminal."""
     clean = text.expandtabs(4)
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in clean)
+
+
+def asks_to_drain(snapshot: Snapshot) -> bool:
+    """Say whether only the configuration keeps the node from starting pilots."""
+    return any(finding.code == Code.CONFIG_DRAIN for finding in snapshot.findings)
 
 
 def clock(wall: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from plancton import __version__
 from plancton.config.load import ConfigFile
+from plancton.config.match import host_name
 from plancton.config.schema import Config
 from plancton.control.hub import Hub
 from plancton.engine.engine import Engine, World
@@ -77,9 +77,7 @@ def instance_of(config: Config) -> str:
 
 def node_name(config: Config) -> str:
     """Return the node's name: as configured, else the fully qualified host name."""
-    host = socket.gethostname()
-    full = host if "." in host else socket.getfqdn()
-    return config.node.name or (host if full.startswith("localhost") else full)
+    return config.node.name or host_name()
 
 
 def instance_lock(instance: str, url: str, *, named: bool = True) -> Lock:

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from plancton.engine.failures import NotRunningError
+
 PROBED = 0.5
 """Seconds a lock held by a named process is tried for: ``holder`` takes it for an instant."""
 
@@ -98,6 +100,13 @@ def holder(path: Path) -> int | None:
         return None
     finally:
         os.close(file)
+
+
+def nobody(path: Path) -> NotRunningError:
+    """Return that no engine holds the lock at *path*."""
+    return NotRunningError(
+        f"no engine runs here ({path} is not locked); start one: plancton start, or plancton serve"
+    )
 
 
 def _pid_in(file: int) -> int | None:

@@ -1,26 +1,86 @@
-"""Plancton as its administrator finds it on this node: running, or only its files."""
+"""Plancton as its administrator finds it on a node: running, or only its files."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 
 from plancton.control.client import RemoteEngine
+from plancton.control.transport import Transport
 from plancton.engine.handle import NotRunningError
 from plancton.engine.model import Mode
 from plancton.engine.snapshot import Snapshot
-from plancton.service.lock import holder
+from plancton.service.lock import holder, nobody
 from plancton.service.orders import MarkerFiles
 from plancton.service.paths import Paths
 
-_FIRST_LOOK, _SLOWEST_LOOK = 0.05, 1.0
+_FIRST_LOOK = 0.05
 
 
-class Node:
-    """The engine of a run directory, whether it runs or not."""
+class AnyNode(ABC):
+    """A node, this machine or another."""
+
+    slowest_look = 1.0
+    """Seconds between two looks at something that takes long."""
+
+    @property
+    @abstractmethod
+    def pid(self) -> int | None:
+        """PID of the running engine; None: none runs."""
+
+    @property
+    @abstractmethod
+    def engine(self) -> RemoteEngine:
+        """The running engine; NotRunningError if none runs."""
+
+    @abstractmethod
+    def order(self, mode: Mode) -> bool:
+        """Set the standing order; returns whether an engine took it, or it is only kept."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Ask the engine to end."""
+
+    def seen(self) -> Snapshot | None:
+        """Return the newest snapshot; None if there is none (yet, or any more)."""
+        with suppress(NotRunningError):
+            return self.engine.snapshot()
+        return None
+
+    def look(self) -> tuple[bool, Snapshot | None]:
+        """Return whether an engine runs, and its newest snapshot."""
+        seen = self.seen()
+        return seen is not None, seen
+
+    def watch(
+        self,
+        met: Callable[[Snapshot | None], bool],
+        limit: float | None = None,
+        each: Callable[[Snapshot | None], None] = lambda _: None,
+    ) -> bool:
+        """Wait until *met* holds of the newest snapshot, or of None when no engine runs.
+
+        Returns whether it did within *limit* seconds; *each* is told of every look.
+        """
+        end = None if limit is None else time.monotonic() + limit
+        pause = _FIRST_LOOK
+        while True:
+            running, seen = self.look()
+            if (seen is not None or not running) and met(seen):
+                return True
+            each(seen)
+            if end is not None and time.monotonic() + pause > end:
+                return False
+            time.sleep(pause)
+            pause = min(self.slowest_look, 1.5 * pause)
+
+
+class Node(AnyNode):
+    """The engine of a run directory of this machine, whether it runs or not."""
 
     def __init__(self, paths: Paths) -> None:
         """Look at the engine that uses these *paths*."""
@@ -36,17 +96,8 @@ class Node:
     def engine(self) -> RemoteEngine:
         """The running engine; NotRunningError if none runs."""
         if self.pid is None:
-            raise NotRunningError(
-                f"no engine runs here ({self.paths.lock} is not locked); "
-                "start one: plancton start, or plancton serve"
-            )
+            raise nobody(self.paths.lock)
         return self._remote
-
-    def seen(self) -> Snapshot | None:
-        """Return the newest snapshot; None if there is none (yet, or any more)."""
-        with suppress(NotRunningError):
-            return self.engine.snapshot()
-        return None
 
     def order(self, mode: Mode) -> bool:
         """Set the standing order; returns whether an engine took it, or it is only kept."""
@@ -65,24 +116,35 @@ class Node:
             if self.pid is not None:
                 os.kill(self.pid, signal.SIGTERM)
 
-    def watch(
-        self,
-        met: Callable[[Snapshot | None], bool],
-        limit: float | None = None,
-        each: Callable[[Snapshot | None], None] = lambda _: None,
-    ) -> bool:
-        """Wait until *met* holds of the newest snapshot, or of None when no engine runs.
+    def look(self) -> tuple[bool, Snapshot | None]:
+        """Return whether an engine runs, and its newest snapshot."""
+        return self.pid is not None, self.seen()
 
-        Returns whether it did within *limit* seconds; *each* is told of every look.
-        """
-        end = None if limit is None else time.monotonic() + limit
-        pause = _FIRST_LOOK
-        while True:
-            running, seen = self.pid is not None, self.seen()
-            if (seen is not None or not running) and met(seen):
-                return True
-            each(seen)
-            if end is not None and time.monotonic() + pause > end:
-                return False
-            time.sleep(pause)
-            pause = min(_SLOWEST_LOOK, 1.5 * pause)
+
+class FarNode(AnyNode):
+    """The running engine of another machine. Without one there is nothing to be done there."""
+
+    slowest_look = 5.0
+
+    def __init__(self, transport: Transport) -> None:
+        """Look at the engine behind *transport*."""
+        self._remote = RemoteEngine(transport)
+
+    @property
+    def pid(self) -> int | None:
+        """PID of the running engine; NotRunningError if none runs."""
+        return self._remote.snapshot().pid
+
+    @property
+    def engine(self) -> RemoteEngine:
+        """The engine, running or not."""
+        return self._remote
+
+    def order(self, mode: Mode) -> bool:
+        """Set the standing order; NotRunningError if no engine runs."""
+        self._remote.order(mode)
+        return True
+
+    def stop(self) -> None:
+        """Ask the engine to end."""
+        self._remote.stop()

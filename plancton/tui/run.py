@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plancton.control.client import RemoteEngine
+from plancton.control.transport import Transport, UnixTransport
 from plancton.engine.model import Mode
 from plancton.service.assemble import Assembly, locked_assembly
 from plancton.service.guard import Guard
@@ -69,9 +70,14 @@ def run(paths: Paths, look: Look, log_level: str, *, attach: bool = False, own: 
 
 
 def _attached(paths: Paths, pid: int | None, look: Look) -> int:
-    engine = RemoteEngine(paths.socket)
-    engine.health()  # raises if we may not
     place = f"attached to process {pid}" if pid else f"attached to {paths.socket}"
+    return attach_to(UnixTransport(paths.socket), place, look)
+
+
+def attach_to(transport: Transport, place: str, look: Look) -> int:
+    """Show the engine behind *transport*; returns an exit code."""
+    engine = RemoteEngine(transport)
+    engine.health()  # raises if we may not
     PlanctonApp(engine, place, readonly=look.readonly, theme=look.theme).run()
     return 0
 

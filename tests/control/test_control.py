@@ -46,6 +46,7 @@ class Stage:
     remote: RemoteEngine
     orders: MarkerFiles
     hub: Hub
+    path: Path
 
     def tick(self) -> None:
         """Do what was asked, as the engine's thread would."""
@@ -73,7 +74,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     server.prepare()
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    made = Stage(rig, local, RemoteEngine(path), orders, hub)
+    made = Stage(rig, local, RemoteEngine(path), orders, hub, path)
     yield made
     hub.end()
     server.stop()
@@ -201,7 +202,7 @@ def test_slow_readers_hold_nobody_up(stage: Stage) -> None:
     stage.rig.run(5)
     slow = [socket.socket(socket.AF_UNIX) for _ in range(5)]
     for each in slow:
-        each.connect(str(stage.remote.path))
+        each.connect(str(stage.path))
         each.sendall(b"GET /v1/stream HTTP/1.1\r\nHost: x\r\n\r\n")
     until(lambda: len(stage.hub._readers) == 5)
     quick = stage.remote.stream()
@@ -250,7 +251,7 @@ def raw(stage: Stage, method: str, path: str, body: bytes | None = None) -> tupl
     """Ask as curl would."""
     connection = http.client.HTTPConnection("x")
     connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.connect(str(stage.remote.path))
+    connection.sock.connect(str(stage.path))
     connection.request(method, path, body)
     response = connection.getresponse()
     text = response.read()
@@ -285,7 +286,7 @@ def test_a_huge_request_is_refused(stage: Stage) -> None:
     """Before it is read."""
     stage.rig.run(5)
     with socket.socket(socket.AF_UNIX) as client:
-        client.connect(str(stage.remote.path))
+        client.connect(str(stage.path))
         length = f"Content-Length: {MOST_BODY + 1}"
         client.sendall(f"POST /v1/config/preview HTTP/1.1\r\nHost: x\r\n{length}\r\n\r\n".encode())
         assert b" 413 " in client.recv(1000)
@@ -324,18 +325,18 @@ def test_a_hanging_engine_is_not_well(stage: Stage) -> None:
 
 def test_only_owner_and_group_may_connect(stage: Stage) -> None:
     """Another user gets one sentence; the file's rights are set before it listens."""
-    mode = stage.remote.path.stat().st_mode
+    mode = stage.path.stat().st_mode
     assert not mode & stat.S_IRWXO
     code = (
         "from plancton.control.client import RemoteEngine; from pathlib import Path; import sys\n"
     )
     code += "try: RemoteEngine(Path(sys.argv[1])).snapshot()\n"
     code += "except PermissionError as error: print(error.strerror)"
-    for folder in (stage.remote.path.parent, *stage.remote.path.parent.parents[:2]):
+    for folder in (stage.path.parent, *stage.path.parent.parents[:2]):
         folder.chmod(0o755)
     command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable]
     done = subprocess.run(
-        [*command, "-c", code, str(stage.remote.path)], capture_output=True, text=True, check=False
+        [*command, "-c", code, str(stage.path)], capture_output=True, text=True, check=False
     )
     assert "is for its owner, root and the group plancton" in done.stdout, done.stderr
 
@@ -369,7 +370,7 @@ def test_metrics_come_in_the_form_that_is_asked_for(stage: Stage) -> None:
     stage.rig.run(10)
     for accept, media in (("", "text/plain"), ("application/openmetrics-text", "application/open")):
         with socket.socket(socket.AF_UNIX) as wire:
-            wire.connect(str(stage.remote.path))
+            wire.connect(str(stage.path))
             head = f"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\n"
             wire.sendall(f"{head}Connection: close\r\n\r\n".encode())
             answer = b"".join(iter(lambda wire=wire: wire.recv(65536), b""))  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,6 +32,8 @@ from tests.unit.tables import NOW, PROFILE, codes, kinds, look, pilot, policy, r
         (look(), policy(0), 0, [Code.FULL]),
         (look(load=None), policy(4), 0, [Code.WARMING_UP]),
         (look(mode=Mode.DRAINING), policy(4), 0, [Code.MODE]),
+        (look(), replace(policy(4), drain=True), 0, [Code.CONFIG_DRAIN]),
+        (look(mode=Mode.DRAINING), replace(policy(4), drain=True), 0, [Code.MODE]),
         (look(images={}), policy(4), 0, [Code.NO_IMAGE]),
         (look(pilot("a"), pilot("b")), policy(3), 1, [Code.FULL]),
         (look(pilot("a", state=PilotState.CREATED, created_at=NOW)), policy(2), 1, [Code.FULL]),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from plancton.cli.render import status_text, why_text
 from plancton.config.load import ConfigFile, layered
 from plancton.config.schema import Allow
 from plancton.config.source import parse
@@ -175,12 +176,37 @@ def test_a_draining_node_has_no_next_start() -> None:
     assert rig.latest.coming.code == "next-ttl"
 
 
+def test_the_configurations_drain_is_not_the_operators() -> None:
+    """Each holds until its own word takes it back, and is shown as what it is."""
+    rig = Rig(2)
+    rig.run(10)
+    rig.settings.set(node={"drain": True})
+    rig.run(120)
+    assert rig.latest.pilots == ()
+    assert rig.latest.mode is Mode.ACTIVE
+    assert "active, but the configuration asks to drain" in status_text(rig.latest)
+    assert "now\n  the configuration asks to drain (node.drain)" in why_text(rig.latest)
+    rig.word.value = Mode.DRAINING
+    rig.run(5)
+    assert "asks to drain" not in status_text(rig.latest)
+    rig.settings.set(node={"drain": False})
+    rig.run(5)
+    assert rig.latest.pilots == ()
+    rig.word.value = Mode.ACTIVE
+    rig.run(5)
+    assert len(rig.latest.pilots) == 2
+
+
 def test_what_does_not_happen_is_not_announced() -> None:
     """No try of a failing profile while the node drains, no end of what the operator froze."""
     failing = Rig(1)
     failing.node.refuses = "no"
     failing.run(5)
     failing.word.value = Mode.DRAINING
+    failing.run(5)
+    assert failing.latest.coming is None
+    failing.word.value = Mode.ACTIVE
+    failing.settings.set(node={"drain": True})
     failing.run(5)
     assert failing.latest.coming is None
     frozen = Rig(1, pilots=[{"ttl": "10d"}])

@@ -1,0 +1,114 @@
+"""Nodes that are other machines: ``--host``, the verbs that know it, and several at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from plancton.cli.options import RunDir
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from plancton.control.ssh import SshHost
+    from plancton.control.tunnel import SshTransport
+
+_FAR = frozenset(
+    {
+        *(
+            "status",
+            "pilots",
+            "why",
+            "events",
+            "logs",
+            "history",
+            "ledger",
+            "fleet",
+            "health",
+            "tui",
+        ),
+        *("kill", "freeze", "thaw", "drain", "drain-stop", "resume", "reload", "stop"),
+    }
+)
+"""Verbs that do all they do through the control socket."""
+_SEVERAL = frozenset({"status", "drain", "drain-stop", "resume"})
+"""Verbs for several nodes at once."""
+_HERE = "relay"
+_TYPING = 120.0
+"""Seconds to answer what ssh asks."""
+
+HostOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--host",
+        "-H",
+        metavar="ADDRESS",
+        envvar="PLANCTON_HOST",
+        help="Another machine, ssh://[user@]host[:port]; several for status, drain and resume.",
+    ),
+]
+
+
+_named: ContextVar[tuple[SshHost, ...]] = ContextVar("hosts", default=())
+
+
+def named() -> tuple[SshHost, ...]:
+    """Return the machines that were named; none: this one."""
+    return _named.get()
+
+
+def name(addresses: Sequence[str]) -> tuple[SshHost, ...]:
+    """Take the addresses of the machines that all that follows is about."""
+    from plancton.control.ssh import SshHost
+
+    try:
+        hosts = tuple(dict.fromkeys(map(SshHost.parse, addresses)))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--host") from None
+    _named.set(hosts)
+    return hosts
+
+
+def choose(verb: str, addresses: Sequence[str]) -> None:
+    """Take the addresses, if *verb* can be for those machines."""
+    from plancton.engine.handle import RefusedError
+
+    hosts = name(addresses if verb != _HERE else ())
+    if hosts and verb not in _FAR:
+        raise RefusedError(
+            f"{verb} is about the machine it runs on: leave --host (PLANCTON_HOST) out, or run "
+            f"it there: {hosts[0].by_hand} plancton {verb}"
+        )
+    if len(hosts) > 1 and verb not in _SEVERAL:
+        raise RefusedError(f"{verb} is for one node at a time, and {len(hosts)} are named")
+
+
+def transport_to(host: SshHost, rundir: Path | None, *, batch: bool = False) -> SshTransport:
+    """Return the way to a host. ssh may ask things on a terminal, unless *batch*."""
+    from plancton.control.tunnel import SshTransport
+
+    if batch or not sys.stdin.isatty():
+        return SshTransport(host, rundir)
+    return SshTransport(host, rundir, batch=False, timeout=_TYPING)
+
+
+def relay(rundir: RunDir = None) -> None:
+    """Relay standard input and output to the control socket; what ssh runs for --host."""
+    from plancton.cli.options import paths_of
+    from plancton.control.relay import relay as run
+    from plancton.control.transport import UnixTransport
+    from plancton.service.lock import holder, nobody
+    from plancton.service.paths import system_paths
+
+    places = [paths_of(rundir=rundir)]
+    # As the screen does: who has no engine of his own means the machine's.
+    places += [] if rundir else [system_paths()]
+    for each in places:
+        if holder(each.lock) is not None:
+            run(UnixTransport(each.socket))
+            return
+    raise nobody(places[0].lock)

@@ -1,0 +1,42 @@
+"""One remote configuration for nodes that differ: rules, and a drain for those that they name."""
+
+from __future__ import annotations
+
+import json
+
+from tests.conftest import until
+from tests.e2e.service import Service
+from tests.e2e.test_admin import change, commit
+
+
+def test_rules_and_a_drain_come_from_one_remote_file(service: Service) -> None:
+    """They hold here, are shown, drain the node, and give it back when they no longer say so."""
+    repository = service.folder / "repository"
+    repository.mkdir()
+    commit(repository, "init", "-q")
+    pilot = {"command": "sleep 1000", "network": "none", "grace": "1s", "cpus": 0.02}
+    fleet = {"pilots": [{**pilot, "memory": "20MB"}], "spawn": {"maximum": 1}}
+    two = {"labels": {"rack": "r1*"}, "cores": ">= 1", "set": {"spawn": {"maximum": 2}}}
+    other = {"host": "elsewhere*", "set": {"spawn": {"maximum": 9}}}
+    change(repository, {**fleet, "match": [two, other]})
+    remote = {"url": f"git+file://{repository}", "interval": "1h"}
+    node = {"instance": service.instance, "interval": "1s", "labels": {"rack": "r12"}}
+    service.write(json.dumps({"node": node, "remote": remote}))
+    service.start()
+    until(lambda: service.status()["maximum"] == 2)
+    assert f"git+file://{repository}: match[0]" in service.status()["config_source"]
+    state = ["--config", str(service.config), "--statedir", str(service.folder / "state")]
+    shown = service.command("config", "show", "--origins", *state).stdout
+    assert f'spawn.maximum = "2"  # git+file://{repository}: match[0]' in shown
+    assert f"# git+file://{repository}: match[1] does not hold: the host is" in shown
+    drain = {"labels": ["rack"], "set": {"node": {"drain": True}}}
+    change(repository, {**fleet, "match": [two, other, drain]})
+    assert "is in force (new)" in service.run("reload").stdout
+    assert "active, but the configuration asks to drain" in service.run("status").stdout
+    assert "the configuration asks to drain (node.drain)" in service.run("why").stdout
+    assert "draining" in service.run("drain").stdout
+    assert "active" in service.run("resume").stdout
+    assert "asks to drain" in service.run("status").stdout
+    change(repository, {**fleet, "match": [two, other]})
+    assert "is in force (new)" in service.run("reload").stdout
+    assert "asks to drain" not in service.run("status").stdout
