@@ -36,11 +36,8 @@ def sshd(tmp_path: Path) -> Iterator[Sshd]:
 
 @pytest.fixture
 def node(service: Service) -> Service:
-    """Return a running service."""
-    service.configure(
-        {"command": "sh -c 'echo hello from afar; exec sleep 1000'", "cpus": 0.1, "memory": "20MB"},
-        spawn={"maximum": 2, "min_room": 0.3},
-    )
+    """Return a running service without pilots: Docker may be slow where others test too."""
+    service.configure(spawn={"maximum": 0})
     return service.start()
 
 
@@ -109,6 +106,10 @@ def test_pilots_are_in_hand_from_afar(
     afar: Afar, sshd: Sshd, node: Service, containers: Containers
 ) -> None:
     """What they write, and their ends; a follower that is killed leaves nothing on the node."""
+    node.configure(
+        {"command": "sh -c 'echo hello from afar; exec sleep 1000'", "cpus": 0.1, "memory": "20MB"},
+        spawn={"maximum": 2, "min_room": 0.3},
+    )
     until(lambda: len(node.names()) == 2, 90)  # as soon as the machine has a tenth of a core free
     first, second = sorted(node.names())
     assert all(name in good(afar("pilots")) for name in (first, second))
