@@ -1,0 +1,71 @@
+"""The doctor's look at FUSE inside pilots: the kernel's module, the device, the right to mount."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from plancton.cli.checks import Check
+from plancton.config.guard import capability, is_root
+from plancton.config.schema import Profile
+from plancton.runtime import fuse
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """What the node has for mounts inside containers."""
+
+    module: fuse.Module
+    trouble: str
+    """Why the device cannot be used; empty: it can."""
+    apparmor: bool
+    """AppArmor confines containers."""
+
+
+def fuse_checks(profile: Profile, kernel: Kernel) -> Iterator[Check]:
+    """Yield what the profile's pilots need, if they ask for the device."""
+    if fuse.asked_for(profile):
+        yield _module(kernel)
+        yield _rights(profile, kernel)
+
+
+def _module(kernel: Kernel) -> Check:
+    if kernel.module is fuse.Module.MISSING:
+        mend = "install the modules of the running kernel, then modprobe fuse"
+        return Check("fuse", "FAIL", "this kernel has no FUSE", mend)
+    if kernel.trouble:
+        found = f"{fuse.DEVICE}: {kernel.trouble}"
+        return Check("fuse", "FAIL", found, "modprobe fuse")
+    if kernel.module is fuse.Module.LOADABLE:
+        mend = "modprobe fuse (plancton bootstrap does so at each boot)"
+        return Check("fuse", "WARN", "the module fuse is not loaded", mend)
+    return Check("fuse", "OK", f"{fuse.DEVICE} is there, the module is loaded")
+
+
+def _rights(profile: Profile, kernel: Kernel) -> Check:
+    """Judge whether a pilot that has the device may mount."""
+    name = profile.name
+    if not may_mount(profile):
+        found = f"pilots of {name} may not mount: they lack SYS_ADMIN"
+        return Check("fuse", "FAIL", found, f"{name}: cap_add: [SYS_ADMIN]")
+    if not is_root(profile.user):
+        found = (
+            f"pilots of {name} may not mount: SYS_ADMIN is root's alone, they are {profile.user}"
+        )
+        return Check("fuse", "FAIL", found, f'{name}: user: "0:0", and drop it after the mount')
+    if kernel.apparmor and not profile.privileged and not _own_apparmor(profile):
+        found = f"pilots of {name} may not mount: AppArmor's docker-default forbids it"
+        mend = f"{name}: security_opt: [apparmor=plancton-fuse], see docs/cvmfs.md"
+        return Check("fuse", "FAIL", found, mend)
+    return Check("fuse", "OK", f"pilots of {name} may mount")
+
+
+def may_mount(profile: Profile) -> bool:
+    """Say whether the profile has the right to mount, for its root."""
+    added = {capability(each) for each in profile.cap_add}
+    return profile.privileged or bool(added & {"SYS_ADMIN", "ALL"})
+
+
+def _own_apparmor(profile: Profile) -> bool:
+    chosen = [each[9:] for each in profile.security_opt if each[:9] in ("apparmor=", "apparmor:")]
+    return bool(chosen) and chosen[-1] != "docker-default"
