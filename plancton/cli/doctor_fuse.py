@@ -33,12 +33,15 @@ def _module(kernel: Kernel) -> Check:
     if kernel.module is fuse.Module.MISSING:
         mend = "install the modules of the running kernel, then modprobe fuse"
         return Check("fuse", "FAIL", "this kernel has no FUSE", mend)
-    if kernel.trouble:
-        found = f"{fuse.DEVICE}: {kernel.trouble}"
-        return Check("fuse", "FAIL", found, "modprobe fuse")
     if kernel.module is fuse.Module.LOADABLE:
-        mend = "modprobe fuse (plancton bootstrap does so at each boot)"
-        return Check("fuse", "WARN", "the module fuse is not loaded", mend)
+        # Where systemd has made the device, its first use loads the module.
+        verdict = "FAIL" if kernel.trouble else "WARN"
+        mend = "modprobe fuse (plancton bootstrap does so, and at each boot)"
+        return Check("fuse", verdict, "the module fuse is not loaded", mend)
+    if kernel.trouble:
+        return Check(
+            "fuse", "FAIL", f"{fuse.DEVICE}: {kernel.trouble}", f"mknod {fuse.DEVICE} c 10 229"
+        )
     return Check("fuse", "OK", f"{fuse.DEVICE} is there, the module is loaded")
 
 

@@ -196,7 +196,8 @@ def test_the_right_to_mount(changes: dict[str, Any], node: Seen, verdict: str, f
     [
         (seen(module=Module.MISSING), "FAIL", "install the modules"),
         (seen(module=Module.LOADABLE), "WARN", "modprobe fuse"),
-        (seen(device="it is not there"), "FAIL", "modprobe fuse"),
+        (seen(module=Module.LOADABLE, device="it is not there"), "FAIL", "modprobe fuse"),
+        (seen(device="it is not there"), "FAIL", "mknod /dev/fuse c 10 229"),
         (seen(), "OK", ""),
     ],
 )
