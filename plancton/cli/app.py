@@ -118,7 +118,7 @@ app.command("nodaemon", hidden=True, help="The same as serve; the name it had in
 def doctor(
     config: ConfigOption = None, confdir: ConfDir = None, rundir: RunDir = None, json: Json = False
 ) -> None:
-    """Check Docker, rights, the idle class, image, time and disk, and say how to mend each."""
+    """Check Docker, rights, the idle class, image, time, disk, mounts, and say how to mend each."""
     from plancton.cli.doctor import examine, report
     from plancton.cli.render import as_json
 

@@ -6,12 +6,13 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import docker.errors
 
+from plancton.cli.checks import Check
+from plancton.cli.doctor_mounts import check_mounts
 from plancton.cli.render import table
 from plancton.config.load import ConfigError, load
 from plancton.config.schema import Config
@@ -23,23 +24,13 @@ from plancton.runtime.connection import Client, docker_url, talking
 from plancton.runtime.docker import DockerRuntime
 from plancton.runtime.images import image_id
 from plancton.runtime.stamps import epoch_of
-from plancton.service.assemble import instance_of
+from plancton.service.assemble import in_force, instance_of
 from plancton.service.clock import SystemClock
 from plancton.service.lock import holder
 from plancton.service.paths import Paths
 
 _LEAST_DISK = 2_000_000_000
 _MOST_SKEW = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at; the verdict is OK, WARN or FAIL."""
-
-    what: str
-    verdict: str
-    found: str
-    mend: str = ""
 
 
 def examine(paths: Paths) -> list[Check]:
@@ -57,6 +48,7 @@ def examine(paths: Paths) -> list[Check]:
         return [*checks, Check("docker", "FAIL", word, mend), _pressure()]
     checks += [_cgroup(parent, info), _time(info), _disk(info)]
     checks += [_image(url, each) for each in sorted({p.image for p in config.pilots})]
+    checks += check_mounts(config, info, url)
     return [*checks, _pressure()]
 
 
@@ -78,7 +70,7 @@ def _config(paths: Paths) -> tuple[Config, Check]:
         return Config(), Check("config", "FAIL", error.summary, mend)
     kind = "of 0.6.0" if loaded.legacy else "native"
     remarks = f", {len(loaded.warnings)} warnings" if loaded.warnings else ""
-    return loaded.config, Check("config", "OK", f"{paths.config}, {kind}{remarks}")
+    return in_force(paths), Check("config", "OK", f"{paths.config}, {kind}{remarks}")
 
 
 def _rundir(paths: Paths) -> Check:

@@ -66,7 +66,7 @@ def _asked(profile: Profile, allow: Allow) -> Iterator[tuple[str, str, str]]:
     """Yield key, value and the permission that is lacking."""
     if profile.privileged and not allow.privileged:
         yield "privileged", "privileged", "privileged: true"
-    if not allow.root and _is_root(profile.user):
+    if not allow.root and is_root(profile.user):
         yield "user", "root", "root: true"
     if not any(fnmatchcase(profile.image, pattern) for pattern in allow.images):
         yield "image", profile.image, f'images: ["{profile.image}"]'
@@ -78,9 +78,9 @@ def _asked(profile: Profile, allow: Allow) -> Iterator[tuple[str, str, str]]:
 
 
 def _listed(profile: Profile, allow: Allow) -> Iterator[tuple[str, str, str]]:
-    allowed = _USUAL | {_capability(each) for each in allow.capabilities}
+    allowed = _USUAL | {capability(each) for each in allow.capabilities}
     for each in profile.cap_add:
-        if _capability(each) not in allowed and "ALL" not in allowed:
+        if capability(each) not in allowed and "ALL" not in allowed:
             yield "cap_add", each, f"capabilities: [{each}]"
     for each in profile.binds:
         # What is no path is a named volume, in a folder of Docker's own.
@@ -120,12 +120,14 @@ def granting(config: Config, allow: Allow = Allow()) -> Allow:  # noqa: B008 (fr
     return Allow.model_validate(unique)
 
 
-def _is_root(user: str) -> bool:
+def is_root(user: str) -> bool:
+    """Say whether a profile's user is root inside the container."""
     name = user.partition(":")[0]
     return name in ("", "root") or (name.isdecimal() and int(name) == 0)
 
 
-def _capability(name: str) -> str:
+def capability(name: str) -> str:
+    """Return a capability's name without its usual beginning."""
     return name.upper().removeprefix("CAP_")
 
 

@@ -111,10 +111,15 @@ def container_spec(
     return spec
 
 
+def bind_parts(bind: str) -> tuple[str, str, list[str]]:
+    """Return source, target and options of a bind mount."""
+    source, target, *options = bind.split(":")
+    return source, target, [each for part in options for each in part.split(",") if each]
+
+
 def _bind(bind: str) -> str:
     """Make a bind mount read-only unless its options ask for rw."""
-    source, target, *options = bind.split(":")
-    chosen = [option for part in options for option in part.split(",") if option]
+    source, target, chosen = bind_parts(bind)
     if "rw" not in chosen and "ro" not in chosen:
         chosen.append("ro")
     return f"{source}:{target}:{','.join(chosen)}"

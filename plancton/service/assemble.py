@@ -96,6 +96,16 @@ class Claim:
     url: str
 
 
+def in_force(paths: Paths) -> Config:
+    """Return what a start without network would run by: the local file over the last good remote.
+
+    Raises ConfigError.
+    """
+    alone = ConfigFile(paths.config, must_exist=paths.asked_for_config).first().config
+    remote = RemoteFile(paths.remote(instance_of(alone)), SystemClock())
+    return ConfigFile(paths.config, remote=remote).first().config
+
+
 @contextmanager
 def claimed(paths: Paths, *, named: bool = True) -> Iterator[Claim]:
     """Yield a claim on the run directory and the instance.

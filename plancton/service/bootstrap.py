@@ -22,13 +22,15 @@ import yaml
 from plancton.config import legacy
 from plancton.config.guard import granting
 from plancton.config.load import ConfigError, layered, load_text
-from plancton.config.schema import Allow, Remote
+from plancton.config.schema import Allow, Config, Remote
 from plancton.config.source import Problem, parse, read
 from plancton.config.units import parse_duration
 from plancton.config.write import without_credentials
 from plancton.control.server import GROUP
 from plancton.engine.handle import RefusedError
+from plancton.runtime import fuse
 from plancton.service import systemd
+from plancton.service.assemble import in_force
 from plancton.service.fetch import Fetcher, write_text
 from plancton.service.paths import Paths
 
@@ -67,7 +69,7 @@ class Wanted:
 
 def set_up(paths: Paths, wanted: Wanted, say: Say) -> None:
     """Do it, saying each step. ConfigError, FetchError, RefusedError before anything changed."""
-    text = _configuration(paths, wanted, say)
+    text, config = _configuration(paths, wanted, say)
     root = os.geteuid() == 0
     if root:
         _make_user(wanted, say)
@@ -81,6 +83,8 @@ def set_up(paths: Paths, wanted: Wanted, say: Say) -> None:
     if root:
         _to_group(paths.config.parent)
         _to_group(paths.config)
+    if root and any(fuse.asked_for(profile) for profile in config.pilots):
+        fuse.keep_loaded(say)
     if root and systemd.runs():
         _install_units(wanted, say)
     else:
@@ -119,35 +123,36 @@ def remote_of(wanted: Wanted) -> Remote | None:
         raise RefusedError(f"{without_credentials(url)}: {words or error}") from None
 
 
-def _configuration(paths: Paths, wanted: Wanted, say: Say) -> str | None:
-    """Return the checked text of the local file; None: it stays."""
+def _configuration(paths: Paths, wanted: Wanted, say: Say) -> tuple[str | None, Config]:
+    """Return the checked text of the local file (None: it stays), and what it means."""
     if wanted.harmless:
-        return HARMLESS
+        return HARMLESS, load_text(HARMLESS, "").config
     if not wanted.source:
         _check_present(paths.config, say)
-        return None
+        return None, in_force(paths)
     remote = remote_of(wanted)
     if remote is None:
         place = Path(wanted.source)
         place = place / "config.yaml" if place.is_dir() else place
         text = read(place)
-        _told(load_text(text, str(place)).warnings, say)
-        return text
+        loaded = load_text(text, str(place))
+        _told(loaded.warnings, say)
+        return text, loaded.config
     say(f"fetching {without_credentials(remote.url)}")
     found = Fetcher().fetch(remote)
     text, name = (found.text if found else ""), without_credentials(remote.url)
     loaded = load_text(text, name)
     _told(loaded.warnings, say)
     if not wanted.follow:
-        return text
+        return text, loaded.config
     local = _local_part(remote, text, granting(loaded.config) if wanted.trust else Allow(), wanted)
     mine = parse(local, str(paths.config))
     try:
-        layered(mine, parse(text, name), load_text(local, mine.file).config.allow)
+        both = layered(mine, parse(text, name), load_text(local, mine.file).config.allow)
     except ConfigError as error:
         hint = "--trust allows what it asks for today, --once takes it over as your own file"
         raise ConfigError(error.file, [*error.problems, Problem(hint)]) from None
-    return local
+    return local, both.config
 
 
 def _local_part(remote: Remote, text: str, allow: Allow, wanted: Wanted) -> str:
@@ -280,6 +285,7 @@ def _systemctl(*words: str) -> None:
 
 def tear_down(paths: Paths, say: Say, *, purge: bool) -> None:
     """Stop the service and remove its units; with *purge* also what it kept and its user."""
+    fuse.forget(say)
     if os.geteuid() == 0 and systemd.runs():
         present = [place for place, _ in units() if place.exists()]
         for name in _STARTED:
