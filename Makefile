@@ -14,8 +14,8 @@ run: ## set up what is missing (Python packages, Docker, the default image) and 
 test: ## set up what the tests need, check the code, run all tests
 	@scripts/setup test
 	@$(MAKE) --no-print-directory check
-	@.venv/bin/pytest -n auto tests/unit tests/scenario tests/control tests/tui tests/contract tests/monitor $(ARGS)
-	@.venv/bin/pytest tests/e2e $(ARGS)
+	@.venv/bin/pytest -n auto --dist worksteal -m 'not quiet' $(ARGS)
+	@.venv/bin/pytest -m quiet $(ARGS)
 
 test-vm: ## test in a booted Debian: systemd, cgroup v2, a container image (10 minutes, builds it once)
 	@scripts/setup vm

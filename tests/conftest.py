@@ -17,7 +17,7 @@ from plancton.service.paths import default_paths
 INSTANCE = f"test{os.getpid()}"
 
 
-def until(met: Callable[[], object], seconds: float = 20.0, pause: float = 0.1) -> None:
+def until(met: Callable[[], object], seconds: float = 120.0, pause: float = 0.1) -> None:
     """Wait until *met* holds; fail if it does not within *seconds*."""
     end = time.monotonic() + seconds
     while not met():

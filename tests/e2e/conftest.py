@@ -21,6 +21,14 @@ def service(tmp_path: Path, instance: str) -> Iterator[Service]:
 
 
 @pytest.fixture
+def measuring(tmp_path: Path, instance: str) -> Iterator[Service]:
+    """Return a service that measures the machine as it is: for tests that run alone."""
+    made = Service(tmp_path, instance, measures=True)
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def containers(docker_client: Client, instance: str) -> Containers:
     """Return a look at the instance's containers past Plancton."""
     return Containers(docker_client, instance)
@@ -45,3 +53,8 @@ class Containers:
             next(iter(item["Names"] or ()), "").lstrip("/")
             for item in self.client.containers(all=not running, filters=filters)
         }
+
+    def leave(self) -> None:
+        """Have all pilots end by themselves, as they do when their work is done."""
+        for id_ in self.ids():
+            self.client.kill(id_, "SIGTERM")

@@ -18,22 +18,31 @@ from tests.conftest import until
 
 CORES = os.cpu_count() or 1
 PLANCTON = str(Path(sys.executable).with_name("plancton"))
+STAND_IN = 'mount --bind "$0" /proc/stat && exec "$@"'
 
 
 class Service:
-    """One node's Plancton: its files below a folder, and its process if it runs."""
+    """One node's Plancton: its files below a folder, and its process if it runs.
 
-    def __init__(self, folder: Path, instance: str, docker: str = "", uid: int = 0) -> None:
+    What else runs on the machine is no foreground to it, so that the room is the same on a busy
+    machine; unless it is made with *measures*, which needs a machine with nothing else to do.
+    """
+
+    def __init__(
+        self, folder: Path, instance: str, docker: str = "", uid: int = 0, *, measures: bool = False
+    ) -> None:
         """Prepare; nothing runs yet. It is run by *uid*, who may use Docker."""
-        self.uid = uid
+        self.uid, self.measures = uid, measures
         self.folder, self.instance, self.docker = folder, instance, docker
         self.rundir, self.config = folder / "run", folder / "config.yaml"
         self.process: subprocess.Popen[bytes] | None = None
+        (folder / "stat").write_text(Path("/proc/stat").read_text())
         self.configure()
 
     def configure(self, pilot: dict[str, Any] | None = None, **groups: Any) -> None:
         """Write the configuration: sleeping pilots without network, changed by what is given."""
-        profile = {"command": "sleep 1000", "network": "none", "grace": "2s", **(pilot or {})}
+        profile = {"command": "sleep 1000", "network": "none", "grace": "2s", "memory": "50MB"}
+        profile |= pilot or {}
         node = {"instance": self.instance, "interval": "1s", "docker": self.docker}
         values = {"pilots": [profile], **groups, "node": {**node, **groups.get("node", {})}}
         self.write(json.dumps(values))
@@ -47,7 +56,7 @@ class Service:
     def start(self) -> Service:
         """Start ``plancton serve`` and wait until it answers."""
         self.launch()
-        until(self._answers)
+        until(self._answers, 60)
         return self
 
     def _answers(self) -> bool:
@@ -60,7 +69,7 @@ class Service:
         """Start ``plancton serve``."""
         log = (self.folder / "stderr").open("ab")
         # However the tests end, their service does not outlive them.
-        command = ["setpriv", "--pdeathsig=KILL", PLANCTON, "serve"]
+        command = ["setpriv", "--pdeathsig=KILL", *self.idle_node, PLANCTON, "serve"]
         command += ["--config", str(self.config), *self.options]
         with log:
             self.process = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL)
@@ -81,13 +90,19 @@ class Service:
         """Run the command as the service's user."""
         environment = {**os.environ, "TMPDIR": str(self.folder)} if self.uid else None
         return subprocess.run(
-            [*self.as_user, PLANCTON, *words],
+            [*self.idle_node, *self.as_user, PLANCTON, *words],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=100,
             check=False,
             env=environment,
         )
+
+    @property
+    def idle_node(self) -> list[str]:
+        """What runs a command where the kernel's CPU counters stand still."""
+        stand_in = ["unshare", "--mount", "sh", "-c", STAND_IN, str(self.folder / "stat")]
+        return [] if self.measures else stand_in
 
     @property
     def as_user(self) -> list[str]:
@@ -119,13 +134,13 @@ class Service:
         """Return the names of the pilots in a state, as Plancton tells."""
         return {p["name"] for p in self.status()["pilots"] if p["state"] == state}
 
-    def stop(self, number: int = signal.SIGTERM, seconds: float = 20) -> int:
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 60) -> int:
         """Send a signal and return the exit code."""
         assert self.process
         self.process.send_signal(number)
         return self.process.wait(seconds)
 
-    def ended(self, seconds: float = 30) -> int:
+    def ended(self, seconds: float = 60) -> int:
         """Wait for the process to end by itself and return its exit code."""
         assert self.process
         return self.process.wait(seconds)

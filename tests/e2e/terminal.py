@@ -36,7 +36,7 @@ class Terminal:
         """Return the text on the screen."""
         return self._tmux("capture-pane", "-p", "-t", self.pane)
 
-    def shows(self, text: str, seconds: float = 30) -> None:
+    def shows(self, text: str, seconds: float = 60) -> None:
         """Wait until the screen shows *text*; fail with what it shows instead."""
         try:
             until(lambda: text in self.screen(), seconds)
@@ -55,5 +55,5 @@ class Terminal:
 
     def _tmux(self, *words: str) -> str:
         command = ["tmux", "-S", self.socket, *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         return done.stdout

@@ -137,12 +137,12 @@ def test_waiting_ends_when_it_is_done_or_the_time_is_over(
     admin: Service, containers: Containers
 ) -> None:
     """Drain --wait and its limit; what was asked goes on."""
-    admin.configure({"command": "sleep 6", "cpus": 0.3}, spawn={"maximum": 1})
+    admin.configure({"command": "sleep 10", "cpus": 0.3}, spawn={"maximum": 1})
     said(admin, "start", 0, "started")
     until(containers.names)
     said(admin, "drain", 1, "not within 1s: 1 pilots are left", "--wait", "--timeout", "1s")
     assert admin.status()["mode"] == "draining"
-    said(admin, "drain", 0, "no pilot is left", "--wait", "--timeout", "30s")
+    said(admin, "drain", 0, "no pilot is left", "--wait", "--timeout", "60s")
     assert containers.names() == set()
     said(admin, "drain-stop", 0, "ended; no pilot is left", "--wait")
     assert admin.node.pid is None

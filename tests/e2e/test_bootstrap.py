@@ -34,7 +34,7 @@ class Home:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=100,
             env=environment,
             cwd=self.folder,
         )
@@ -43,7 +43,7 @@ class Home:
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     """Return a home that its user may enter."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents[:-2]):
         folder.chmod(0o777)
     return Home(tmp_path)
 

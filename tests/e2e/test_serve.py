@@ -26,10 +26,12 @@ def full(service: Service, count: int = CORES) -> None:
     until(lambda: len(service.names()) == count)
 
 
+@pytest.mark.quiet
 def test_fills_the_node_shows_it_and_refills_an_exit(
-    service: Service, containers: Containers
+    measuring: Service, containers: Containers
 ) -> None:
     """One pilot a core; a pilot that is killed is replaced at once; views agree with Docker."""
+    service = measuring
     service.configure(node={"interval": "60s"}, spawn={"short_life": 0})
     service.start()
     full(service)
@@ -71,29 +73,35 @@ def test_sigterm_ends_pilots_where_configured(
     service: Service, containers: Containers, on_stop: str
 ) -> None:
     """Drained pilots end by themselves, killed ones now; none is left."""
-    life = "sleep 8" if on_stop == "drain" else "sleep 1000"
-    service.configure({"command": life}, node={"on_stop": on_stop})
+    service.configure(node={"on_stop": on_stop})
     service.start()
     full(service)
-    started = time.monotonic()
-    assert service.stop(seconds=30) == 0
+    assert service.process
+    service.process.send_signal(signal.SIGTERM)
+    if on_stop == "drain":
+        time.sleep(2)
+        assert len(containers.names()) == CORES
+        containers.leave()
+    assert service.ended() == 0
     assert containers.names(running=False) == set()
-    assert (time.monotonic() - started > 2) is (on_stop == "drain")
 
 
 def test_drain_resume_and_drain_stop(service: Service, containers: Containers) -> None:
     """Requests add up, are said, and end the engine only when it is empty."""
-    service.configure({"command": "sleep 7"})
+    service.configure(spawn={"short_life": 0})
     service.start()
     full(service)
     assert service.run("drain").returncode == 0
     until(lambda: service.status()["mode"] == "draining")
-    until(lambda: not containers.names(), seconds=15)
+    containers.leave()
+    until(lambda: not service.names() and not containers.names())
     assert "the node is draining" in service.run("why").stdout
     assert service.run("resume").returncode == 0
     full(service)
     service.run("drain")
     service.run("drain-stop")
+    assert len(containers.names()) == CORES
+    containers.leave()
     assert service.ended() == 0
     assert containers.names(running=False) == set()
     assert service.run("status").returncode == 3
@@ -132,18 +140,19 @@ def test_force_stop_with_and_without_an_engine(service: Service, containers: Con
 
 def test_reap_ends_only_what_is_due(service: Service, containers: Containers) -> None:
     """The time to live holds when Plancton is away; with an engine there is nothing to do."""
-    service.configure({"ttl": "6s"})
+    service.configure({"ttl": "15s"})
     service.start()
     full(service)
     assert "nothing to do" in service.run("reap", config=True).stdout
     service.stop(signal.SIGKILL)
     assert "0 pilots ended" in service.run("reap", config=True).stdout
-    time.sleep(6)
+    time.sleep(15)
     done = service.run("reap", config=True)
     assert f"{CORES} pilots ended and removed, 0 left" in done.stdout, done.stderr
     assert containers.names(running=False) == set()
 
 
+@pytest.mark.quiet
 def test_ttl_sends_sigterm_at_the_deadline(service: Service) -> None:
     """By Docker's own stamp of the start; the pilot's exit code tells of SIGTERM."""
     service.configure({"ttl": "5s", "grace": "30s"}, spawn={"maximum": 1, "short_life": "1s"})
@@ -162,7 +171,7 @@ def test_the_second_engine_is_refused_and_names_the_first(service: Service, tmp_
     for rundir in (service.rundir, tmp_path / "elsewhere"):
         command = [PLANCTON, "serve", "-c", str(service.config), "--rundir", str(rundir)]
         command += ["--logdir", str(tmp_path / "log2")]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 1
         assert f"process {service.process.pid}" in done.stderr
         assert done.stderr.count("\n") == 1
@@ -202,14 +211,14 @@ def test_a_file_of_the_first_plancton_works_as_it_is(
     )
     shown = subprocess.run(
         [PLANCTON, "config", "check", str(service.config)],
-        capture_output=True, text=True, timeout=20, check=False,
+        capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert shown.returncode == 0
     assert f"= {CORES - 1} pilots" in shown.stdout
     assert "rocket is no key of 0.6.0" in shown.stderr
     native = subprocess.run(
         [PLANCTON, "config", "convert", str(service.config)],
-        capture_output=True, text=True, timeout=20, check=True,
+        capture_output=True, text=True, timeout=60, check=True,
     ).stdout  # fmt: skip
     mine = f"node:\n  instance: {containers.instance}\n"
     service.write(native.replace("node:\n", mine))
@@ -246,7 +255,7 @@ def test_bad_config_at_start_is_refused_with_every_problem(service: Service) -> 
     """File, line, key and the nearest valid key, all at once."""
     service.write("node:\n  interval: soon\npilots:\n  - imgae: x\n    cpus: -1\n")
     command = [PLANCTON, "serve", "-c", str(service.config), *service.options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     lines = done.stderr.splitlines()
     assert len(lines) == 3
@@ -284,7 +293,7 @@ def test_another_user_is_refused_in_one_line(public: Service) -> None:
         command += ["--rundir", str(service.rundir)]
         environment = {**os.environ, "HOME": "/nonexistent"}
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=20, check=False, env=environment
+            command, capture_output=True, text=True, timeout=60, check=False, env=environment
         )
         assert done.returncode == 1, done.stderr
         assert done.stderr.count("\n") == 1
@@ -325,7 +334,7 @@ def test_doctor_says_how_to_mend_missing_rights(tmp_path: Path) -> None:
     command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", PLANCTON, "doctor"]
     environment = {**os.environ, "HOME": str(tmp_path), "XDG_RUNTIME_DIR": "/tmp"}  # noqa: S108 (any)
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=20, check=False, env=environment
+        command, capture_output=True, text=True, timeout=60, check=False, env=environment
     )
     assert done.returncode == 1, done.stderr
     assert "join the group docker" in done.stdout
@@ -366,10 +375,12 @@ def asleep(
     return containers.names()
 
 
+@pytest.mark.quiet
 def test_the_owner_comes_and_goes_and_pilots_sleep_meanwhile(
-    service: Service, containers: Containers, owner: list[subprocess.Popen[bytes]]
+    measuring: Service, containers: Containers, owner: list[subprocess.Popen[bytes]]
 ) -> None:
     """Frozen after the time that is set, thawed when the owner has gone, and nothing is lost."""
+    service = measuring
     before = asleep(service, containers, owner)
     until(lambda: service.names("frozen") == before)
     assert "frozen pilots go on first" in service.run("why").stdout
@@ -380,10 +391,12 @@ def test_the_owner_comes_and_goes_and_pilots_sleep_meanwhile(
     assert service.stop() == 0
 
 
+@pytest.mark.quiet
 def test_what_stays_frozen_is_ended_and_booked(
-    service: Service, containers: Containers, owner: list[subprocess.Popen[bytes]]
+    measuring: Service, containers: Containers, owner: list[subprocess.Popen[bytes]]
 ) -> None:
     """SIGTERM after evict_after; the ledger has it, and has it still after a restart."""
+    service = measuring
     service.configure(protect={"freeze_after": "1s", "evict_after": "2s"})
     service.start()
     full(service)
@@ -402,10 +415,12 @@ def test_what_stays_frozen_is_ended_and_booked(
     assert "pilots evicted" in service.run("ledger").stdout
 
 
+@pytest.mark.quiet
 def test_frozen_pilots_are_taken_over_after_a_crash(
-    service: Service, containers: Containers, owner: list[subprocess.Popen[bytes]]
+    measuring: Service, containers: Containers, owner: list[subprocess.Popen[bytes]]
 ) -> None:
     """Killed while its pilots are frozen, the next Plancton thaws them."""
+    service = measuring
     before = asleep(service, containers, owner)
     service.stop(signal.SIGKILL)
     for process in owner:
@@ -447,13 +462,13 @@ def test_record_writes_what_simulate_reads(tmp_path: Path) -> None:
     """A trace of this machine, and a refusal to overwrite one."""
     trace = tmp_path / "t.csv"
     command = [PLANCTON, "record", "-o", str(trace), "--for", "2", "--every", "0.5"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert "rows to" in done.stdout
     assert len(trace.read_text().splitlines()) >= 6
     shown = [PLANCTON, "simulate", "--trace", str(trace), "--json"]
     result = json.loads(subprocess.run(shown, capture_output=True, check=True).stdout)[0]
     assert result["seconds"] >= 2
-    again = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    again = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert again.returncode == 1
     assert "File exists" in again.stderr
     assert "Traceback" not in again.stderr

@@ -40,7 +40,15 @@ def terminal() -> Iterator[Open]:
 
 def tui(service: Service, *options: str) -> list[str]:
     """Return the command for a service's files."""
-    return [PLANCTON, "tui", "-c", str(service.config), *service.options, *options]
+    return [
+        *service.idle_node,
+        PLANCTON,
+        "tui",
+        "-c",
+        str(service.config),
+        *service.options,
+        *options,
+    ]
 
 
 def two_pilots(service: Service, **node: object) -> None:
@@ -233,7 +241,7 @@ async def _page(port: int, key: str) -> None:
 
 async def _seen(page: aiohttp.ClientWebSocketResponse, *texts: str) -> None:
     shown = b""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         async for message in page:
             shown += message.data if isinstance(message.data, bytes) else b""
             if any(text.encode() in shown for text in texts):
