@@ -201,7 +201,7 @@ async def test_what_is_late_is_said() -> None:
     """The engine took the order and cannot carry it out, for Docker is away."""
     stage = STATES["docker-away"]()
     async with scene(stage) as s:
-        await s.press("d")
+        await s.press("k", "y")
         for _ in range(14):
             stage.tick()
         await s.until(lambda: any("not done yet" in words for words in s.said()), ticks=True)
