@@ -186,10 +186,11 @@ class PilotLog(Page):
         super().__init__()
         self.called, self._read = name, read
         self._lines: list[str] = []
-        self._words, self._over = "", False
+        self._words, self._why = "", ""
 
     def compose(self) -> ComposeResult:
         """Yield the log and a place for the search."""
+        yield Banner()
         yield RichLog(id="pilot-log", wrap=True, max_lines=_KEPT, min_width=20)
         yield Input(id="search", placeholder="show only lines with these words; esc: all")
         yield Footer()
@@ -205,22 +206,24 @@ class PilotLog(Page):
         self.set_interval(1.0, self._look)
 
     def _look(self) -> None:
-        if not self._over:
-            self.run_worker(self._fetch, thread=True, exclusive=True, exit_on_error=False)
+        self.run_worker(self._fetch, thread=True, exclusive=True, exit_on_error=False)
 
     def _fetch(self) -> None:
         try:
             text = b"".join(self._read()).decode("utf-8", "replace")
         except FAILURES as error:
-            self.app.call_from_thread(self._end, str(error))
+            self.app.call_from_thread(self._fail, str(error))
         else:
             self.app.call_from_thread(self._add, text)
 
-    def _end(self, why: str) -> None:
-        self._over = True
-        self._write([f"[{why}]"])
+    def _fail(self, why: str) -> None:
+        """Say once why there is no more; a service that is lost may come back."""
+        if why != self._why:
+            self._write([f"[{why}]"])
+        self._why = why
 
     def _add(self, text: str) -> None:
+        self._why = ""
         lines = text.removesuffix("\n").split("\n") if text else []
         new = added(self._lines, lines)
         self._lines = [*self._lines, *new][-_KEPT:]

@@ -367,6 +367,9 @@ async def test_a_pilots_log_goes_on_and_ends() -> None:
         assert s.text().count("another line") == 1
         stage.handle.output = b""
         await s.until(lambda: "[no pilot is called" in s.text())
+        stage.handle.output = b"one line\nanother line\na third\na fourth\n"
+        await s.until(lambda: "a fourth" in s.text())  # the service was away, and is back
+        assert s.text().count("another line") == 1
 
 
 async def test_brackets_are_only_brackets() -> None:
