@@ -94,8 +94,12 @@ class Page(Screen[None]):
     """A screen that shows the moments as they come, until esc."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "app.pop_screen", "Back"),
+        Binding("escape,q", "back", "Back"),
     ]
+
+    def action_back(self) -> None:
+        """Go back."""
+        self.dismiss()
 
     def show(self, view: View) -> None:
         """Show a moment."""
@@ -243,16 +247,28 @@ class PilotLog(Page):
         field.display = True
         field.focus()
 
+    def action_back(self) -> None:
+        """Show all lines again; go back if all are shown."""
+        field = self.query_one("#search", Input)
+        if not field.display:
+            super().action_back()
+            return
+        field.value = ""
+        field.display = False
+        self.query_one(RichLog).focus()
+
     @on(Input.Changed)
     def search(self, event: Input.Changed) -> None:
         """Show only lines with the words."""
+        event.stop()  # the main screen has a search of its own
         self._words = event.value.lower()
         self.query_one(RichLog).clear()
         self._write(self._lines)
 
     @on(Input.Submitted)
-    def done(self) -> None:
+    def done(self, event: Input.Submitted) -> None:
         """Go back to the log."""
+        event.stop()
         self.query_one(RichLog).focus()
 
 

@@ -430,7 +430,7 @@ async def test_hostile_words_are_shown_as_text() -> None:
 
 
 async def test_a_pilots_log_is_searched() -> None:
-    """Only lines with the words."""
+    """Only lines with the words; esc shows all again, and goes back then."""
     async with scene(STATES["healthy"]()) as s:
         await s.press("l")
         await s.until(lambda: "another line" in s.text())
@@ -439,6 +439,12 @@ async def test_a_pilots_log_is_searched() -> None:
         assert [strip.text.strip() for strip in log.lines] == ["another line"]
         await s.press("enter")
         assert log.has_focus
+        assert not s.app.words  # the table is not filtered by it
+        await s.press("escape")
+        assert isinstance(s.app.screen, PilotLog)
+        assert len(log.lines) == 2
+        await s.press("escape")
+        assert len(s.app.screen_stack) == 1
 
 
 async def test_a_lost_service_is_said_and_comes_back() -> None:
