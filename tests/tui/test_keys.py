@@ -528,6 +528,15 @@ async def test_a_silent_engine_is_pointed_out() -> None:
         await s.until(lambda: "THE ENGINE IS SILENT" in s.text())
 
 
+@pytest.mark.parametrize("key", ["enter", "l", "k", "f", "K"])
+async def test_a_key_for_pilots_that_are_not_there_is_answered(key: str) -> None:
+    """It does not just do nothing."""
+    async with scene(STATES["empty"]()) as s:
+        await s.press(key)
+        assert len(s.app.screen_stack) == 1
+        assert any("no pilot" in words for words in s.said())
+
+
 async def test_empty_and_bad_states_have_their_words() -> None:
     """Each says what is wrong, and what not."""
     async with scene(STATES["empty"]()) as s:
