@@ -113,7 +113,7 @@ class CpuPane(Vertical):
         )
 
 
-class WhyPane(VerticalScroll, can_focus=False):
+class WhyPane(VerticalScroll):
     """The present reasons, in sentences."""
 
     def compose(self) -> ComposeResult:

@@ -372,7 +372,7 @@ HELP = (
             ("t", "another span of the CPU plot: 5 min, 1 h, 12 h, 1 day"),
             ("L", "the ledger: what was harvested, what it cost"),
             ("c", "the configuration: each value, and where it comes from"),
-            ("tab", "between pilots and log"),
+            ("tab", "between pilots, log and reasons"),
             (":  ctrl+p", "all commands, by name"),
             ("?", "this page"),
             ("q", "back, or end; a hosted engine is asked about first"),

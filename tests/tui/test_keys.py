@@ -15,7 +15,7 @@ from textual.widgets import Input, RichLog
 
 from plancton.engine.model import Mode
 from plancton.tui.app import PlanctonApp
-from plancton.tui.panes import CpuPane, LogPane
+from plancton.tui.panes import CpuPane, LogPane, WhyPane
 from plancton.tui.screens import (
     ConfigPage,
     HelpPage,
@@ -354,6 +354,16 @@ async def test_the_log_follows_and_is_searched() -> None:
         await s.press("escape")
         assert len(log.lines) > 20
         assert log.is_vertical_scroll_end
+
+
+async def test_all_reasons_can_be_read_without_a_mouse() -> None:
+    """They are more than fit 24 lines."""
+    async with scene(STATES["healthy"](), size=(80, 24)) as s:
+        pane = s.app.query_one(WhyPane)
+        assert pane.max_scroll_y
+        await s.press("tab", "tab", "end")
+        await s.until(lambda: pane.scroll_y == pane.max_scroll_y)
+        assert "battery" in s.text()
 
 
 async def test_a_pilots_log_goes_on_and_ends() -> None:
