@@ -312,7 +312,7 @@ class ConfigPage(Page):
 
     def on_mount(self) -> None:
         """Name the columns."""
-        self.query_one(DataTable).add_columns("KEY", "VALUE", "FROM")
+        self.query_one(DataTable).add_columns("KEY", "FROM", "VALUE")
         self.query_one(DataTable).focus()
         self._shown: object = None
 
@@ -337,7 +337,7 @@ class ConfigPage(Page):
         table.clear()
         for setting in view.settings:
             style = "bold" if setting.origin else "dim"
-            cells = (setting.key, setting.value, setting.origin or "default")
+            cells = (setting.key, setting.origin or "default", setting.value)
             table.add_row(*(Text(cell, style=style) for cell in cells))
 
 

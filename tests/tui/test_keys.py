@@ -228,6 +228,18 @@ async def test_screens_open_and_close(key: str, page: type, words: str) -> None:
             assert len(s.app.screen_stack) == 1
 
 
+async def test_80_columns_show_where_a_value_comes_from() -> None:
+    """However long another value is."""
+    command = ["sh", "-c", "echo one; echo two; echo three; echo four"]
+    stage = Stage(2, pilots=[{"name": "worker", "command": command}])
+    stage.run(20)
+    async with scene(stage, size=(80, 24)) as s:
+        await s.press("c")
+        await s.until(lambda: "pilots[worker].command" in s.text())
+        (line,) = [each for each in s.text().splitlines() if ".command" in each]
+        assert line.split()[1:3] == ["test", '["sh",']
+
+
 @pytest.mark.parametrize("key", ["colon", "ctrl+p"])
 async def test_the_palette_knows_all_commands(key: str) -> None:
     """A name finds it, enter does it."""
