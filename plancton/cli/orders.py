@@ -359,6 +359,8 @@ def _until(
     doing: Callable[[Snapshot | None], str],
     timeout: str | None,
 ) -> None:
+    from plancton.config.units import format_duration
+
     limit = seconds_of(timeout)
     try:
         with progress() as tell:
@@ -366,7 +368,8 @@ def _until(
                 return
     except KeyboardInterrupt:
         _fail("no longer waiting; what was asked goes on")
-    _fail(f"not within {timeout}: {doing(node.seen())}; it goes on, see plancton status")
+    over = f"not within {format_duration(limit or 0)}"
+    _fail(f"{over}: {doing(node.seen())}; it goes on, see plancton status")
 
 
 def _until_ended(node: Node, doing: str, timeout: str | None) -> Snapshot | None:

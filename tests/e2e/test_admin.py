@@ -140,7 +140,7 @@ def test_waiting_ends_when_it_is_done_or_the_time_is_over(
     admin.configure({"command": "sleep 6", "cpus": 0.3}, spawn={"maximum": 1})
     said(admin, "start", 0, "started")
     until(containers.names)
-    said(admin, "drain", 1, "not within 1s: 1 pilots are left", "--wait", "--timeout", "1s")
+    said(admin, "drain", 1, "not within 1 s: 1 pilots are left", "--wait", "--timeout", "1")
     assert admin.status()["mode"] == "draining"
     said(admin, "drain", 0, "no pilot is left", "--wait", "--timeout", "30s")
     assert containers.names() == set()
