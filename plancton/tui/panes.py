@@ -77,7 +77,7 @@ class Banner(Still):
         """Show a moment."""
         text, style = banner(view)
         self.display = bool(text)
-        self.say([[(f" {text}", f"bold {style}")]])
+        self.say([[(text, f"bold {style}")]])
 
 
 class CpuPane(Vertical):

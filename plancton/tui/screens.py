@@ -139,7 +139,7 @@ class PilotPage(Page):
     def on_mount(self) -> None:
         """Name the pilot."""
         self.query_one("#facts").border_title = self.called
-        self.query_one("#past").border_title = "What was decided about it, newest first"
+        self.query_one("#past").border_title = "Decisions, newest first"
 
     def show(self, view: View) -> None:
         """Show a moment."""

@@ -190,7 +190,8 @@ def load_line(view: View) -> Words:
     """Return the legend of the CPU plot with the figures of now."""
     load = view.snapshot.load if view.snapshot else None
     if load is None:
-        return [("being measured", DIM)]
+        away = view.snapshot and view.snapshot.degraded
+        return [("not measured while Docker is away" if away else "being measured", DIM)]
     ceiling = view.snapshot.ceiling if view.snapshot else None
     parts: Words = [
         ("█", "$primary"),

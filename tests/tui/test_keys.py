@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -565,6 +566,12 @@ async def test_empty_and_bad_states_have_their_words() -> None:
         assert "No pilots: no image registry.example/lab/worker:7 on the node" in s.text()
     async with scene(STATES["docker-away"]()) as s:
         assert "DOCKER AWAY" in s.text()
+    never = Stage(2)
+    never.rig.node.down = "no"
+    never.tick()
+    async with never.app().run_test(size=(100, 30)) as pilot:
+        shown = Scene(never, pilot.app, pilot)  # type: ignore[arg-type]
+        await shown.until(lambda: "not measured while Docker is away" in shown.text())
     stage = Stage(2)
     async with stage.app().run_test(size=(100, 30)) as pilot:
         await pilot.pause(0.2)
@@ -648,6 +655,16 @@ async def test_the_input_is_gone_when_it_is_not_needed() -> None:
     async with scene(STATES["healthy"]()) as s:
         assert not s.app.query_one("#search", Input).display
         await asyncio.sleep(0)
+
+
+async def test_80_columns_hold_whole_sentences() -> None:
+    """What comes next, and the titles of a pilot's page."""
+    stage = Stage(2, pilots=[{"ttl": "1h"}])
+    stage.run(20)
+    async with scene(stage, size=(80, 24)) as s:
+        assert re.search(r"59m: the TTL of plancton-default-\w{6} is over", s.text())
+        await s.press("enter")
+        await s.until(lambda: "Decisions, newest first" in s.text())
 
 
 async def test_500_pilots_cost_what_is_visible() -> None:
