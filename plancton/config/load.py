@@ -81,6 +81,8 @@ def _words(error: Any, place: Place = ()) -> str:
         return "no such key" + _nearest(place)
     message = str(error["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
+    if error["type"] == "tuple_type":
+        message = "must be a list"
     value = error.get("input")
     plain = isinstance(value, str | int | float | bool)
     if (

@@ -51,6 +51,7 @@ def test_empty_files_are_the_defaults(text: str) -> None:
         ("node: [", ["f.yaml:2: is not valid YAML"]),
         ("a: &x [1]\nb: *x", ["f.yaml:2: aliases"]),
         ("a: !!python/object/apply:os.system [ls]", ["f.yaml:1: is not valid YAML"]),
+        ("pilots: 3", ["f.yaml:1: pilots: must be a list, not 3"]),
         ("pilots: []", ["f.yaml: pilots: at least one profile is needed"]),
         ("pilots: [{name: a}, {name: a}]", ["f.yaml: two profiles are called 'a'"]),
         ("max_docks: ncpu\nmax_ttl: -1", ["f.yaml:1: max_docks: 'ncpu'", "f.yaml:2: max_ttl: "]),
