@@ -11,6 +11,7 @@ from plancton.engine.history import History
 from plancton.engine.model import Mode
 from plancton.engine.snapshot import PilotView, Snapshot
 from plancton.engine.words import clock, core_hours
+from plancton.engine.words import pilots as counted
 from plancton.tui.rows import brief
 
 GOOD, WARN, BAD, DIM, PLAIN = "$text-success", "$text-warning", "$text-error", "$text-muted", ""
@@ -215,7 +216,7 @@ def facts(pilot: PilotView, since: float, view: View) -> list[tuple[str, str]]:
         ("name", pilot.name),
         ("container", pilot.id[:12]),
         ("image", pilot.image_id.removeprefix("sha256:")[:12] or "-"),
-        ("profile", f"{pilot.profile}, slot {pilot.slot}, {pilot.before} pilots before it"),
+        ("profile", f"{pilot.profile}, slot {pilot.slot}, {counted(pilot.before)} before it"),
         ("last exit", pilot.last_exit or "there was none before it"),
         ("state", pilot.state + (f": {pilot.note}" if pilot.note else "")),
         ("age", format_duration(pilot.age + since)),
