@@ -55,6 +55,8 @@ def test_empty_files_are_the_defaults(text: str) -> None:
         ("pilots: []", ["f.yaml: pilots: at least one profile is needed"]),
         ("pilots: [{name: a}, {name: a}]", ["f.yaml: two profiles are called 'a'"]),
         ("max_docks: ncpu\nmax_ttl: -1", ["f.yaml:1: max_docks: 'ncpu'", "f.yaml:2: max_ttl: "]),
+        ("max_docks: 1\ninfluxdb_url: {a: 1}", ["f.yaml:2: influxdb_url: "] * 2),
+        ("pilots: [{image: }]", ["f.yaml:1: pilots[0].image: input should be a valid string"]),
         ("{[1]: 2}: 3", ["f.yaml"]),
         ("pilots: [{binds: [nowhere]}]", ["f.yaml:1: pilots[0].binds: 'nowhere' is not host:cont"]),
     ],
