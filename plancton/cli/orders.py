@@ -115,8 +115,10 @@ def stop(rundir: RunDir = None, no_wait: NoWait = False, timeout: Timeout = None
         say("asked the engine to end")
         return
     last = _until_ended(node, "ending", timeout) or before
+    from plancton.engine.words import pilots as counted
+
     left = len(last.pilots) if last and last.mode.value in ("active", "draining") else 0
-    say(f"ended; {left} pilots run on" if left else "ended")
+    say(f"ended; {counted(left)} left running" if left else "ended")
 
 
 def drain(
@@ -335,11 +337,17 @@ def _at_least(asked: Mode) -> Callable[[Mode], bool]:
 
 
 def _still(node: AnyNode, mode: Mode) -> str:
+    from plancton.engine.words import pilots as counted
+
     snapshot = node.seen()
     if snapshot is None:
         return ""
     stronger = f"; the node is {snapshot.mode.value}" if snapshot.mode is not mode else ""
-    return f"; {len(snapshot.pilots)} pilots run on{stronger}" if mode.value != "active" else ""
+    return (
+        f"; {counted(len(snapshot.pilots))} left running{stronger}"
+        if mode.value != "active"
+        else ""
+    )
 
 
 def _wish(
@@ -384,6 +392,8 @@ def _until(
     doing: Callable[[Snapshot | None], str],
     timeout: str | None,
 ) -> None:
+    from plancton.config.units import format_duration
+
     limit = seconds_of(timeout)
     try:
         with progress() as tell:
@@ -391,7 +401,8 @@ def _until(
                 return
     except KeyboardInterrupt:
         _fail("no longer waiting; what was asked goes on")
-    _fail(f"not within {timeout}: {doing(node.seen())}; it goes on, see plancton status")
+    over = f"not within {format_duration(limit or 0)}"
+    _fail(f"{over}: {doing(node.seen())}; it goes on, see plancton status")
 
 
 def _until_ended(node: AnyNode, doing: str, timeout: str | None) -> Snapshot | None:
@@ -408,22 +419,24 @@ def _until_ended(node: AnyNode, doing: str, timeout: str | None) -> Snapshot | N
 
 def _pilots_left(snapshot: Snapshot | None) -> str:
     from plancton.config.units import format_duration
+    from plancton.engine.words import pilots as counted
 
     if snapshot is None:
         return "the engine is about to end"
     lives = [pilot.ttl_left for pilot in snapshot.pilots if pilot.ttl_left is not None]
     latest = f", the last at the latest in {format_duration(max(lives))}" if lives else ""
-    return f"{len(snapshot.pilots)} pilots are left{latest}"
+    return f"{counted(len(snapshot.pilots))} left{latest}"
 
 
 def _reap(mode: str, paths: Paths) -> None:
     from plancton.engine.model import Mode
+    from plancton.engine.words import pilots as counted
     from plancton.service.reap import reap_all
 
     with progress() as tell:
         tell("ending pilots")
         ended, left = reap_all(paths, Mode(mode))
-    say(f"{ended} pilots ended and removed, {left} left to their time to live")
+    say(f"{counted(ended)} ended and removed, {left} left to their time to live")
 
 
 def _fail(text: str) -> NoReturn:

@@ -105,9 +105,11 @@ def _problem(error: Any, source: Source) -> Problem:
 
 def _words(error: Any, place: Place = ()) -> str:
     if error["type"] == "extra_forbidden":
-        return "no such key" + _nearest(place)
+        return "no such key" + (_nearest(place) if place else "")
     message = str(error["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
+    if error["type"] == "tuple_type":
+        message = "must be a list"
     value = error.get("input")
     plain = isinstance(value, str | int | float | bool)
     if (

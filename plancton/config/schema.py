@@ -152,7 +152,7 @@ class Profile(_Model):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,39}$")] = "default"
     """Name of the profile, part of the containers' names."""
-    image: Annotated[str, BeforeValidator(_reference)] = "busybox:latest"
+    image: Annotated[str, AfterValidator(_reference)] = "busybox:latest"
     """Image reference: [registry[:port]/]name[:tag][@digest]."""
     command: Annotated[
         tuple[str, ...],

@@ -204,6 +204,7 @@ class Engine:
         now, wall = self.world.clock.now(), self.world.clock.wall()
         config = self._configured(wall, reload=reload)
         self.told.reloads += reload
+        self.told.mode = max(self.world.orders.mode(), self._asked, key=_MODES.index)
         try:
             observation = self._observe(now, ended)
             self._book(observation, wall)
@@ -300,7 +301,6 @@ class Engine:
         host = self.world.host.sample(now)
         self.state = replace(self.state, samples=remember(self.state.samples, host))
         promised = sum(p.cpus for p in pilots if p.state is PilotState.RUNNING)
-        mode = max(self.world.orders.mode(), self._asked, key=_MODES.index)
         load = cpu_load(self.state.samples, promised)
         recent = cpu_load(self.state.samples, promised, RECENT)
         live = {p.id: p for p in pilots if p.live}
@@ -310,7 +310,7 @@ class Engine:
             if id_ in live and (wish is not Wish.THAW or live[id_].frozen)
         }
         images, wishes = self.world.images.status(), dict(self._wishes)
-        seen = Observation(pilots, host, load, images, mode, recent, wishes)
+        seen = Observation(pilots, host, load, images, self.told.mode, recent, wishes)
         self.told.observation, self.told.observed_at = seen, now
         self.told.meter.measure(pilots, now)
         self.diary.slots.see(pilots)

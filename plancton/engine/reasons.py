@@ -89,7 +89,7 @@ EVICTIONS = frozenset(
 _SENTENCES: Mapping[Code, str] = {
     Code.EXITED: "it exited with code {exit_code} after {lifetime_s}",
     Code.NEVER_STARTED: "it was created {age_s} ago and never started: {error}",
-    Code.TTL: "its time to live is over since {over_s}",
+    Code.TTL: "its time to live is over",
     Code.OPERATOR: "the operator asked for it: the node is {mode}",
     Code.WISH: "the operator asked to {wish} it",
     Code.GRACE_OVER: "it did not end within its grace after SIGTERM, which was sent because {why}",
@@ -131,7 +131,7 @@ _SENTENCES: Mapping[Code, str] = {
     Code.CONFIG_DRAIN: "the configuration asks to drain (node.drain)",
     Code.PER_TICK: "{per_tick} pilots were started in this tick, the rest follows in the next",
     Code.NEXT_KILL: "{who} is killed unless it ends before",
-    Code.NEXT_TTL: "the time to live of {who} is over",
+    Code.NEXT_TTL: "the TTL of {who} is over",
     Code.NEXT_TRY: "{who} is tried again",
     Code.NEXT_STEP: "{who}: pilots are to {what}, if it lasts",
     Code.NEXT_RECOVERED: "{who} counts as over, if it stays so",

@@ -60,6 +60,7 @@ class Told:
 
     identity: Identity
     diary: Diary
+    mode: Mode = Mode.ACTIVE
     meter: CpuMeter = field(default_factory=CpuMeter)
     observation: Observation | None = None
     observed_at: float = 0.0
@@ -96,7 +97,7 @@ class Told:
             started_wall=who.started_wall,
             wall=wall,
             tick=self.tick,
-            mode=seen.mode if seen else Mode.ACTIVE,
+            mode=self.mode,
             degraded=degraded,
             protection=seen.host.protection if seen else Protection.WEIGHT_ONLY,
             protection_note=self.protection_note if seen else "",

@@ -406,6 +406,7 @@ class PlanctonApp(App[None]):
         pilots = self.snapshot.pilots if self.snapshot else ()
         names = {p.id: p.name for p in pilots if p.state != "exited"}
         if not names:
+            self._say("there are no pilots to kill", "warning", timeout=2)
             return
         active = self.snapshot and self.snapshot.mode is Mode.ACTIVE
         new = " New ones follow: the node is not draining." if active else ""
@@ -534,10 +535,14 @@ class PlanctonApp(App[None]):
         if line and line.pilot.state != "exited":
             id_, name = line.pilot.id, line.pilot.name
             self._open(PilotPage(id_, name, lambda: self._trails.get(id_) or Trail()))
+        else:
+            self._nobody()
 
     def action_pilot_log(self) -> None:
         """Show a pilot's own output."""
         names = self._chosen_one()
+        if not names:
+            self._nobody()
         for id_, name in names.items():
             call = partial(self.handle.logs, id_, tail=500, follow=False)
             self.push_screen(PilotLog(name, call))

@@ -76,7 +76,7 @@ class Banner(Still):
         """Show a moment."""
         text, style = banner(view)
         self.display = bool(text)
-        self.say([[(f" {text}", f"bold {style}")]])
+        self.say([[(text, f"bold {style}")]])
 
 
 class CpuPane(Vertical):
@@ -112,7 +112,7 @@ class CpuPane(Vertical):
         )
 
 
-class WhyPane(VerticalScroll, can_focus=False):
+class WhyPane(VerticalScroll):
     """The present reasons, in sentences."""
 
     def compose(self) -> ComposeResult:

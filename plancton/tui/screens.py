@@ -102,8 +102,12 @@ class Page(Screen[None]):
     """A screen that shows the moments as they come, until esc."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "app.pop_screen", "Back"),
+        Binding("escape,q", "back", "Back"),
     ]
+
+    def action_back(self) -> None:
+        """Go back."""
+        self.dismiss()
 
     def show(self, view: View) -> None:
         """Show a moment."""
@@ -143,7 +147,7 @@ class PilotPage(Page):
     def on_mount(self) -> None:
         """Name the pilot."""
         self.query_one("#facts").border_title = self.called
-        self.query_one("#past").border_title = "What was decided about it, newest first"
+        self.query_one("#past").border_title = "Decisions, newest first"
 
     def show(self, view: View) -> None:
         """Show a moment."""
@@ -194,10 +198,11 @@ class PilotLog(Page):
         super().__init__()
         self.called, self._read = name, read
         self._lines: list[str] = []
-        self._words, self._over = "", False
+        self._words, self._why = "", ""
 
     def compose(self) -> ComposeResult:
         """Yield the log and a place for the search."""
+        yield Banner()
         yield RichLog(id="pilot-log", wrap=True, max_lines=_KEPT, min_width=20)
         yield Input(id="search", placeholder="show only lines with these words; esc: all")
         yield Footer()
@@ -213,22 +218,24 @@ class PilotLog(Page):
         self.set_interval(1.0, self._look)
 
     def _look(self) -> None:
-        if not self._over:
-            self.run_worker(self._fetch, thread=True, exclusive=True, exit_on_error=False)
+        self.run_worker(self._fetch, thread=True, exclusive=True, exit_on_error=False)
 
     def _fetch(self) -> None:
         try:
             text = b"".join(self._read()).decode("utf-8", "replace")
         except FAILURES as error:
-            self.app.call_from_thread(self._end, str(error))
+            self.app.call_from_thread(self._fail, str(error))
         else:
             self.app.call_from_thread(self._add, text)
 
-    def _end(self, why: str) -> None:
-        self._over = True
-        self._write([f"[{why}]"])
+    def _fail(self, why: str) -> None:
+        """Say once why there is no more; a service that is lost may come back."""
+        if why != self._why:
+            self._write([f"[{why}]"])
+        self._why = why
 
     def _add(self, text: str) -> None:
+        self._why = ""
         lines = text.removesuffix("\n").split("\n") if text else []
         new = added(self._lines, lines)
         self._lines = [*self._lines, *new][-_KEPT:]
@@ -248,16 +255,28 @@ class PilotLog(Page):
         field.display = True
         field.focus()
 
+    def action_back(self) -> None:
+        """Show all lines again; go back if all are shown."""
+        field = self.query_one("#search", Input)
+        if not field.display:
+            super().action_back()
+            return
+        field.value = ""
+        field.display = False
+        self.query_one(RichLog).focus()
+
     @on(Input.Changed)
     def search(self, event: Input.Changed) -> None:
         """Show only lines with the words."""
+        event.stop()  # the main screen has a search of its own
         self._words = event.value.lower()
         self.query_one(RichLog).clear()
         self._write(self._lines)
 
     @on(Input.Submitted)
-    def done(self) -> None:
+    def done(self, event: Input.Submitted) -> None:
         """Go back to the log."""
+        event.stop()
         self.query_one(RichLog).focus()
 
 
@@ -301,7 +320,7 @@ class ConfigPage(Page):
 
     def on_mount(self) -> None:
         """Name the columns."""
-        self.query_one(DataTable).add_columns("KEY", "VALUE", "FROM")
+        self.query_one(DataTable).add_columns("KEY", "FROM", "VALUE")
         self.query_one(DataTable).focus()
         self._shown: object = None
 
@@ -326,7 +345,7 @@ class ConfigPage(Page):
         table.clear()
         for setting in view.settings:
             style = "bold" if setting.origin else "dim"
-            cells = (setting.key, setting.value, setting.origin or "default")
+            cells = (setting.key, setting.origin or "default", setting.value)
             table.add_row(*(Text(cell, style=style) for cell in cells))
 
 
@@ -420,7 +439,7 @@ HELP = (
             ("L", "the ledger: what was harvested, what it cost"),
             ("F", "all nodes that report to the same database, those in trouble first"),
             ("c", "the configuration: each value, and where it comes from"),
-            ("tab", "between pilots and log"),
+            ("tab", "between pilots, log and reasons"),
             (":  ctrl+p", "all commands, by name"),
             ("?", "this page"),
             ("q", "back, or end; a hosted engine is asked about first"),

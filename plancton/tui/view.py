@@ -11,6 +11,7 @@ from plancton.engine.history import History
 from plancton.engine.model import Mode
 from plancton.engine.snapshot import PilotView, Snapshot
 from plancton.engine.words import clock, core_hours, sink_line
+from plancton.engine.words import pilots as counted
 from plancton.tui.rows import brief
 
 GOOD, WARN, BAD, DIM, PLAIN = "$text-success", "$text-warning", "$text-error", "$text-muted", ""
@@ -187,7 +188,8 @@ def load_line(view: View) -> Words:
     """Return the legend of the CPU plot with the figures of now."""
     load = view.snapshot.load if view.snapshot else None
     if load is None:
-        return [("being measured", DIM)]
+        away = view.snapshot and view.snapshot.degraded
+        return [("not measured while Docker is away" if away else "being measured", DIM)]
     ceiling = view.snapshot.ceiling if view.snapshot else None
     parts: Words = [
         ("█", "$primary"),
@@ -211,7 +213,7 @@ def facts(pilot: PilotView, since: float, view: View) -> list[tuple[str, str]]:
         ("name", pilot.name),
         ("container", pilot.id[:12]),
         ("image", pilot.image_id.removeprefix("sha256:")[:12] or "-"),
-        ("profile", f"{pilot.profile}, slot {pilot.slot}, {pilot.before} pilots before it"),
+        ("profile", f"{pilot.profile}, slot {pilot.slot}, {counted(pilot.before)} before it"),
         ("last exit", pilot.last_exit or "there was none before it"),
         ("state", pilot.state + (f": {pilot.note}" if pilot.note else "")),
         ("age", format_duration(pilot.age + since)),

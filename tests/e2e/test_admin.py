@@ -106,7 +106,7 @@ def test_every_verb_while_it_runs(admin: Service, containers: Containers) -> Non
     said(admin, "reload", 1, "did you mean maximum?")
     admin.configure({"cpus": 0.3}, spawn={"maximum": 1, "per_tick": 2})
     said(admin, "reload", 0, "is in force")
-    for verb, words in (("drain", "draining:"), ("drain", "1 pilots run on")):
+    for verb, words in (("drain", "draining:"), ("drain", "1 pilot left running")):
         said(admin, verb, 0, words)
     said(admin, "resume", 0, "active:")
     said(admin, "resume", 0, "active:")
@@ -129,8 +129,8 @@ def test_every_verb_while_it_runs(admin: Service, containers: Containers) -> Non
     assert other
     said(admin, "start", 0, "started")  # the stop was done, and is forgotten
     until(admin.names)
-    said(admin, "stop", 0, "ended; 1 pilots run on")
-    said(admin, "force-stop", 0, "1 pilots ended and removed")
+    said(admin, "stop", 0, "ended; 1 pilot left running")
+    said(admin, "force-stop", 0, "1 pilot ended and removed")
 
 
 def test_waiting_ends_when_it_is_done_or_the_time_is_over(
@@ -140,7 +140,7 @@ def test_waiting_ends_when_it_is_done_or_the_time_is_over(
     admin.configure({"command": "sleep 10", "cpus": 0.3}, spawn={"maximum": 1})
     said(admin, "start", 0, "started")
     until(containers.names)
-    said(admin, "drain", 1, "not within 1s: 1 pilots are left", "--wait", "--timeout", "1s")
+    said(admin, "drain", 1, "not within 1 s: 1 pilot left", "--wait", "--timeout", "1")
     assert admin.status()["mode"] == "draining"
     said(admin, "drain", 0, "no pilot is left", "--wait", "--timeout", "60s")
     assert containers.names() == set()

@@ -41,6 +41,16 @@ def test_an_error_is_never_zero_running(mode: Mode) -> None:
     assert rig.node.started == 4
 
 
+def test_the_operators_word_shows_while_docker_is_away() -> None:
+    """From the start on, too: who drains a broken node sees that it was heard."""
+    rig = Rig(4)
+    rig.node.down = AWAY
+    rig.run(10)
+    rig.word.value = Mode.DRAINING
+    rig.run(40)
+    assert (rig.latest.degraded, rig.latest.mode) == (AWAY, Mode.DRAINING)
+
+
 def test_full_house_survives_a_restart_of_docker() -> None:
     """Pilots that ran on are adopted, those that died are replaced, none is doubled."""
     rig = Rig(4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from textual.widgets import DataTable, Input, RichLog
 
 from plancton.engine.model import Mode
 from plancton.tui.app import PlanctonApp
-from plancton.tui.panes import CpuPane, LogPane
+from plancton.tui.panes import CpuPane, LogPane, WhyPane
 from plancton.tui.screens import (
     ConfigPage,
     FleetPage,
@@ -202,7 +203,7 @@ async def test_what_is_late_is_said() -> None:
     """The engine took the order and cannot carry it out, for Docker is away."""
     stage = STATES["docker-away"]()
     async with scene(stage) as s:
-        await s.press("d")
+        await s.press("k", "y")
         for _ in range(14):
             stage.tick()
         await s.until(lambda: any("not done yet" in words for words in s.said()), ticks=True)
@@ -265,6 +266,18 @@ async def test_a_thousand_nodes_keep_their_place() -> None:
         s.app.screen._look()
         await s.until(lambda: table.row_count == 999)
         assert (table.cursor_row, table.scroll_y) == (row, offset)
+
+
+async def test_80_columns_show_where_a_value_comes_from() -> None:
+    """However long another value is."""
+    command = ["sh", "-c", "echo one; echo two; echo three; echo four"]
+    stage = Stage(2, pilots=[{"name": "worker", "command": command}])
+    stage.run(20)
+    async with scene(stage, size=(80, 24)) as s:
+        await s.press("c")
+        await s.until(lambda: "pilots[worker].command" in s.text())
+        (line,) = [each for each in s.text().splitlines() if ".command" in each]
+        assert line.split()[1:3] == ["test", '["sh",']
 
 
 @pytest.mark.parametrize("key", ["colon", "ctrl+p"])
@@ -395,6 +408,16 @@ async def test_the_log_follows_and_is_searched() -> None:
         assert log.is_vertical_scroll_end
 
 
+async def test_all_reasons_can_be_read_without_a_mouse() -> None:
+    """They are more than fit 24 lines."""
+    async with scene(STATES["healthy"](), size=(80, 24)) as s:
+        pane = s.app.query_one(WhyPane)
+        assert pane.max_scroll_y
+        await s.press("tab", "tab", "end")
+        await s.until(lambda: pane.scroll_y == pane.max_scroll_y)
+        assert "battery" in s.text()
+
+
 async def test_a_pilots_log_goes_on_and_ends() -> None:
     """What it wrote since is added, and when it has gone that is said."""
     stage = STATES["healthy"]()
@@ -406,6 +429,9 @@ async def test_a_pilots_log_goes_on_and_ends() -> None:
         assert s.text().count("another line") == 1
         stage.handle.output = b""
         await s.until(lambda: "[no pilot is called" in s.text())
+        stage.handle.output = b"one line\nanother line\na third\na fourth\n"
+        await s.until(lambda: "a fourth" in s.text())  # the service was away, and is back
+        assert s.text().count("another line") == 1
 
 
 async def test_brackets_are_only_brackets() -> None:
@@ -466,7 +492,7 @@ async def test_hostile_words_are_shown_as_text() -> None:
 
 
 async def test_a_pilots_log_is_searched() -> None:
-    """Only lines with the words."""
+    """Only lines with the words; esc shows all again, and goes back then."""
     async with scene(STATES["healthy"]()) as s:
         await s.press("l")
         await s.until(lambda: "another line" in s.text())
@@ -475,6 +501,12 @@ async def test_a_pilots_log_is_searched() -> None:
         assert [strip.text.strip() for strip in log.lines] == ["another line"]
         await s.press("enter")
         assert log.has_focus
+        assert not s.app.words  # the table is not filtered by it
+        await s.press("escape")
+        assert isinstance(s.app.screen, PilotLog)
+        assert len(log.lines) == 2
+        await s.press("escape")
+        assert len(s.app.screen_stack) == 1
 
 
 async def test_a_lost_service_is_said_and_comes_back() -> None:
@@ -558,12 +590,27 @@ async def test_a_silent_engine_is_pointed_out() -> None:
         await s.until(lambda: "THE ENGINE IS SILENT" in s.text())
 
 
+@pytest.mark.parametrize("key", ["enter", "l", "k", "f", "K"])
+async def test_a_key_for_pilots_that_are_not_there_is_answered(key: str) -> None:
+    """It does not just do nothing."""
+    async with scene(STATES["empty"]()) as s:
+        await s.press(key)
+        assert len(s.app.screen_stack) == 1
+        assert any("no pilot" in words for words in s.said())
+
+
 async def test_empty_and_bad_states_have_their_words() -> None:
     """Each says what is wrong, and what not."""
     async with scene(STATES["empty"]()) as s:
         assert "No pilots: no image registry.example/lab/worker:7 on the node" in s.text()
     async with scene(STATES["docker-away"]()) as s:
         assert "DOCKER AWAY" in s.text()
+    never = Stage(2)
+    never.rig.node.down = "no"
+    never.tick()
+    async with never.app().run_test(size=(100, 30)) as pilot:
+        shown = Scene(never, pilot.app, pilot)  # type: ignore[arg-type]
+        await shown.until(lambda: "not measured while Docker is away" in shown.text())
     stage = Stage(2)
     async with stage.app().run_test(size=(100, 30)) as pilot:
         await pilot.pause(0.2)
@@ -647,6 +694,16 @@ async def test_the_input_is_gone_when_it_is_not_needed() -> None:
     async with scene(STATES["healthy"]()) as s:
         assert not s.app.query_one("#search", Input).display
         await asyncio.sleep(0)
+
+
+async def test_80_columns_hold_whole_sentences() -> None:
+    """What comes next, and the titles of a pilot's page."""
+    stage = Stage(2, pilots=[{"ttl": "1h"}])
+    stage.run(20)
+    async with scene(stage, size=(80, 24)) as s:
+        assert re.search(r"59m: the TTL of plancton-default-\w{6} is over", s.text())
+        await s.press("enter")
+        await s.until(lambda: "Decisions, newest first" in s.text())
 
 
 async def test_500_pilots_cost_what_is_visible() -> None:
