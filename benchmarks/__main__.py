@@ -23,6 +23,7 @@ from typing import Any
 import psutil
 
 from benchmarks import proof as proof_
+from benchmarks import scale as scale_
 from benchmarks import screen as screen_
 from benchmarks.peers import Pool, Rule060
 from plancton.config.schema import Profile
@@ -307,6 +308,11 @@ def screen(client: Client) -> None:
     clear(client)
 
 
+def scale(_: Client) -> None:
+    """Measure what many nodes cost those they all talk to."""
+    scale_.scale(row)
+
+
 BENCHES: dict[str, Callable[[Client], None]] = {
     "requests": requests_a_tick,
     "refill": refill,
@@ -314,6 +320,7 @@ BENCHES: dict[str, Callable[[Client], None]] = {
     "cost": cost,
     "screen": screen,
     "proof": proof,
+    "scale": scale,
 }
 
 
