@@ -115,6 +115,8 @@ class Undisturbed:
 class Simulation:
     """One engine on one node under one trace."""
 
+    engine_class: type[Engine] = Engine
+
     def __init__(
         self,
         config: Config,
@@ -140,7 +142,7 @@ class Simulation:
         world = World(node, node, node, Fixed(config, name), orders or Undisturbed(), node, node)
         identity = Identity("simulated", "simulated", __version__, 0, node.wall())
         subscribers = (subscriber,) if subscriber else ()
-        self.engine = Engine(world, identity, subscribers, rule)
+        self.engine = self.engine_class(world, identity, subscribers, rule)
 
     def run(self, columns: int = 72) -> Result:
         """Run to the end of the trace."""
@@ -184,8 +186,7 @@ class Simulation:
 
     def _starting(self) -> bool:
         """Say whether pilots wait for nothing but the next look."""
-        seen = self.engine.latest
-        return seen is not None and any(f.code in _NEXT_LOOK for f in seen.findings)
+        return any(finding.code in _NEXT_LOOK for finding in self.engine.told.findings)
 
 
 def _used(node: SimulatedNode) -> tuple[float, float]:
