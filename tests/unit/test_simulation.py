@@ -133,7 +133,7 @@ def test_the_screen_needs_a_terminal(verb: str) -> None:
     assert "plancton status" in str(result.exception)
 
 
-def test_a_fleet_adds_up_and_is_the_same_each_time() -> None:
+def test_a_fleet_adds_up() -> None:
     """Ten nodes, an hour: every one differs, none loses its owner's time or most of the idle."""
     nodes = tuple(run_fleet(Config(), 10, 1.0, Assumed()))
     found = Fleet("defaults", 1.0, 0.0, nodes)
@@ -142,7 +142,7 @@ def test_a_fleet_adds_up_and_is_the_same_each_time() -> None:
     assert 0.9 < (found.share or 0) <= 1.0
     assert found.harvested < 3600 * sum(node.ncpus for node in nodes)
     assert found.total(lambda a: a.started) >= sum(node.ncpus for node in nodes) / 2
-    assert tuple(run_fleet(Config(), 2, 1.0, Assumed())) == nodes[:2]
+    assert owner(3, 1.0) == owner(3, 1.0) != owner(4, 1.0)
 
 
 def test_a_fleet_starts_all_its_pilots_although_it_looks_seldom() -> None:
@@ -158,7 +158,7 @@ def test_a_fleet_starts_all_its_pilots_although_it_looks_seldom() -> None:
 
 def test_simulate_prints_a_fleet_and_refuses_what_it_has_not() -> None:
     """As a table, as JSON, and no picture."""
-    options = ["simulate", "--nodes", "2", "--hours", "0.5"]
+    options = ["simulate", "--nodes", "2", "--hours", "0.2"]
     table = CliRunner().invoke(app, options)
     assert table.exit_code == 0, table.output
     assert "harvested share of idle CPU" in table.output
