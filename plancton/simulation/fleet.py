@@ -8,10 +8,11 @@ import os
 import random
 import re
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 
 from plancton.config.expressions import SPANS
 from plancton.config.schema import Config
@@ -182,6 +183,15 @@ def _alone() -> None:
     """Prepare a worker: what engines log is nobody's, and Ctrl-C is the first process's."""
     logging.disable(logging.CRITICAL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End with the first process, also if that was killed."""
+    first = parent_process()
+    if first is not None:
+        first.join()
+        os._exit(1)
 
 
 def _one(job: Job) -> NodeResult:
