@@ -27,7 +27,7 @@ from plancton.runtime.images import ImageKeeper
 from plancton.service.clock import SystemClock
 from plancton.service.fetch import Fetcher
 from plancton.service.remote import Kept, RemoteFile
-from plancton.simulation.fleet import owner
+from plancton.simulation.fleet import TICK, owner
 from plancton.simulation.run import Assumed, Simulation
 from tests.monitor.servers import certificate
 
@@ -67,6 +67,7 @@ def scale(row: Row) -> None:
         _ends(snapshots[0].node, row)
         _table(report, start, look, whole)
         _peaks(Path(folder), snapshots[-1], row)
+        _ticks(row)
         database(Path(folder) / "influx", snapshots, row)
 
 
@@ -237,6 +238,17 @@ def _report_times(folder: Path, snapshot: Snapshot) -> Iterator[float]:
 def _pull_times() -> Iterable[float]:
     keeper = ImageKeeper("", SystemClock())
     return (keeper.until_first_pull() for _ in range(MANY))
+
+
+def _ticks(row: Row) -> None:
+    """Print what it costs a simulated node that its engine looks as seldom as in a fleet."""
+    for name, tick in (("2 min, as in a fleet", TICK), ("5 s, as a real one", 0.01)):
+        assumed = Assumed(tick=tick, seed=2)
+        result = Simulation(Config(), owner(2, 24), assumed=assumed).run()
+        text = (
+            f"{result.account.frozen} frozen, {result.account.evicted} evicted; node 2 of a fleet"
+        )
+        row(f"share, looks every {name}", f"{result.share or 0:.3f}", text)
 
 
 def _wait(met: Callable[[], object], seconds: float = 60) -> None:
