@@ -24,6 +24,7 @@ import psutil
 
 from benchmarks import fleet as fleet_
 from benchmarks import proof as proof_
+from benchmarks import scale as scale_
 from benchmarks import screen as screen_
 from benchmarks.peers import Pool, Rule060
 from plancton.config.schema import Profile
@@ -308,6 +309,11 @@ def screen(client: Client) -> None:
     clear(client)
 
 
+def scale(_: Client) -> None:
+    """Measure what many nodes cost those they all talk to."""
+    scale_.scale(row)
+
+
 BENCHES: dict[str, Callable[[Client], None]] = {
     "requests": requests_a_tick,
     "refill": refill,
@@ -316,6 +322,7 @@ BENCHES: dict[str, Callable[[Client], None]] = {
     "screen": screen,
     "fleet": lambda _: fleet_.fleet(row),
     "proof": proof,
+    "scale": scale,
 }
 
 

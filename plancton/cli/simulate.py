@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,8 @@ import typer
 from plancton.cli.options import ConfDir, ConfigOption, paths_of
 
 if TYPE_CHECKING:
-    from plancton.simulation.run import Result
+    from plancton.config.schema import Config
+    from plancton.simulation.run import Assumed, Result
 
 
 def simulate(
@@ -20,9 +22,15 @@ def simulate(
     ] = None,
     trace: Annotated[Path | None, typer.Option("--trace", "-t", help="A recorded trace.")] = None,
     synthetic: Annotated[
-        str, typer.Option(help="A made-up trace: day, bursts, ramp, memory, idle or full.")
-    ] = "day",
-    cores: Annotated[int, typer.Option(min=1, max=1024, help="Cores, with --synthetic.")] = 8,
+        str | None, typer.Option(help="A made-up trace: day, bursts, ramp, memory, idle or full.")
+    ] = None,
+    cores: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Cores, with --synthetic.")
+    ] = None,
+    nodes: Annotated[
+        int | None, typer.Option(min=1, help="A fleet of so many nodes, no two of them alike.")
+    ] = None,
+    hours: Annotated[float, typer.Option(min=0.1, max=1000, help="How long, with --nodes.")] = 24,
     pilot_life: Annotated[
         float, typer.Option(min=1, help="Mean life of a pilot that nobody ends, seconds.")
     ] = 3600,
@@ -38,7 +46,8 @@ def simulate(
     """Run the real decisions on a simulated node, much faster than time. Touches nothing.
 
     Examples: plancton simulate -c now.yaml -c new.yaml --synthetic bursts;
-    plancton simulate -c config.yaml --trace monday.csv --svg monday.svg
+    plancton simulate -c config.yaml --trace monday.csv --svg monday.svg;
+    plancton simulate -c config.yaml --nodes 1000
     """
     from plancton.cli.render import as_json
     from plancton.config.load import load
@@ -53,17 +62,43 @@ def simulate(
         raise typer.BadParameter("--json writes no picture", param_hint="--svg")
     if protection not in kinds:
         raise typer.BadParameter("it is idle or weight", param_hint="--protection")
-    run = traces.read(trace) if trace else traces.synthetic(synthetic, cores)
-    configs = [(path.name, load(path).config) for path in config or []]
+    if nodes and (trace or synthetic or cores or svg):
+        text = "its nodes have cores and owners of their own, and there is no picture of them"
+        raise typer.BadParameter(text, param_hint="--nodes")
+    configs = [(path.name, load(path).config) for path in config or []] or [("defaults", Config())]
     assumed = Assumed(life=pilot_life, appetite=pilot_cpu, protection=kinds[protection])
-    results = [
-        Simulation(each, run, name=name, assumed=assumed).run()
-        for name, each in configs or [("defaults", Config())]
-    ]
+    if nodes:
+        _fleet(configs, nodes, hours, assumed, json)
+        return
+    run = traces.read(trace) if trace else traces.synthetic(synthetic or "day", cores or 8)
+    results = [Simulation(each, run, name=name, assumed=assumed).run() for name, each in configs]
     if json:
         typer.echo(as_json([_figures(result) for result in results]))
     else:
         print_results(results, svg)
+
+
+def _fleet(
+    configs: list[tuple[str, Config]], nodes: int, hours: float, assumed: Assumed, json: bool
+) -> None:
+    from rich.console import Console
+    from rich.progress import track
+
+    from plancton.cli.render import as_json
+    from plancton.simulation import fleet
+    from plancton.simulation.show import fleet_table
+
+    def one(name: str, config: Config) -> fleet.Fleet:
+        began, console = time.perf_counter(), Console(stderr=True)
+        done = fleet.run(config, nodes, hours, assumed)
+        found = tuple(track(done, name, total=nodes, console=console, transient=True))
+        return fleet.Fleet(name, hours, time.perf_counter() - began, found)
+
+    fleets = [one(name, config) for name, config in configs]
+    if json:
+        typer.echo(as_json(fleets))
+    else:
+        Console(highlight=False).print(fleet_table(fleets))
 
 
 def _figures(result: Result) -> dict[str, object]:

@@ -384,7 +384,8 @@ class Image(_Model):
     """How images are kept fresh."""
 
     refresh: Annotated[Duration, Field(ge=1)] = 43200.0
-    """Time between two pulls of each image. New pilots use the newest, running ones stay."""
+    """Time between two pulls of each image, give or take a tenth, so that nodes do not pull all
+    at once. New pilots use the newest, running ones stay."""
     pull: bool = True
     """Pull images at all; false: only what is on the node is used."""
     canary: bool = False

@@ -20,6 +20,8 @@ from plancton.engine.snapshot import Decided, Ended, SinkState, Snapshot
 from plancton.monitor.outbox import AwayError, Outbox, RefusedError, Target
 from plancton.monitor.points import Point, end_points, node_points
 
+_SPREAD = 30.0
+"""Seconds over which the first reports of nodes that were switched on together are spread."""
 _LAST = 3.0
 """Seconds that the last try may take when the engine ends."""
 Settings = InfluxTarget | ElasticTarget
@@ -87,7 +89,7 @@ class Sinks:
                 ending, monitor, events = self._stopping, self._wanted, list(self._events)
             if monitor != self._in_force:
                 self._apply(monitor)
-                due = time.monotonic()
+                due = time.monotonic() + self.until_first(monitor)
             due = self._report(events, due, monitor, ending=ending)
             with self._changed:
                 del self._events[: len(events)]
@@ -129,6 +131,11 @@ class Sinks:
         start = Decided(time.time(), "starting", "", "start", words, "the engine starts")
         return event_records(self.node, self.instance, start)
 
+    def until_first(self, monitor: Monitor) -> float:
+        """Return the seconds to the first report; none if some were made already."""
+        longest = min(monitor.interval, _SPREAD) if self._told < 0 else 0.0
+        return random.uniform(0.0, longest)  # noqa: S311 (jitter)
+
     def _is_asked(self) -> bool:
         return self._stopping or bool(self._events) or self._wanted != self._in_force
 
@@ -137,7 +144,7 @@ class Sinks:
     ) -> float:
         """Make records of the events, and of the node if that is due; returns when it is next."""
         now, snapshot = time.monotonic(), self._latest
-        # The first report is made as soon as there is something to tell.
+        # The first report is made when there is something to tell, and not before it is due.
         ready = snapshot is not None and (snapshot.load is not None or bool(snapshot.degraded))
         timely = ready and now >= due
         fresh = snapshot if timely and snapshot and snapshot.tick != self._told else None
@@ -145,10 +152,10 @@ class Sinks:
             records = list(self._records(slot.settings, events, fresh, monitor.interval))
             slot.outbox.put(records, flush=timely or ending)
         if not timely:
-            return due if ready else now + 0.2
+            return due if ready else max(due, now + 0.2)
         self._listener.listen(monitor.prometheus)
         first, self._told = self._told < 0, snapshot.tick if snapshot else -1
-        # Nodes that were switched on together do not report together.
+        # Nodes that were switched on together do not report together, at long intervals neither.
         part = random.uniform(0.5, 1.0) if first else 1.0  # noqa: S311
         late = due + monitor.interval * part
         return late if late > now else now + monitor.interval * part

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +20,9 @@ log = logging.getLogger("plancton")
 
 _FIRST_RETRY, _LONGEST_RETRY = 30.0, 900.0
 _PULL_TIMEOUT = 600.0
+_SPREAD, _JITTER = 60.0, 0.1
+"""Seconds over which first pulls of images that are here, and part by which all later ones, are
+spread: nodes that were switched on together shall not ask a registry together."""
 
 
 class PullError(Exception):
@@ -55,7 +59,7 @@ class ImageKeeper:
 
     def missing(self, reference: str) -> None:
         """Have an image that has gone from the node looked for at once."""
-        self._due.pop(reference, None)
+        self._due[reference] = 0.0
         self._wake.set()
 
     def refresh(self, reference: str) -> None:
@@ -111,6 +115,9 @@ class ImageKeeper:
             self._tell(reference, ImageStatus(id=local, error=word))
             self._due[reference] = self.clock.now() + _FIRST_RETRY
             return
+        if local is not None and reference not in self._due:
+            self._due[reference] = self.clock.now() + self.until_first_pull()
+            return
         known = self._status.get(reference, ImageStatus())
         self._tell(reference, replace(known, id=local, pulling=True))
         try:
@@ -122,12 +129,21 @@ class ImageKeeper:
         if new != local:
             log.info("image pulled", extra={"fields": {"image": reference, "id": new}})
         self._failures.pop(reference, None)
-        self._due[reference] = self.clock.now() + self._refresh
+        self._due[reference] = self.clock.now() + self.until_next_pull()
         self._tell(reference, ImageStatus(id=new))
+
+    def until_first_pull(self) -> float:
+        """Return after how many seconds an image that is here at the start is pulled."""
+        return random.uniform(0, min(self._refresh, _SPREAD))  # noqa: S311 (jitter)
+
+    def until_next_pull(self) -> float:
+        """Return the seconds between two pulls of an image."""
+        return self._refresh * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 (jitter)
 
     def _failed(self, reference: str, why: str, local: str | None) -> None:
         failures = self._failures[reference] = self._failures.get(reference, 0) + 1
-        wait = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(failures - 1, 10))
+        usual = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(failures - 1, 10))
+        wait = usual * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
         self._due[reference] = retry = self.clock.now() + wait
         fields = {"image": reference, "error": why, "uses": "local image" if local else "nothing"}
         level = logging.WARNING if failures == 1 else logging.DEBUG

@@ -22,6 +22,8 @@ from plancton.service.fetch import Fetcher, FetchError
 log = logging.getLogger("plancton")
 _JITTER = 0.1
 _FIRST_RETRY = 5.0
+_SPREAD = 60.0
+"""Seconds over which the first looks of nodes that were switched on together are spread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class RemoteFile:
         self._state: RemoteState | None = None
         self._stamp = 0
         self._asked = self._stopping = False
+        self.until_first: float | None = None
+        """Seconds from the start to the first look; None: at once."""
         self._failures = 0
 
     # --- config.load.RemoteText ---------------------------------------------------------
@@ -69,6 +73,7 @@ class RemoteFile:
         with self._changed:
             if remote == self._wanted:
                 return
+            starting = not self._wanted.url
             self._wanted, self._failures = remote, 0
             for name in ("_good", "_newest"):
                 kept: Kept | None = getattr(self, name)
@@ -77,7 +82,10 @@ class RemoteFile:
             wall = self._good.fetched_wall if self._good else None
             url = without_credentials(remote.url)
             self._state = RemoteState(url, None, wall) if remote.url else None
-            self._asked = True
+            if starting and self._good is not None:
+                self.until_first = random.uniform(0, min(remote.interval, _SPREAD))  # noqa: S311 (jitter)
+            else:  # without a configuration no pilot is started
+                self._asked = True
             self._changed.notify()
 
     def stamp(self) -> object:
@@ -125,7 +133,7 @@ class RemoteFile:
 
     def run(self) -> None:
         """Look when asked and when it is time, until stopped."""
-        wait: float | None = None
+        wait = self.until_first
         while True:
             with self._changed:
                 if not self._asked and not self._stopping:
@@ -138,7 +146,7 @@ class RemoteFile:
                 continue
             if self.fetch(remote) or asked:
                 self.on_change()
-            wait = self._pause(remote)
+            wait = self.until_next(remote)
 
     def fetch(self, remote: Remote) -> bool:
         """Look once; returns whether anything is to be told."""
@@ -163,12 +171,12 @@ class RemoteFile:
             log.warning("remote configuration not fetched", extra={"fields": fields})
         return told
 
-    def _pause(self, remote: Remote) -> float:
+    def until_next(self, remote: Remote) -> float:
         """Return the seconds to the next look: soon after a failure, and not all nodes at once."""
-        usual = remote.interval
         if self._failures:
-            usual = min(usual, _FIRST_RETRY * 2 ** min(self._failures - 1, 10))
-        return usual * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 (jitter)
+            usual = min(remote.interval, _FIRST_RETRY * 2.0 ** min(self._failures - 1, 10))
+            return usual * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
+        return remote.interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 (jitter)
 
 
 def _load(path: Path) -> Kept | None:

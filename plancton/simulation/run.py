@@ -15,10 +15,13 @@ from plancton.engine.engine import Engine, Rule, World
 from plancton.engine.ledger import Account
 from plancton.engine.model import HostSample, Mode, Protection, Stalled
 from plancton.engine.ports import Orders
+from plancton.engine.reasons import Code
 from plancton.engine.snapshot import Snapshot
 from plancton.engine.view import Identity
 from plancton.runtime.simulated import SimulatedNode
 from plancton.simulation.trace import Point, Trace
+
+_NEXT_LOOK = (Code.PER_TICK, Code.WARMING_UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,9 @@ class Assumed:
     start_cost: float = 0.23
     """Core-seconds that a start costs the node."""
     protection: Protection = Protection.IDLE
+    tick: float = 0.01
+    """Shortest time between two looks of the engine, seconds; ends of pilots wake it sooner, and
+    while it starts pilots it looks as often as it wants."""
     seed: int = 1
 
 
@@ -109,6 +115,8 @@ class Undisturbed:
 class Simulation:
     """One engine on one node under one trace."""
 
+    engine_class: type[Engine] = Engine
+
     def __init__(
         self,
         config: Config,
@@ -134,7 +142,7 @@ class Simulation:
         world = World(node, node, node, Fixed(config, name), orders or Undisturbed(), node, node)
         identity = Identity("simulated", "simulated", __version__, 0, node.wall())
         subscribers = (subscriber,) if subscriber else ()
-        self.engine = Engine(world, identity, subscribers, rule)
+        self.engine = self.engine_class(world, identity, subscribers, rule)
 
     def run(self, columns: int = 72) -> Result:
         """Run to the end of the trace."""
@@ -167,7 +175,7 @@ class Simulation:
                 wait = self.engine.turn(0.0, node.take_ended())
                 if wait is None:
                     return
-                due = node.now() + max(0.01, wait)
+                due = node.now() + max(0.01 if self._starting() else self.assumed.tick, wait)
             until = min(due, begin + point.at, end)
             node.advance(max(0.0, until - node.now()), to_event=True)
             while begin + point.at <= node.now() and point is not self.trace.points[-1]:
@@ -175,6 +183,10 @@ class Simulation:
                 point = next(upcoming)
             yield
         self.engine.step(ended=node.take_ended())
+
+    def _starting(self) -> bool:
+        """Say whether pilots wait for nothing but the next look."""
+        return any(finding.code in _NEXT_LOOK for finding in self.engine.told.findings)
 
 
 def _used(node: SimulatedNode) -> tuple[float, float]:

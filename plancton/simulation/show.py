@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import StringIO
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from plancton.config.units import format_duration
+from plancton.simulation.fleet import KINDS, Fleet
 from plancton.simulation.run import Column, Result
 
 OWNER, PILOTS, IDLE = "blue", "green", "bright_black"
@@ -45,6 +46,38 @@ def _rows(results: Sequence[Result]) -> list[tuple[str, list[str]]]:
         if any(float(each) for each in hours):
             rows.append((f"not harvested, core-h: {cause}", hours))
     return rows
+
+
+def fleet_table(fleets: Sequence[Fleet]) -> Table:
+    """Return the figures of a fleet, under each configuration side by side."""
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column(f"SIMULATED, {fleets[0].hours:g} h", no_wrap=True)
+    for fleet in fleets:
+        shown.add_column(fleet.name, justify="right")
+    columns = [list(_fleet_rows(fleet)) for fleet in fleets]
+    for cells in zip(*columns, strict=True):
+        shown.add_row(cells[0][0], *(value for _, value in cells))
+    return shown
+
+
+def _fleet_rows(fleet: Fleet) -> Iterator[tuple[str, str]]:
+    nodes, hours = fleet.nodes, fleet.hours
+    started = fleet.total(lambda a: a.started)
+    yield "nodes", f"{len(nodes):,}"
+    yield "cores", f"{sum(node.ncpus for node in nodes):,}"
+    yield "idle, core-h", f"{fleet.idle / 3600:,.0f}"
+    yield "harvested, core-h", f"{fleet.harvested / 3600:,.0f}"
+    yield "harvested share of idle CPU", _share(fleet.share)
+    for kind in KINDS:
+        part = fleet.of(kind)
+        yield f"  of {len(part.nodes):,} nodes: {kind}", _share(part.share)
+    yield "pilots started", f"{started:,.0f}"
+    yield "pilots started an hour", f"{started / hours:,.0f}"
+    yield "pilots started an hour and node", f"{started / hours / len(nodes):.1f}"
+    yield "times a pilot was frozen", f"{fleet.total(lambda a: a.frozen):,.0f}"
+    yield "pilots evicted", f"{fleet.total(lambda a: a.evicted):,.0f}"
+    yield "work lost, core-h", f"{fleet.total(lambda a: a.lost) / 3600:,.0f}"
+    yield "the simulation took", format_duration(round(fleet.took))
 
 
 def _share(share: float | None) -> str:

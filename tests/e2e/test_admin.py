@@ -256,6 +256,7 @@ def test_a_remote_configuration_is_followed_shown_and_bounded(
     assert service.stop() == 0
     service.start()
     until(lambda: service.status()["maximum"] == 2)
+    service.run("reload")  # by itself it looks within a minute
     until(lambda: "FAILED: git: " in service.run("status").stdout)
     assert len(containers.names()) == 2
     assert service.status()["spawned"] == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import os
+import random
 import ssl
 import subprocess
 import threading
@@ -535,3 +536,61 @@ def test_the_thread_looks_at_once_on_demand_and_in_time(web: Web, tmp_path: Path
         far.remote.stop()
         thread.join(5)
     assert not thread.is_alive()
+
+
+def test_nodes_that_start_together_do_not_look_together(web: Web, tmp_path: Path) -> None:
+    """One that has a configuration looks within a minute, one that has none at once."""
+    far = Followed(tmp_path, web)
+    far.source.first()
+    assert far.remote.until_first is None
+    far.look()
+    starts = [Followed(tmp_path, web) for _ in range(20)]
+    for each in starts:
+        assert each.source.first().config.spawn.maximum.text == "1"
+    waits = [each.remote.until_first or 0.0 for each in starts]
+    assert len(set(waits)) == 20
+    assert 0 < min(waits) < max(waits) <= 60
+
+
+def test_after_a_common_start_a_look_comes_when_it_is_due_or_asked(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not before, and an order is not held up."""
+    Followed(tmp_path, web).look()
+    monkeypatch.setattr(random, "uniform", lambda _, high: high)
+    far = Followed(tmp_path, web)
+    thread = threading.Thread(target=far.remote.run)
+    asked, began = len(web.asked), time.monotonic()
+    far.local = ""
+    far.path.write_text(far.path.read_text().replace("timeout: 2", "timeout: 2, interval: 2s"))
+    far.source.first()
+    thread.start()
+    try:
+        until(lambda: len(web.asked) > asked)
+        assert time.monotonic() - began >= 2
+        late = Followed(tmp_path, web)
+        late.source.first()
+        thread_of_late = threading.Thread(target=late.remote.run)
+        thread_of_late.start()
+        try:
+            assert late.remote.until_first == 60
+            asked = len(web.asked)
+            late.remote.look()
+            until(lambda: len(web.asked) > asked, 30)
+        finally:
+            late.remote.stop()
+            thread_of_late.join(5)
+    finally:
+        far.remote.stop()
+        thread.join(5)
+
+
+def test_failures_of_many_nodes_are_not_repeated_together(tmp_path: Path) -> None:
+    """The longer it lasts, the wider they are apart."""
+    remote = Remote(url="http://127.0.0.1:9/x", allow_http=True)
+    follower = RemoteFile(tmp_path / "remote.json", SystemClock())
+    follower.want(remote)
+    follower.fetch(remote)
+    waits = [follower.until_next(remote) for _ in range(200)]
+    assert 2.5 <= min(waits) < 3
+    assert 4.5 < max(waits) <= 5

@@ -13,6 +13,8 @@ from plancton.cli.app import app
 from plancton.config.schema import Config
 from plancton.engine.handle import RefusedError
 from plancton.engine.model import Protection
+from plancton.simulation.fleet import KINDS, Fleet, owner
+from plancton.simulation.fleet import run as run_fleet
 from plancton.simulation.run import Assumed, Simulation
 from plancton.simulation.trace import (
     SYNTHETIC,
@@ -129,3 +131,39 @@ def test_the_screen_needs_a_terminal(verb: str) -> None:
     result = CliRunner().invoke(app, [verb])
     assert isinstance(result.exception, RefusedError)
     assert "plancton status" in str(result.exception)
+
+
+def test_a_fleet_adds_up() -> None:
+    """Ten nodes, an hour: every one differs, none loses its owner's time or most of the idle."""
+    nodes = tuple(run_fleet(Config(), 10, 1.0, Assumed()))
+    found = Fleet("defaults", 1.0, 0.0, nodes)
+    assert len({(node.kind, node.ncpus, node.idle) for node in nodes}) == 10
+    assert sum(found.of(kind).idle for kind in KINDS) == pytest.approx(found.idle)
+    assert 0.9 < (found.share or 0) <= 1.0
+    assert found.harvested < 3600 * sum(node.ncpus for node in nodes)
+    assert found.total(lambda a: a.started) >= sum(node.ncpus for node in nodes) / 2
+    assert owner(3, 1.0) == owner(3, 1.0) != owner(4, 1.0)
+
+
+def test_a_fleet_starts_all_its_pilots_although_it_looks_seldom() -> None:
+    """A limit to each tick holds nobody up for two minutes."""
+    trace = owner(0, 1.0)
+    assert trace.name == "spare"
+    runs = [Simulation(Config(), trace, assumed=replace(LONG, tick=tick)) for tick in (120.0, 5.0)]
+    seldom, often = (each.run() for each in runs)
+    assert seldom.account.started == often.account.started == trace.ncpus
+    assert seldom.share == pytest.approx(often.share, abs=0.02)
+    assert 5 * runs[0].engine.told.tick < runs[1].engine.told.tick
+
+
+def test_simulate_prints_a_fleet_and_refuses_what_it_has_not() -> None:
+    """As a table, as JSON, and no picture."""
+    options = ["simulate", "--nodes", "2", "--hours", "0.2"]
+    table = CliRunner().invoke(app, options)
+    assert table.exit_code == 0, table.output
+    assert "harvested share of idle CPU" in table.output
+    (figures,) = json.loads(CliRunner().invoke(app, [*options, "--json"]).stdout)
+    assert [node["account"]["started"] > 0 for node in figures["nodes"]] == [True, True]
+    refused = CliRunner().invoke(app, [*options, "--cores", "4"])
+    assert refused.exit_code == 2
+    assert "cores and owners of their own" in refused.output
