@@ -1,0 +1,1 @@
+"""The recipes in examples/, run for real."""
