@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,13 @@ def docker(*words: str) -> str:
     done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +66,7 @@ class Node(Service):
 
     def serve(self, pilot: dict[str, Any], maximum: int = 2) -> None:
         """Run pilots, however busy the machine is."""
-        spawn = {"maximum": maximum, "min_room": 0, "short_life": "1s"}
+        spawn = {"maximum": maximum, "min_room": 0.3, "short_life": "1s"}
         protect = {"evict_after": "10m", "freeze_after": "10m", "hold_after_eviction": "1s"}
         self.configure(pilot, spawn=spawn, protect=protect, image={"pull": False})
         self.start()

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import until
 from tests.examples.conftest import Node
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(400)]
 RECIPE = "work-queue"
 TASKS = 8
 
@@ -42,11 +42,11 @@ def test_a_killed_workers_task_is_done_elsewhere(
     env = {"IDLE": "5", "DISK_MB": "100"}
     command = ["pilot", "127.0.0.1", port.read_text()]
     node.serve({**pilot, "command": command, "env": env, "grace": "5s"})
-    until(lambda: len(node.names()) == 2, 30)
+    until(lambda: len(node.names()) == 2, 90)
     victim = sorted(node.names())[0]
-    until(lambda: "task" in node.run("logs", victim).stdout or manager.poll() is not None, 5)
+    until(lambda: "connected" in node.run("logs", victim).stdout, 60)
     assert node.run("kill", victim).returncode == 0
-    out, _ = manager.communicate(timeout=90)
+    out, _ = manager.communicate(timeout=120)
     assert out.strip() == str(TASKS)
     # The last ones say that there is no work, and the node waits.
     until(lambda: 80 in node.codes(), 60)
