@@ -8,7 +8,8 @@ import sys
 from distributed import Worker
 
 
-async def main():
+async def main() -> int:
+    """Work until asked to end; returns the exit code."""
     worker = Worker(
         sys.argv[1],
         name=os.environ["PLANCTON_PILOT"],
@@ -17,12 +18,16 @@ async def main():
         local_directory="/work",
         death_timeout=30,
     )
+
+    def leave() -> None:
+        leaving.append(asyncio.ensure_future(worker.close_gracefully("its pilot ends")))
+
+    leaving: list[asyncio.Future[None]] = []
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, leave)
     try:
         await worker
-    except (OSError, TimeoutError, asyncio.TimeoutError):
+    except (OSError, TimeoutError):
         return 80  # no scheduler, no work
-    leave = lambda: asyncio.ensure_future(worker.close_gracefully("its pilot ends"))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, leave)
     await worker.finished()
     return 0
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import INSTANCE
+from tests.conftest import INSTANCE, until
 from tests.e2e.service import Service
 
 ROOT = Path(__file__).parents[2]
@@ -66,10 +66,25 @@ class Node(Service):
 
     def serve(self, pilot: dict[str, Any], maximum: int = 2) -> None:
         """Run pilots, however busy the machine is."""
-        spawn = {"maximum": maximum, "min_room": 0.3, "short_life": "1s"}
-        protect = {"evict_after": "10m", "freeze_after": "10m", "hold_after_eviction": "1s"}
-        self.configure(pilot, spawn=spawn, protect=protect, image={"pull": False})
-        self.start()
+        self.pilot, self.maximum = pilot, maximum
+        self.allow(maximum)
+        self.launch()
+        until(self._answers, 60)
+
+    def allow(self, maximum: int) -> None:
+        """Set how many pilots there may be."""
+        spawn = {"maximum": maximum, "min_room": 0.3, "short_life": "1s", "backoff": "1s"}
+        protect = {"freeze": False, "evict_after": "20m"}
+        self.configure(self.pilot, spawn=spawn, protect=protect, image={"pull": False})
+
+    def evict(self, keep: int = 0) -> set[str]:
+        """Have pilots give way as for a foreground, by SIGTERM; returns who. New ones may come."""
+        before = self.names()
+        self.allow(keep)
+        until(lambda: len(self.status()["pilots"]) <= keep, 90)
+        gone = before - self.names()
+        self.allow(self.maximum)
+        return gone
 
     def codes(self) -> list[Any]:
         """Return the exit codes of the pilots that have ended."""
@@ -94,7 +109,9 @@ class Beside:
 
     def run(self, *words: str, options: tuple[str, ...] = ()) -> str:
         """Start a command on the host's network; returns the container's ID."""
-        self.ids.append(docker("run", "-d", "--init", "--network=host", *options, self.image, *words))
+        self.ids.append(
+            docker("run", "-d", "--init", "--network=host", *options, self.image, *words)
+        )
         return self.ids[-1]
 
     def close(self) -> None:

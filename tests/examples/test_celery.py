@@ -25,8 +25,7 @@ def test_a_task_is_given_back_and_done_elsewhere(
     ask = beside.run("python3", "-c", ASK.format(seconds=12, timeout=240), options=asking)
     node.serve({**pilot, "env": {"BROKER": broker}, "grace": "8s"}, maximum=1)
     until(lambda: any("received" in node.run("logs", name).stdout for name in node.names()), 120, 1)
-    victim = next(iter(node.names()))
-    assert node.run("kill", victim).returncode == 0
+    assert node.evict()
     assert docker("wait", ask) == "0", docker("logs", ask)
     assert docker("logs", ask) == "49"
     # It left within its grace.

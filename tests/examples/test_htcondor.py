@@ -12,7 +12,6 @@ from tests.examples.conftest import Beside, Node, docker, free_port
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(400)]
 RECIPE = "htcondor"
-HERE = Path(__file__).parent
 SUBMIT = ["executable=/bin/sleep", "transfer_executable=False", "request_memory=100"]
 SUBMIT += ["request_disk=1000", "should_transfer_files=YES"]
 
@@ -24,7 +23,7 @@ class Pool:
         """Start it; it leaves its token in *shared*."""
         shared.mkdir()
         self.address = f"172.17.0.1:{free_port()}"
-        script = (f"{HERE / 'pool.sh'}:/pool.sh:ro", f"{shared}:/shared")
+        script = (f"{Path(__file__).with_name('pool.sh')}:/pool.sh:ro", f"{shared}:/shared")
         options = tuple(word for each in script for word in ("-v", each))
         self.id = beside.run("sh", "/pool.sh", self.address.split(":")[1], options=options)
         until(lambda: self.answers("condor_q"), 60, 1)
@@ -71,7 +70,7 @@ def test_jobs_run_in_pilots_and_an_evicted_one_is_done_elsewhere(
     assert "CCBID=" in pool.tell("condor_status", "-af", "MyAddress")
     first = next(iter(node.names()))
     assert first in pool.tell("condor_status", "-af", "Machine")
-    assert node.run("kill", first).returncode == 0
+    assert node.evict() == {first}
     until(lambda: pool.job(number, "JobStatus") == "4", 180, 1)
     assert pool.job(number, "NumJobStarts") == "2"
     # It drained: the end was its own, and the collector was told.
