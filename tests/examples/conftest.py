@@ -58,7 +58,14 @@ def pilot(image: str, request: pytest.FixtureRequest) -> dict[str, Any]:
     """Return the profile of the recipe's own config, for its image here and half a core."""
     text = (ROOT / "examples" / request.module.RECIPE / "config.yaml").read_text()
     profile: dict[str, Any] = yaml.safe_load(text)["pilots"][0]
-    return {**profile, "image": image, "cpus": 0.5, "memory": "500MB", "network": "host"}
+    return {
+        "grace": "10s",
+        **profile,
+        "image": image,
+        "cpus": 0.5,
+        "memory": "500MB",
+        "network": "host",
+    }
 
 
 class Node(Service):
