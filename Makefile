@@ -1,6 +1,6 @@
 # Plancton. `make run` and `make test` do all the set-up by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-vm soak check image bench clean
+.PHONY: help run test test-examples test-vm soak check image bench clean
 PY := .venv/bin/python
 IMAGE ?= plancton
 
@@ -16,6 +16,10 @@ test: ## set up what the tests need, check the code, run all tests
 	@$(MAKE) --no-print-directory check
 	@.venv/bin/pytest -n auto --dist worksteal -m 'not quiet' $(ARGS)
 	@.venv/bin/pytest -m quiet $(ARGS)
+
+test-examples: ## run the recipes in examples/ and contrib/ for real (5 minutes, builds a Debian once)
+	@scripts/setup examples
+	@.venv/bin/pytest tests/examples $(ARGS)
 
 test-vm: ## test in a booted Debian: systemd, cgroup v2, a container image (10 minutes, builds it once)
 	@scripts/setup vm

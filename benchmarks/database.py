@@ -67,7 +67,7 @@ def database(folder: Path, snapshots: list[Snapshot], row: Row) -> None:
 
 def _reports(snapshot: Snapshot, nodes: int = NODES) -> Iterator[list[str]]:
     """Yield a report of each node: that of one, under other names."""
-    report = lines(node_points(snapshot))
+    report = lines(node_points(snapshot, 30))
     for number in range(nodes):
         yield [line.replace("node0000", f"node{number:04d}") for line in report]
 

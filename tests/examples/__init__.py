@@ -1,1 +1,1 @@
-"""The examples, run for real."""
+"""The recipes in examples/, run for real."""
