@@ -1,0 +1,1 @@
+"""What stands in contrib/ for many nodes, tried out."""
