@@ -1,1 +1,1 @@
-"""The recipes in examples/, run for real."""
+"""What is shipped in examples/ and contrib/, run for real."""
