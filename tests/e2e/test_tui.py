@@ -189,17 +189,22 @@ def test_bad_states_are_said_before_the_screen(
 def test_a_demo_needs_no_docker(terminal: Open) -> None:
     """It says what it is, and ends when told to."""
     environment = ["env", "DOCKER_HOST=unix:///nonexistent.sock"]
-    screen = terminal(*environment, PLANCTON, "demo", "--speed", "600", "--for", "4")
+    screen = terminal(*environment, PLANCTON, "demo", "--speed", "600")
     screen.shows("SIMULATED")
     screen.shows("running")
+    screen.type("q")
     screen.shows("ended with 0")
+    terminal(*environment, PLANCTON, "demo", "--for", "1").shows("ended with 0")
 
 
 def test_the_web_page_only_looks(service: Service) -> None:
     """On the loopback alone; with --control its keys do what they do on a terminal."""
     two_pilots(service)
     service.start()
-    for options, mode in (([], "active"), (["--control"], "draining")):
+    for options, word, mode in (
+        ([], "read-only: drain", "active"),
+        (["--control"], "asked: drain", "draining"),
+    ):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
@@ -214,7 +219,7 @@ def test_the_web_page_only_looks(service: Service) -> None:
                 ["ss", "-Hltn", f"sport = :{port}"], capture_output=True, text=True, check=True
             ).stdout
             assert addresses.split()[3] == f"127.0.0.1:{port}"
-            asyncio.run(_page(port, "d"))
+            asyncio.run(_page(port, "d", word))
             until(lambda mode=mode: service.status()["mode"] == mode)  # type: ignore[misc]
         finally:
             os.killpg(served.pid, signal.SIGKILL)
@@ -226,8 +231,8 @@ def _listens(host: str, port: int) -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
-async def _page(port: int, key: str) -> None:
-    """Open the page, wait for the pilots, press a key, and wait for an answer to it."""
+async def _page(port: int, key: str, answer: str) -> None:
+    """Open the page, wait for the pilots, press a key, and wait for its *answer*."""
     async with aiohttp.ClientSession() as session:
         async with session.get(f"http://127.0.0.1:{port}/") as response:
             assert response.status == 200
@@ -236,14 +241,14 @@ async def _page(port: int, key: str) -> None:
         async with session.ws_connect(url) as page:
             await _seen(page, "2 running")
             await page.send_str(json.dumps(["stdin", key]))
-            await _seen(page, "asked: drain", "read-only: drain")
+            await _seen(page, answer)
 
 
-async def _seen(page: aiohttp.ClientWebSocketResponse, *texts: str) -> None:
+async def _seen(page: aiohttp.ClientWebSocketResponse, text: str) -> None:
     shown = b""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(90):
         async for message in page:
             shown += message.data if isinstance(message.data, bytes) else b""
-            if any(text.encode() in shown for text in texts):
+            if text.encode() in shown:
                 return
-    raise AssertionError(f"none of {texts} came")
+    raise AssertionError(f"{text!r} did not come")
