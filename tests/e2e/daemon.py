@@ -70,8 +70,16 @@ class Daemon:
 
     def close(self) -> None:
         """End it with all its containers, and leave nothing."""
-        assert self.process
-        self.process.send_signal(signal.SIGCONT)
+        try:
+            self._end()
+        finally:
+            self._clear()
+
+    def _end(self) -> None:
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
         if not self.answers():
             if self.process.poll() is None:
                 self.signal(signal.SIGKILL)
@@ -82,7 +90,6 @@ class Daemon:
         client.close()
         self.signal(signal.SIGTERM)
         time.sleep(0.2)
-        self._clear()
 
     def _clear(self) -> None:
         for line in Path("/proc/mounts").read_text().splitlines():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -37,16 +38,19 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=[True, False], ids=["live-restore", "plain"])
-def daemon(request: pytest.FixtureRequest, tmp_path: Path, archive: Path) -> Iterator[Daemon]:
+def daemon(request: pytest.FixtureRequest, archive: Path) -> Iterator[Daemon]:
     """Return a running daemon, of both kinds."""
-    name = f"plt{os.getpid()}"
-    made = Daemon(tmp_path / "d", name, live_restore=request.param)
-    made.start()
-    made.load(archive)
-    yield made
-    made.close()
-    for place in Path("/sys/fs/cgroup").glob(f"*/plancton-{INSTANCE}"):
-        place.rmdir()
+    # Its sockets lie deep below it, and their paths must be short (107 bytes).
+    with tempfile.TemporaryDirectory(prefix="plt-") as folder:
+        made = Daemon(Path(folder, "d"), f"plt{os.getpid()}", live_restore=request.param)
+        try:
+            made.start()
+            made.load(archive)
+            yield made
+        finally:
+            made.close()
+        for place in Path("/sys/fs/cgroup").glob(f"*/plancton-{INSTANCE}"):
+            place.rmdir()
 
 
 class IdleHost(HostSampler):
