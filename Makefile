@@ -14,7 +14,7 @@ run: ## set up what is missing (Python packages, Docker, the default image) and 
 test: ## set up what the tests need, check the code, run all tests
 	@scripts/setup test
 	@$(MAKE) --no-print-directory check
-	@.venv/bin/pytest -n auto --dist worksteal -m 'not quiet' $(ARGS)
+	@.venv/bin/pytest -n 4 --dist worksteal -m 'not quiet' $(ARGS)
 	@.venv/bin/pytest -m quiet $(ARGS)
 
 test-examples: ## run the recipes in examples/ and contrib/ for real (5 minutes, builds a Debian once)
