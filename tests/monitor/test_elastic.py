@@ -46,7 +46,7 @@ def test_documents(bulk: Bulk, reporter: Start) -> None:
     assert node["status"]["mode"] == "active"
     assert node["pilots"]["a"]["running"] >= 1
     assert node["@timestamp"].endswith("+00:00")
-    assert server.count() == made.state.sent
+    until(lambda: server.count() == made.state.sent)
 
 
 def test_access(bulk: Bulk, reporter: Start) -> None:
@@ -100,7 +100,7 @@ def test_outages(fault: int, bulk: Bulk, reporter: Start) -> None:
     state = made.sends()
     assert state.dropped == 0
     assert server.count("plancton-ends") == 220
-    assert server.count() == state.sent
+    until(lambda: server.count() == made.state.sent)
 
 
 def test_single_documents_that_fail(bulk: Bulk, reporter: Start) -> None:
@@ -112,7 +112,7 @@ def test_single_documents_that_fail(bulk: Bulk, reporter: Start) -> None:
     state = made.sends()
     assert state.dropped == 2
     # The one that was said to be there already was not stored by this server.
-    assert server.count("plancton-") == state.sent - 1
+    until(lambda: server.count("plancton-") == made.state.sent - 1)
 
 
 def test_413_is_halved(bulk: Bulk, reporter: Start) -> None:

@@ -240,11 +240,9 @@ def test_refused_points_are_counted_and_the_others_stored(
     made = reporter(influxdb=[influx.url()])
     made.ends(10)
     made.snapshot()
-    state = made.sends()
-    assert state.dropped >= 2
-    assert state.dropped % 2 == 0
+    assert made.sends().dropped >= 2
     assert influx.count("plancton_exit", "name") == 10
-    assert influx.count("plancton_host", "ncpus") * 2 == state.dropped
+    until(lambda: influx.count("plancton_host", "ncpus") * 2 == made.state.dropped)
 
 
 def test_a_full_disk(tmp_path: Path, run: Run, reporter: Start) -> None:
