@@ -64,8 +64,7 @@ def test_access(bulk: Bulk, reporter: Start) -> None:
     writer = bulk(rights="write")
     made.configure(elasticsearch=[writer.url])
     until(lambda: writer.url in made.state.name)
-    made.sends()
-    assert writer.count("plancton-node") >= 1
+    until(lambda: made.snapshot() and writer.count("plancton-node") >= 1, pause=0.3)
     assert writer.templates == {}
 
     made.configure(elasticsearch=[server.url])
