@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ def test_a_computation_survives_evictions(
     node.serve({**pilot, "command": ["python3", "/opt/pilot.py", address], "grace": "30s"})
 
     def log() -> str:
-        return docker("logs", boss)
+        command = ["docker", "logs", boss]  # its log is what it writes to stderr
+        return subprocess.run(command, capture_output=True, text=True, check=True).stderr
 
     for _ in range(2):
         until(
@@ -39,4 +41,4 @@ def test_a_computation_survives_evictions(
     # Those that were evicted retired; none had to be killed.
     until(lambda: len(node.codes()) >= 2, 60)
     assert set(node.codes()) == {0}
-    assert log().count("Retire worker") + log().count("Retired worker") >= 2
+    assert log().count("Retired worker") >= 2
