@@ -28,13 +28,13 @@ from benchmarks import scale as scale_
 from benchmarks import screen as screen_
 from benchmarks.peers import Pool, Rule060
 from plancton.config.schema import Profile
-from plancton.runtime import spec
 from plancton.runtime.cgroup import ParentCgroup
-from plancton.runtime.connection import Client, docker_url
-from plancton.runtime.docker import DockerRuntime
-from plancton.service.clock import SystemClock
-from plancton.service.node import Node
-from plancton.service.paths import Paths, default_paths
+from plancton.runtime.docker import container_spec as spec
+from plancton.runtime.docker.client import Client, docker_url
+from plancton.runtime.docker.runtime import DockerRuntime
+from plancton.service.node import LocalNode
+from plancton.service.process.clock import SystemClock
+from plancton.service.process.paths import Paths, default_paths
 
 INSTANCE = f"bench{os.getpid()}"
 PLANCTON = str(Path(sys.executable).with_name("plancton"))
@@ -223,7 +223,7 @@ def cost(client: Client) -> None:
             after = process.cpu_times()
             used = after.user + after.system - before.user - before.system
             resident = process.memory_info().rss / 2**20
-            seen = Node(SERVICE["paths"]).engine.snapshot()
+            seen = LocalNode(SERVICE["paths"]).engine.snapshot()
         clear(client)
         row(
             f"quiet service, {count} pilots",
@@ -263,7 +263,7 @@ def proof(client: Client) -> None:
     with service(pilot, min_room=0.5, short_life=5, protect={}):
         wait(lambda: len(mine(client)) == proof_.CORES)
         runs["Plancton"] = work.run(_cpu_of(f"plancton-{INSTANCE}")), ""
-        total = Node(SERVICE["paths"]).engine.snapshot().ledger.total
+        total = LocalNode(SERVICE["paths"]).engine.snapshot().ledger.total
         lost = f"{total.evicted} evicted, {total.frozen} frozen, {total.lost:.0f} core-s lost"
         runs["Plancton"] = runs["Plancton"][0], lost
         started = total.started

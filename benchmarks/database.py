@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 
 from plancton.config.schema import InfluxTarget
-from plancton.engine.snapshot import Snapshot
-from plancton.monitor.influx import Influx, lines
-from plancton.monitor.outbox import MOST
+from plancton.engine.views.snapshot import Snapshot
+from plancton.monitor.delivery_queue import MOST
 from plancton.monitor.points import node_points
+from plancton.monitor.sinks.influxdb import Influx, lines
 from tests.conftest import until
 from tests.monitor.servers import InfluxServer, running
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import requests
 
 from plancton.config.schema import Config, InfluxTarget
-from plancton.engine.snapshot import Snapshot
-from plancton.monitor.fleet import read
-from plancton.simulation.run import Simulation
+from plancton.engine.views.snapshot import Snapshot
+from plancton.monitor.fleet_reader import read
+from plancton.simulation.simulator import Simulation
 from plancton.simulation.trace import synthetic
 from tests.monitor.fleet import fill
 from tests.monitor.servers import InfluxServer, running

@@ -9,11 +9,13 @@ from typing import Any
 
 import docker.errors
 
-from plancton.engine.actions import Decision, Due, Kill, Remove, Spawn
-from plancton.engine.model import Observation, PilotState, Policy
-from plancton.engine.reasons import Code, because
-from plancton.engine.state import State as EngineState
-from plancton.runtime.connection import Client, docker_url
+from plancton.engine.model.action import Decision, Due, Kill, Remove, Spawn
+from plancton.engine.model.node import Observation
+from plancton.engine.model.pilot import PilotState
+from plancton.engine.model.policy import Policy
+from plancton.engine.model.reason import Code, Reason
+from plancton.engine.model.state import State as EngineState
+from plancton.runtime.docker.client import Client, docker_url
 
 
 class Pool:
@@ -87,7 +89,7 @@ class Rule060:
         host, last = seen.host, self._last
         self._last = (host.at, host.busy_seconds)
         actions: list[Kill | Remove | Spawn] = [
-            Remove(p, because(Code.EXITED, exit_code=0, lifetime_s=0.0))
+            Remove(p, Reason.of(Code.EXITED, exit_code=0, lifetime_s=0.0))
             for p in seen.pilots
             if p.state is PilotState.EXITED
         ]
@@ -100,7 +102,7 @@ class Rule060:
         if live and busy > limit:
             self._over_since = now if self._over_since is None else self._over_since
             if now - self._over_since > self.grace_kill:
-                actions.append(Kill(live[-1], because(Code.PRESSURE, **_NUMBERS)))
+                actions.append(Kill(live[-1], Reason.of(Code.PRESSURE, **_NUMBERS)))
                 self.killed, self.lost = self.killed + 1, self.lost + live[-1].lost(now)
                 self._killed_at = now
         else:
@@ -108,10 +110,10 @@ class Rule060:
         if now - self._killed_at > self.grace_spawn:
             fitting = int((100 - busy) * 0.95 * host.ncpus / (100 * cpus))
             count = min(policy.maximum - len(live), fitting, self.docks_per_loop)
-            reason = because(Code.ROOM, room=float(fitting), cpus=cpus)
+            reason = Reason.of(Code.ROOM, room=float(fitting), cpus=cpus)
             actions += [Spawn(policy.profiles[0], reason)] * max(0, count)
         return Decision(tuple(actions), (), state, due=Due(self._next, _LOOK))
 
 
-_LOOK = because(Code.NEXT_START)
+_LOOK = Reason.of(Code.NEXT_START)
 _NUMBERS = {"excess": 0.0, "since_s": 0.0, "foreground": 0.0, "ncpus": 0, "committed": 0.0}

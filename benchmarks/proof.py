@@ -19,9 +19,9 @@ from pathlib import Path
 
 from benchmarks.peers import Rule060
 from plancton.config.schema import Config
-from plancton.engine.model import Protection
+from plancton.engine.model.node import Protection
 from plancton.service.record import record
-from plancton.simulation.run import Assumed, Result, Simulation
+from plancton.simulation.simulator import Assumed, Result, Simulation
 from plancton.simulation.trace import Trace, read
 
 CORES = os.cpu_count() or 1

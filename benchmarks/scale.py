@@ -19,16 +19,16 @@ from pathlib import Path
 from benchmarks.database import database
 from benchmarks.wire import Counted, server
 from plancton.config.schema import Config, Monitor, Remote
-from plancton.engine.snapshot import Ended, Snapshot
-from plancton.monitor.influx import lines
+from plancton.engine.views.snapshot import EndedPilot, Snapshot
 from plancton.monitor.points import end_points
-from plancton.monitor.sinks import Sinks
-from plancton.runtime.images import ImageKeeper
-from plancton.service.clock import SystemClock
-from plancton.service.fetch import Fetcher
-from plancton.service.remote import Kept, RemoteFile
-from plancton.simulation.fleet import TICK, owner
-from plancton.simulation.run import Assumed, Simulation
+from plancton.monitor.publisher import MetricsPublisher
+from plancton.monitor.sinks.influxdb import lines
+from plancton.runtime.docker.images import ImageKeeper
+from plancton.service.process.clock import SystemClock
+from plancton.service.remote_config.fetch import Fetcher
+from plancton.service.remote_config.follow import Kept, RemoteFile
+from plancton.simulation.many_nodes import TICK, owner
+from plancton.simulation.simulator import Assumed, Simulation
 from tests.monitor.servers import certificate
 
 MANY = 10_000
@@ -106,13 +106,13 @@ def _reports(folder: Path, snapshots: list[Snapshot], row: Row) -> tuple[Counted
 @contextmanager
 def _reporting(folder: Path, counted: Counted, snapshots: list[Snapshot]) -> Iterator[None]:
     """Have the sinks report a fresh snapshot each second."""
-    sinks, over = Sinks(snapshots[0].node, INSTANCE, folder), threading.Event()
+    sinks, over = MetricsPublisher(snapshots[0].node, INSTANCE, folder), threading.Event()
     url = f"http://127.0.0.1:{counted.port}#plancton"
-    sinks.want(Monitor.model_validate({"interval": 1, "influxdb": [url]}))
+    sinks.configure(Monitor.model_validate({"interval": 1, "influxdb": [url]}))
 
     def feed() -> None:
         for snapshot in snapshots:
-            sinks.take(snapshot)
+            sinks.publish(snapshot)
             if over.wait(0.5):
                 return
 
@@ -158,7 +158,7 @@ def _settle(counted: Counted) -> None:
 
 def _ends(node: str, row: Row) -> None:
     """Count what the end of a pilot adds to the next report."""
-    ended = Ended(
+    ended = EndedPilot(
         "0" * 64, "plancton-worker-abc123", "worker", 0, False, 3600.0, "", "", time.time()
     )
     found = lines(end_points(node, INSTANCE, replace(ended, code="exited", core_seconds=3e3), 1))
@@ -211,7 +211,7 @@ def _look_times(folder: Path, failures: int) -> Iterator[float]:
     for _ in range(MANY):
         follower = RemoteFile(file, SystemClock())
         follower._good = kept
-        follower.want(remote)
+        follower.configure(remote)
         at = follower.until_first or 0.0
         yield at
         while at < 3600:
@@ -224,8 +224,8 @@ def _report_times(folder: Path, snapshot: Snapshot) -> Iterator[float]:
     """Yield when nodes report."""
     monitor = Monitor()
     for _ in range(MANY):
-        sinks = Sinks("node", INSTANCE, folder)
-        sinks.take(snapshot)
+        sinks = MetricsPublisher("node", INSTANCE, folder)
+        sinks.publish(snapshot)
         at = sinks.until_first(monitor)
         yield at
         now = time.monotonic()
@@ -236,8 +236,8 @@ def _report_times(folder: Path, snapshot: Snapshot) -> Iterator[float]:
 
 
 def _pull_times() -> Iterable[float]:
-    keeper = ImageKeeper("", SystemClock())
-    return (keeper.until_first_pull() for _ in range(MANY))
+    state_store = ImageKeeper("", SystemClock())
+    return (state_store.until_first_pull() for _ in range(MANY))
 
 
 def _ticks(row: Row) -> None:

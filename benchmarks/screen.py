@@ -20,12 +20,12 @@ from textual.widgets import DataTable
 
 from plancton.config.schema import Config
 from plancton.control.client import RemoteEngine
-from plancton.engine.model import Mode
-from plancton.engine.snapshot import Snapshot
-from plancton.simulation.run import Simulation
+from plancton.engine.model.operator import Mode
+from plancton.engine.views.snapshot import Snapshot
+from plancton.simulation.simulator import Simulation
 from plancton.simulation.trace import synthetic
 from plancton.tui.app import PlanctonApp
-from plancton.tui.rows import Line, shown_columns
+from plancton.tui.rows import PilotRow, shown_columns
 
 _SIZE = (160, 50)
 _TIMES = 8
@@ -112,10 +112,10 @@ class _Table(App[None]):
             for column in columns:
                 table.add_column(column.title, key=column.title, width=min(column.width, 40))
             for pilot in snapshot.pilots:
-                cells = [column.cell(Line(pilot)) for column in columns]
+                cells = [column.cell(PilotRow(pilot)) for column in columns]
                 table.add_row(*cells, key=pilot.id)
         for pilot in snapshot.pilots:
-            line, old = Line(pilot, since), Line(pilot, since - 1)
+            line, old = PilotRow(pilot, since), PilotRow(pilot, since - 1)
             for column in columns:
                 if column.cell(line) != column.cell(old):
                     table.update_cell(pilot.id, column.title, column.cell(line))

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from plancton.runtime import spec
-from plancton.runtime.connection import Client, docker_url
-from plancton.service.paths import default_paths
+from plancton.runtime.docker import container_spec as spec
+from plancton.runtime.docker.client import Client, docker_url
+from plancton.service.process.paths import default_paths
 
 INSTANCE = f"test{os.getpid()}"
 

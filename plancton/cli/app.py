@@ -11,7 +11,9 @@ import typer
 from plancton import __version__
 from plancton.cli import bootstrap as bootstrap_verb
 from plancton.cli import config as config_verbs
-from plancton.cli import hosts, metrics, orders, simulate, tui, views
+from plancton.cli import hosts, lifecycle, pilots, relay, simulate, tui
+from plancton.cli import inspect as views
+from plancton.cli import monitoring as names
 from plancton.cli.hosts import HostOption
 from plancton.cli.options import (
     ConfDir,
@@ -34,14 +36,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(config_verbs.app, name="config")
-app.add_typer(metrics.dashboards, name="dashboards")
+app.add_typer(names.dashboards, name="dashboards")
 _VERBS = (
     *(tui.tui, tui.web, tui.demo),
     *(views.status, views.pilots, views.why, views.events, views.logs, views.health),
-    *(views.history, views.ledger, metrics.fleet),
-    *(orders.start, orders.stop, orders.force_start, orders.force_stop),
-    *(orders.drain, orders.drain_stop, orders.resume, orders.reload),
-    *(orders.kill, orders.freeze, orders.thaw, orders.reap),
+    *(views.history, views.ledger, names.fleet),
+    *(lifecycle.start, lifecycle.stop, lifecycle.force_start, lifecycle.force_stop),
+    *(lifecycle.drain, lifecycle.drain_stop, lifecycle.resume, lifecycle.reload),
+    *(pilots.kill, pilots.freeze, pilots.thaw, lifecycle.reap),
     bootstrap_verb.bootstrap,
     *(simulate.simulate, simulate.record),
 )
@@ -110,7 +112,7 @@ def serve(
     raise typer.Exit(code)
 
 
-app.command("relay", hidden=True)(hosts.relay)
+app.command("relay", hidden=True)(relay.relay)
 app.command("nodaemon", hidden=True, help="The same as serve; the name it had in 0.6.0.")(serve)
 
 
@@ -119,7 +121,7 @@ def doctor(
     config: ConfigOption = None, confdir: ConfDir = None, rundir: RunDir = None, json: Json = False
 ) -> None:
     """Check Docker, rights, the idle class, image, time, disk, mounts, and say how to mend each."""
-    from plancton.cli.doctor import examine, report
+    from plancton.cli.doctor.examine import examine, report
     from plancton.cli.render import as_json
 
     checks = examine(paths_of(config, confdir, rundir))

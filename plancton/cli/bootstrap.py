@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from plancton.cli.options import RunDir, StateDir, paths_of
-from plancton.cli.show import say
+from plancton.cli.terminal import say
 
 
 def bootstrap(
@@ -50,15 +50,15 @@ def bootstrap(
     Examples: plancton bootstrap lab/plancton-conf:main; plancton bootstrap --dryrun;
     plancton bootstrap https://conf.example/plancton.yaml --ca-file /etc/ssl/lab.pem
     """
-    from plancton.service.bootstrap import Wanted, set_up, tear_down
+    from plancton.service.installer.install import Wanted, set_up, tear_down
 
     paths = paths_of(rundir=rundir, statedir=statedir)
     if uninstall:
-        from plancton.engine.model import Mode
-        from plancton.service.node import Node
+        from plancton.engine.model.operator import Mode
+        from plancton.service.node import LocalNode
         from plancton.service.reap import reap_all
 
-        node = Node(paths)
+        node = LocalNode(paths)
         if node.pid:
             node.order(Mode.FORCED)
             node.watch(lambda seen: seen is None, 120)

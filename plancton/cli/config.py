@@ -10,10 +10,10 @@ import typer
 from plancton.cli.options import ConfDir, ConfigOption, RunDir, StateDir, paths_of
 
 if TYPE_CHECKING:
-    from plancton.config.load import ConfigFile
+    from plancton.config.config_file import ConfigFile
+    from plancton.config.effective import RuleStatus
     from plancton.config.schema import Config
-    from plancton.config.state import Judged
-    from plancton.service.paths import Paths
+    from plancton.service.process.paths import Paths
 
 app = typer.Typer(
     help="Check, show and convert the configuration.", no_args_is_help=True, rich_markup_mode=None
@@ -35,9 +35,9 @@ def check(
     statedir: StateDir = None,
 ) -> None:
     """Say whether a file is good, with line and key of each problem, and what it means here."""
-    from plancton.cli.node import figures
+    from plancton.cli.expression_names import figures
+    from plancton.config.evaluate import evaluate, names_for
     from plancton.config.load import Loaded, load
-    from plancton.config.policy import evaluate, names_of
     from plancton.config.schema import Config
 
     path = _path(file, config, confdir)
@@ -52,7 +52,7 @@ def check(
         typer.echo(f"warning: {warning}", err=True)
     paths = paths_of(config, confdir, rundir, None, statedir)
     node, origin = figures(paths, loaded.config)
-    names = names_of(loaded.config, node)
+    names = names_for(loaded.config, node)
     found_here = evaluate(loaded.config, node)
     spawn = loaded.config.spawn
     typer.echo(f"{path}: {found}")
@@ -87,13 +87,13 @@ def diff(
 
     Examples: plancton config diff new.yaml; plancton config diff --remote
     """
-    from plancton.cli.show import say
-    from plancton.config.load import ConfigFile
-    from plancton.config.source import read
+    from plancton.cli.terminal import say
+    from plancton.config.config_file import ConfigFile
     from plancton.config.write import differences
-    from plancton.engine.handle import NotRunningError
-    from plancton.service.fetch import Fetcher
-    from plancton.service.node import Node
+    from plancton.config.yaml_source import read
+    from plancton.engine.api import NotRunningError
+    from plancton.service.node import LocalNode
+    from plancton.service.remote_config.fetch import Fetcher
 
     paths = paths_of(config, confdir, rundir, None, statedir)
     alone = ConfigFile(paths.config).first().config
@@ -110,7 +110,7 @@ def diff(
     lines = [_change(*each) for each in differences(now, new)]
     say("\n".join(lines) if lines else "nothing would change")
     try:
-        found_here = Node(paths).engine.preview(text, remote=remote)
+        found_here = LocalNode(paths).engine.preview(text, remote=remote)
     except NotRunningError:
         say("no engine runs: what it would do is not known")
         return
@@ -139,7 +139,7 @@ def show(
 
     What was last fetched of a remote configuration is in it, unless a FILE is named.
     """
-    from plancton.config.load import ConfigFile
+    from plancton.config.config_file import ConfigFile
     from plancton.config.write import settings, to_yaml
 
     paths = paths_of(file or config, confdir, None, None, statedir)
@@ -156,16 +156,16 @@ def show(
     typer.echo(to_yaml(state.config, mask=True), nl=False)
 
 
-def _rule(rule: Judged) -> str:
+def _rule(rule: RuleStatus) -> str:
     return f"{rule.name} {f'does not hold: {rule.unmet}' if rule.unmet else 'holds'}"
 
 
 def _kept(paths: Paths, alone: Config) -> ConfigFile:
     """Return the local file over the remote one as it was last fetched."""
-    from plancton.config.load import ConfigFile
+    from plancton.config.config_file import ConfigFile
     from plancton.service.assemble import instance_of
-    from plancton.service.clock import SystemClock
-    from plancton.service.remote import RemoteFile
+    from plancton.service.process.clock import SystemClock
+    from plancton.service.remote_config.follow import RemoteFile
 
     kept = RemoteFile(paths.remote(instance_of(alone)), SystemClock())
     return ConfigFile(paths.config, remote=kept)
@@ -202,6 +202,6 @@ def schema(
     """Print the JSON schema of the configuration."""
     import json
 
-    from plancton.config.write import json_schema, reference
+    from plancton.config.reference import json_schema, reference
 
     typer.echo(reference() if markdown else json.dumps(json_schema(), indent=2))

@@ -23,11 +23,11 @@ def words(error: Exception) -> tuple[str, int] | None:
 
     from plancton.config.expressions import ExpressionError
     from plancton.config.load import ConfigError
-    from plancton.engine.handle import NotRunningError, RefusedError
+    from plancton.engine.api import NotRunningError, RefusedError
     from plancton.engine.ports import ActionError, RuntimeUnavailableError
-    from plancton.service.daemon import StartError
-    from plancton.service.fetch import FetchError
-    from plancton.service.lock import LockedError
+    from plancton.service.process.daemon import StartError
+    from plancton.service.process.lock import LockedError
+    from plancton.service.remote_config.fetch import FetchError
     from plancton.simulation.trace import TraceError
 
     match error:

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plancton.cli.options import RunDir
-
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from plancton.control.ssh import SshHost
-    from plancton.control.tunnel import SshTransport
+    from plancton.control.ssh_host import SshHost
+    from plancton.control.ssh_transport import SshTransport
 
 _FAR = frozenset(
     {
@@ -63,7 +61,7 @@ def named() -> tuple[SshHost, ...]:
 
 def name(addresses: Sequence[str]) -> tuple[SshHost, ...]:
     """Take the addresses of the machines that all that follows is about."""
-    from plancton.control.ssh import SshHost
+    from plancton.control.ssh_host import SshHost
 
     try:
         hosts = tuple(dict.fromkeys(map(SshHost.parse, addresses)))
@@ -75,7 +73,7 @@ def name(addresses: Sequence[str]) -> tuple[SshHost, ...]:
 
 def choose(verb: str, addresses: Sequence[str]) -> None:
     """Take the addresses, if *verb* can be for those machines."""
-    from plancton.engine.handle import RefusedError
+    from plancton.engine.api import RefusedError
 
     hosts = name(addresses if verb != _HERE else ())
     if hosts and verb not in _FAR:
@@ -89,26 +87,8 @@ def choose(verb: str, addresses: Sequence[str]) -> None:
 
 def transport_to(host: SshHost, rundir: Path | None, *, batch: bool = False) -> SshTransport:
     """Return the way to a host. ssh may ask things on a terminal, unless *batch*."""
-    from plancton.control.tunnel import SshTransport
+    from plancton.control.ssh_transport import SshTransport
 
     if batch or not sys.stdin.isatty():
         return SshTransport(host, rundir)
     return SshTransport(host, rundir, batch=False, timeout=_TYPING)
-
-
-def relay(rundir: RunDir = None) -> None:
-    """Relay standard input and output to the control socket; what ssh runs for --host."""
-    from plancton.cli.options import paths_of
-    from plancton.control.relay import relay as run
-    from plancton.control.transport import UnixTransport
-    from plancton.service.lock import holder, nobody
-    from plancton.service.paths import system_paths
-
-    places = [paths_of(rundir=rundir)]
-    # As the screen does: who has no engine of his own means the machine's.
-    places += [] if rundir else [system_paths()]
-    for each in places:
-        if holder(each.lock) is not None:
-            run(UnixTransport(each.socket))
-            return
-    raise nobody(places[0].lock)

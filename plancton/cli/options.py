@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from plancton.service.node import AnyNode
-    from plancton.service.paths import Paths
+    from plancton.service.node import NodeClient
+    from plancton.service.process.paths import Paths
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", help="Configuration file.", dir_okay=False)
@@ -93,7 +93,7 @@ def paths_of(
     pidfile: Path | None = None,
 ) -> Paths:
     """Return the files and folders in force with these options."""
-    from plancton.service.paths import Paths, config_path, default_paths
+    from plancton.service.process.paths import Paths, config_path, default_paths
 
     usual = default_paths()
     return Paths(
@@ -106,14 +106,14 @@ def paths_of(
     )
 
 
-def node_of(rundir: Path | None) -> AnyNode:
+def node_of(rundir: Path | None) -> NodeClient:
     """Return the Plancton that uses *rundir*, on this machine or on the one that was named."""
     from plancton.cli.hosts import named, transport_to
-    from plancton.service.node import FarNode, Node
+    from plancton.service.node import LocalNode, RemoteNode
 
     for host in named():
-        return FarNode(transport_to(host, rundir))
-    return Node(paths_of(rundir=rundir))
+        return RemoteNode(transport_to(host, rundir))
+    return LocalNode(paths_of(rundir=rundir))
 
 
 def seconds_of(duration: str | None) -> float | None:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from pydantic_core import to_json
 
-from plancton.config.state import RemoteState
+from plancton.config.effective import RemoteState
 from plancton.config.units import format_duration, format_size
-from plancton.engine.fleet import Member
-from plancton.engine.history import Row
-from plancton.engine.ledger import Ledger
-from plancton.engine.snapshot import Decided, PilotView, SignalView, Snapshot
-from plancton.engine.words import (
+from plancton.engine.records.history import Row
+from plancton.engine.records.ledger import Ledger
+from plancton.engine.views.fleet import Member
+from plancton.engine.views.snapshot import DecisionRecord, PilotView, SignalView, Snapshot
+from plancton.engine.views.text import (
     FLEET_HEAD,
     account_line,
     asks_to_drain,
@@ -189,7 +189,7 @@ def why_text(snapshot: Snapshot) -> str:
     return "\n".join(["now", *now, "", "before (oldest first)", *(before or ["  nothing yet"])])
 
 
-def _decided(decided: Decided) -> str:
+def _decided(decided: DecisionRecord) -> str:
     """Return one decision: who, what, why, and what went wrong."""
     failed = f" - FAILED: {decided.error}" if decided.error else ""
     subject = "" if decided.did == "waiting" else f"{decided.subject} "

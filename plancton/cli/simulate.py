@@ -12,7 +12,7 @@ from plancton.cli.options import ConfDir, ConfigOption, paths_of
 
 if TYPE_CHECKING:
     from plancton.config.schema import Config
-    from plancton.simulation.run import Assumed, Result
+    from plancton.simulation.simulator import Assumed, Result
 
 
 def simulate(
@@ -52,10 +52,10 @@ def simulate(
     from plancton.cli.render import as_json
     from plancton.config.load import load
     from plancton.config.schema import Config
-    from plancton.engine.model import Protection
+    from plancton.engine.model.node import Protection
     from plancton.simulation import trace as traces
-    from plancton.simulation.run import Assumed, Simulation
-    from plancton.simulation.show import print_results
+    from plancton.simulation.report import print_results
+    from plancton.simulation.simulator import Assumed, Simulation
 
     kinds = {"idle": Protection.IDLE, "weight": Protection.WEIGHT_ONLY}
     if svg is not None and json:
@@ -85,8 +85,8 @@ def _fleet(
     from rich.progress import track
 
     from plancton.cli.render import as_json
-    from plancton.simulation import fleet
-    from plancton.simulation.show import fleet_table
+    from plancton.simulation import many_nodes as fleet
+    from plancton.simulation.report import fleet_table
 
     def one(name: str, config: Config) -> fleet.Fleet:
         began, console = time.perf_counter(), Console(stderr=True)

@@ -34,7 +34,7 @@ ReadOnly = Annotated[bool, typer.Option("--readonly", help="Only look: no key ch
 
 
 def _on_a_terminal() -> None:
-    from plancton.engine.handle import RefusedError
+    from plancton.engine.api import RefusedError
 
     # textual writes the screen to stderr; as a web page it has another driver.
     here = sys.stdin.isatty() and sys.__stderr__ is not None and sys.__stderr__.isatty()
@@ -62,14 +62,14 @@ def tui(
     Example: plancton tui --readonly
     """
     _on_a_terminal()
-    from plancton.service.node import FarNode
-    from plancton.tui.run import Look, attach_to, run
+    from plancton.service.node import RemoteNode
+    from plancton.tui.launch import Look, attach_to, run
 
     for host in named():
         # Later connections could not ask for anything: the screen has the terminal.
         far = transport_to(host, rundir, batch=True)
         if not attach:
-            FarNode(far).engine.snapshot()  # raises if none runs there
+            RemoteNode(far).engine.snapshot()  # raises if none runs there
         raise typer.Exit(attach_to(far, f"attached to {host}", Look(theme.value, readonly)))
     paths = paths_of(config, confdir, rundir, logdir, statedir)
     own = paths.asked_for_config or rundir is not None
@@ -103,7 +103,7 @@ def demo(
 ) -> None:
     """Show Plancton at work on a simulated node, without Docker. q ends it."""
     _on_a_terminal()
-    from plancton.tui.run import Look
-    from plancton.tui.simulated import demo as run
+    from plancton.tui.demo import demo as run
+    from plancton.tui.launch import Look
 
     run(speed, seconds, cores, Look(theme.value))

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from plancton.config.source import Source
 from plancton.config.units import parse_duration
+from plancton.config.yaml_source import Source
 
 DEFAULTS: Mapping[str, Any] = {
     "influxdb_url": [],

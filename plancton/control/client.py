@@ -11,15 +11,15 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from plancton.config.state import Setting
+from plancton.config.effective import Setting
+from plancton.control.protocol import Answer, Failure, StreamLine, adapter, item_of
 from plancton.control.transport import Transport, UnixTransport, Wire
-from plancton.control.wire import Answer, Failure, Line, adapter, item_of
-from plancton.engine.fleet import Member
-from plancton.engine.handle import Item, NotRunningError, RefusedError
-from plancton.engine.history import History
-from plancton.engine.model import Mode, Wish
-from plancton.engine.preview import Preview
-from plancton.engine.snapshot import Snapshot
+from plancton.engine.api import Item, NotRunningError, RefusedError
+from plancton.engine.dry_run import Preview
+from plancton.engine.model.operator import Mode, PilotCommand
+from plancton.engine.records.history import History
+from plancton.engine.views.fleet import Member
+from plancton.engine.views.snapshot import Snapshot
 
 _STREAM_TIMEOUT = 60.0
 """Seconds without a word (the server says one each 15 s) after which a stream is dead."""
@@ -72,7 +72,7 @@ class RemoteEngine:
         """Yield snapshots and log records until the engine ends."""
         with self._answer("GET", "/v1/stream", timeout=_STREAM_TIMEOUT) as response:
             while line := response.readline():
-                yield item_of(adapter(Line).validate_json(line))
+                yield item_of(adapter(StreamLine).validate_json(line))
 
     def order(self, mode: Mode) -> None:
         """Set the operator's standing word."""
@@ -86,9 +86,9 @@ class RemoteEngine:
         """Have the configuration read again."""
         self._post("/v1/reload")
 
-    def wish(self, pilot: str, wish: Wish) -> str:
+    def command_pilot(self, pilot: str, command: PilotCommand) -> str:
         """Ask something of one pilot; returns its name."""
-        return self._post(f"/v1/pilots/{quote(pilot, safe='')}/{wish.value}")
+        return self._post(f"/v1/pilots/{quote(pilot, safe='')}/{command.value}")
 
     def logs(self, pilot: str, *, tail: int, follow: bool) -> Iterator[bytes]:
         """Yield a pilot's own output."""

@@ -24,18 +24,18 @@ from cheroot import wsgi
 from pydantic_core import to_json
 
 from plancton import __version__
-from plancton.control.address import reachable
-from plancton.control.wire import (
+from plancton.control.protocol import (
     MOST_BODY,
     Answer,
     Failure,
-    Line,
+    StreamLine,
     adapter,
     line_of,
     schema,
 )
-from plancton.engine.handle import Handle, Item, NotRunningError, RefusedError
-from plancton.engine.model import Mode, Wish
+from plancton.control.unix_address import reachable
+from plancton.engine.api import EngineApi, Item, NotRunningError, RefusedError
+from plancton.engine.model.operator import Mode, PilotCommand
 
 log = logging.getLogger("plancton")
 
@@ -79,7 +79,7 @@ class _Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class TextPage:
     """An answer that is not JSON."""
 
     body: bytes
@@ -89,7 +89,7 @@ class Page:
 class Api:
     """The WSGI application."""
 
-    def __init__(self, handle: Handle) -> None:
+    def __init__(self, handle: EngineApi) -> None:
         """Offer *handle*."""
         self.handle = handle
         self._last: tuple[Item, bytes] = (None, b"")
@@ -102,7 +102,7 @@ class Api:
             ("GET", re.compile(r"/v1/config"), lambda _: handle.settings()),
             ("GET", re.compile(r"/v1/schema"), lambda _: schema()),
             ("GET", re.compile(r"/v1/pilots/([^/]+)/logs"), self._logs),
-            ("POST", re.compile(r"/v1/pilots/([^/]+)/(kill|freeze|thaw)"), self._wish),
+            ("POST", re.compile(r"/v1/pilots/([^/]+)/(kill|freeze|thaw)"), self._command_pilot),
             ("POST", re.compile(r"/v1/drain"), self._drain),
             ("POST", re.compile(r"/v1/resume"), lambda r: self._order(r, Mode.ACTIVE)),
             ("POST", re.compile(r"/v1/stop"), self._stop),
@@ -127,7 +127,7 @@ class Api:
         if isinstance(answer, Iterator):
             start_response(status, headers)
             return answer
-        if isinstance(answer, Page):
+        if isinstance(answer, TextPage):
             body, headers[0] = answer.body, ("Content-Type", answer.media)
         else:
             body = to_json(answer) + b"\n"
@@ -156,10 +156,10 @@ class Api:
             raise NotRunningError(wrong)
         return Answer("the engine ticks")
 
-    def _metrics(self, request: _Request) -> Page:
-        from plancton.monitor.prometheus import exposition  # takes memory; not all nodes need it
+    def _metrics(self, request: _Request) -> TextPage:
+        from plancton.monitor.sinks.prometheus import exposition
 
-        return Page(*exposition(self.handle.snapshot(), request.accept))
+        return TextPage(*exposition(self.handle.snapshot(), request.accept))
 
     def _order(self, request: _Request, mode: Mode) -> Answer:
         log.info("asked", extra={"fields": {"for": mode.value, "by": request.who}})
@@ -181,9 +181,9 @@ class Api:
         self.handle.reload()
         return Answer("the configuration is read again")
 
-    def _wish(self, request: _Request, pilot: str, wish: str) -> Answer:
-        name = self.handle.wish(pilot, Wish(wish))
-        fields = {"for": wish, "pilot": name, "by": request.who}
+    def _command_pilot(self, request: _Request, pilot: str, command: str) -> Answer:
+        name = self.handle.command_pilot(pilot, PilotCommand(command))
+        fields = {"for": command, "pilot": name, "by": request.who}
         log.info("asked", extra={"fields": fields})
         return Answer(name)
 
@@ -194,7 +194,7 @@ class Api:
         """Return an item's line; one snapshot is written once for all readers."""
         known, line = self._last
         if known is not item or item is None:
-            line = adapter(Line).dump_json(line_of(item), exclude_defaults=True) + b"\n"
+            line = adapter(StreamLine).dump_json(line_of(item), exclude_defaults=True) + b"\n"
             self._last = (item, line)
         return line
 
@@ -230,7 +230,7 @@ class _Counted(Iterator[bytes]):
 class ControlServer(wsgi.Server):
     """Serves the API on a socket that root and the group ``plancton`` may use."""
 
-    def __init__(self, path: Path, handle: Handle) -> None:
+    def __init__(self, path: Path, handle: EngineApi) -> None:
         """Prepare; nothing listens yet."""
         self.path = path
         super().__init__(

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from plancton.control.address import reachable
-from plancton.engine.failures import NotRunningError
+from plancton.control.unix_address import reachable
+from plancton.engine.errors import NotRunningError
 
 
 @dataclass(slots=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from plancton.config import schema
+from plancton.config.effective import ConfigState
 from plancton.config.schema import Profile
-from plancton.config.state import ConfigState
-from plancton.engine.memory import Memory
-from plancton.engine.model import HostSample, ImageStatus, Mode, Pilot
-from plancton.engine.snapshot import Decided, Ended, SinkState, Snapshot
+from plancton.engine.model.node import HostSample, ImageStatus
+from plancton.engine.model.operator import Mode
+from plancton.engine.model.pilot import Pilot
+from plancton.engine.records.persistent_state import PersistentState
+from plancton.engine.views.snapshot import DecisionRecord, EndedPilot, SinkState, Snapshot
 
 
 class RuntimeUnavailableError(Exception):
@@ -43,8 +46,8 @@ class Runtime(Protocol):
         Raises RuntimeUnavailableError; never returns a partial list.
         """
 
-    def start(self, profile: Profile, image_id: str = "") -> str:
-        """Create and start one pilot, of the very image *image_id* if given; returns its name.
+    def start(self, profile: Profile, image_id: str = "") -> Pilot:
+        """Create and start one pilot, of the very image *image_id* if given; returns it.
 
         Raises ImageMissingError, ActionError (nothing is left behind), or
         RuntimeUnavailableError (a container may exist; the next ``pilots`` tells).
@@ -80,7 +83,7 @@ class Host(Protocol):
 class Images(Protocol):
     """Keeps images fresh, on a thread of its own."""
 
-    def want(self, references: frozenset[str], refresh: float, *, pull: bool) -> None:
+    def configure(self, references: frozenset[str], refresh: float, *, pull: bool) -> None:
         """Say which images are needed and how often (seconds) they are refreshed."""
 
     def missing(self, reference: str) -> None:
@@ -100,7 +103,7 @@ class ConfigSource(Protocol):
         """Return the last good one, reading it again if it changed (or if *reload*)."""
 
 
-class Orders(Protocol):
+class ModeStore(Protocol):
     """The operator's standing word, kept where it survives restarts."""
 
     def mode(self) -> Mode:
@@ -110,23 +113,23 @@ class Orders(Protocol):
         """Forget a request to stop that was carried out."""
 
 
-class Keeper(Protocol):
+class StateStore(Protocol):
     """Keeps what outlives the engine."""
 
-    def load(self) -> Memory:
+    def load(self) -> PersistentState:
         """Return what was saved last; an empty one if that cannot be read."""
 
-    def save(self, memory: Memory) -> None:
+    def save(self, memory: PersistentState) -> None:
         """Save it; a failure is logged, never raised."""
 
 
 class Monitor(Protocol):
     """Sends metrics, on threads of its own."""
 
-    def want(self, monitor: schema.Monitor) -> None:
+    def configure(self, monitor: schema.Monitor) -> None:
         """Say where they go from now on."""
 
-    def take(self, record: Snapshot | Ended | Decided) -> None:
+    def publish(self, record: Snapshot | EndedPilot | DecisionRecord) -> None:
         """Take what there is to tell. Never blocks for long."""
 
     def status(self) -> tuple[SinkState, ...]:
@@ -136,10 +139,10 @@ class Monitor(Protocol):
 class NoMonitor:
     """Implements ``Monitor`` where nobody wants metrics."""
 
-    def want(self, monitor: schema.Monitor) -> None:
+    def configure(self, monitor: schema.Monitor) -> None:
         """Send nothing."""
 
-    def take(self, record: Snapshot | Ended | Decided) -> None:
+    def publish(self, record: Snapshot | EndedPilot | DecisionRecord) -> None:
         """Forget it."""
 
     def status(self) -> tuple[SinkState, ...]:
@@ -158,3 +161,17 @@ class Clock(Protocol):
 
     def day(self) -> str:
         """Return today's date by the node's own clock: ``2026-11-24``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All that the engine touches."""
+
+    runtime: Runtime
+    host: Host
+    images: Images
+    config: ConfigSource
+    mode_store: ModeStore
+    clock: Clock
+    state_store: StateStore
+    monitor: Monitor = field(default_factory=NoMonitor)

@@ -11,16 +11,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from plancton.engine.ledger import Account
-from plancton.engine.model import Mode
-from plancton.engine.snapshot import Ended, Snapshot
+from plancton.engine.model.operator import Mode
+from plancton.engine.records.ledger import Account
+from plancton.engine.views.snapshot import EndedPilot, Snapshot
 
 Field = float | int | str | bool
 STATES = ("starting", "running", "frozen", "terminating", "exited")
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class MetricPoint:
     """One row of a measurement."""
 
     measurement: str
@@ -43,28 +43,28 @@ def trouble(s: Snapshot) -> str:
     return "; ".join((*words, *s.warnings))
 
 
-def node_points(s: Snapshot, interval: float) -> Iterator[Point]:
+def node_points(s: Snapshot, interval: float) -> Iterator[MetricPoint]:
     """Yield the points of one snapshot; the next follow after *interval* seconds."""
     at = int(s.wall * 1e9)
     yield from _classic(s, at)
     tags = {"node": s.node, "instance": s.instance}
-    yield Point("plancton_node", tags, {**_node(s), "interval": float(interval)}, at)
-    yield Point("plancton_host", tags, _host(s), at)
-    yield Point("plancton_engine", tags, _engine(s), at)
-    yield Point("plancton_ledger", tags, _ledger(s.ledger.total), at)
+    yield MetricPoint("plancton_node", tags, {**_node(s), "interval": float(interval)}, at)
+    yield MetricPoint("plancton_host", tags, _host(s), at)
+    yield MetricPoint("plancton_engine", tags, _engine(s), at)
+    yield MetricPoint("plancton_ledger", tags, _ledger(s.ledger.total), at)
     counts = Counter((p.profile, p.state) for p in s.pilots)
     for profile in s.profiles:
         here: dict[str, Field] = {state: counts[profile, state] for state in STATES}
-        yield Point("plancton_pilots", {**tags, "profile": profile}, here, at)
+        yield MetricPoint("plancton_pilots", {**tags, "profile": profile}, here, at)
 
 
-def end_points(node: str, instance: str, ended: Ended, number: int) -> Iterator[Point]:
+def end_points(node: str, instance: str, ended: EndedPilot, number: int) -> Iterator[MetricPoint]:
     """Yield the points of a pilot's end; *number* tells ends of one moment apart."""
     # Two points of a series at one time are one point to the database.
     at = int(ended.ended_wall * 1e9) + number % 1000
     killed = ended.started and ended.code not in ("exited", "never-started")
     tags = {"hostname": short(node), "started": str(ended.started), "killed": str(killed)}
-    yield Point("container", tags, {"uptime": float(ended.lifetime or 0.0)}, at)
+    yield MetricPoint("container", tags, {"uptime": float(ended.lifetime or 0.0)}, at)
     fields: dict[str, Field] = {
         "name": ended.name,
         "reason": ended.reason,
@@ -76,10 +76,10 @@ def end_points(node: str, instance: str, ended: Ended, number: int) -> Iterator[
     if ended.core_seconds is not None:
         fields["core_seconds"] = float(ended.core_seconds)
     tags = {"node": node, "instance": instance, "profile": ended.profile, "code": ended.code}
-    yield Point("plancton_exit", tags, fields, at)
+    yield MetricPoint("plancton_exit", tags, fields, at)
 
 
-def _classic(s: Snapshot, at: int) -> Iterator[Point]:
+def _classic(s: Snapshot, at: int) -> Iterator[MetricPoint]:
     tags = {"hostname": short(s.node)}
     fields: dict[str, Field] = {"uptime": float(s.wall - s.started_wall)}
     if s.degraded:
@@ -87,9 +87,9 @@ def _classic(s: Snapshot, at: int) -> Iterator[Point]:
     else:
         fields["status"] = "active" if s.mode is Mode.ACTIVE else "draining"
         fields["containers"] = float(_running(s))
-    yield Point("daemon", tags, fields, at)
+    yield MetricPoint("daemon", tags, fields, at)
     if s.load is not None and not s.degraded:
-        yield Point("measurement", tags, {"cpu_eff": _busy(s)}, at)
+        yield MetricPoint("measurement", tags, {"cpu_eff": _busy(s)}, at)
 
 
 def _running(s: Snapshot) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plancton.engine.model import Protection
+from plancton.engine.model.node import Protection
 
 log = logging.getLogger("plancton")
 

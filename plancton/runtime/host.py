@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from plancton.engine.model import HostSample, Stalled
+from plancton.engine.model.node import HostSample, Stalled
 from plancton.runtime.cgroup import ParentCgroup
 
 

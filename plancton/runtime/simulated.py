@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from plancton.config.schema import Profile
-from plancton.engine.memory import Memory
-from plancton.engine.model import HostSample, ImageStatus, Pilot, PilotState, Protection
+from plancton.engine.model.node import HostSample, ImageStatus, Protection
+from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.ports import ActionError, ImageMissingError, RuntimeUnavailableError
+from plancton.engine.records.persistent_state import PersistentState
 
 
 @dataclass(slots=True)
@@ -44,7 +45,7 @@ class SimulatedNode:
         """Core-seconds that the foreground wanted, and had."""
         self.image_ids: dict[str, str] = {}
         self.refreshed: list[str] = []
-        self.memory = Memory()
+        self.memory = PersistentState()
         self._debt = 0.0
         self.containers: dict[str, Container] = {}
         self.lifetime: Callable[[Profile], float] = lambda _: 60.0
@@ -155,7 +156,7 @@ class SimulatedNode:
 
     _wanted: frozenset[str] = frozenset()
 
-    def want(self, references: frozenset[str], refresh: float, *, pull: bool) -> None:
+    def configure(self, references: frozenset[str], refresh: float, *, pull: bool) -> None:
         """Take note of the images."""
         self._wanted = references
 
@@ -180,11 +181,11 @@ class SimulatedNode:
 
     # --- Keeper -------------------------------------------------------------------------
 
-    def load(self) -> Memory:
+    def load(self) -> PersistentState:
         """Return what was saved last."""
         return self.memory
 
-    def save(self, memory: Memory) -> None:
+    def save(self, memory: PersistentState) -> None:
         """Keep it."""
         self.memory = memory
 
@@ -195,31 +196,30 @@ class SimulatedNode:
         """Requests made so far."""
         return self._requests
 
-    def _asked(self) -> None:
+    def _count_request(self) -> None:
         self._requests += 1
         if self.down:
             raise RuntimeUnavailableError(self.down)
 
     def pilots(self, doubted: frozenset[str] = frozenset()) -> tuple[Pilot, ...]:
         """Return all containers, oldest first."""
-        self._asked()
+        self._count_request()
         pilots = [container.pilot for container in self.containers.values()]
         return tuple(sorted(pilots, key=lambda pilot: (pilot.created_at, pilot.id)))
 
-    def start(self, profile: Profile, image_id: str = "") -> str:
+    def start(self, profile: Profile, image_id: str = "") -> Pilot:
         """Create and start a container."""
-        self._asked()
+        self._count_request()
         if profile.image in self.missing_images:
             raise ImageMissingError(f"no image {profile.image} on the node")
         if self.refuses:
             raise ActionError(f"cannot start: {self.refuses}")
         self.started += 1
         id_ = f"{self.started:08x}".ljust(64, "0")
-        name = f"plancton-{profile.name}-{self.started:06d}"
         state = PilotState.CREATED if self.hangs_on_start else PilotState.RUNNING
         pilot = Pilot(
             id=id_,
-            name=name,
+            name=f"plancton-{profile.name}-{self.started:06d}",
             profile=profile.name,
             state=state,
             cpus=profile.cpus,
@@ -239,7 +239,7 @@ class SimulatedNode:
             self.advance(self.start_delay)
         if self.hangs_on_start:
             raise RuntimeUnavailableError("the engine does not answer: it is stalled")
-        return name
+        return pilot
 
     def freeze(self, pilot: Pilot) -> None:
         """Pause a container."""
@@ -250,7 +250,7 @@ class SimulatedNode:
         self._pause(pilot, "thaw", PilotState.PAUSED, PilotState.RUNNING)
 
     def _pause(self, pilot: Pilot, verb: str, old: PilotState, new: PilotState) -> None:
-        self._asked()
+        self._count_request()
         self.actions.append(f"{verb} {pilot.name}")
         if self.cannot_freeze and verb == "freeze":
             raise ActionError("the freezer is not there")
@@ -270,7 +270,7 @@ class SimulatedNode:
         self._signal(pilot, "kill", 137, ignored=False)
 
     def _signal(self, pilot: Pilot, verb: str, code: int, *, ignored: bool) -> None:
-        self._asked()
+        self._count_request()
         self.actions.append(f"{verb} {pilot.name}")
         container = self.containers.get(pilot.id)
         if container is None or container.pilot.state is PilotState.EXITED:
@@ -283,7 +283,7 @@ class SimulatedNode:
 
     def remove(self, pilot: Pilot) -> str:
         """Remove a container."""
-        self._asked()
+        self._count_request()
         self.actions.append(f"remove {pilot.name}")
         if self.keeps_exited:
             raise ActionError("the device is busy")

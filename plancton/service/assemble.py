@@ -11,32 +11,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plancton import __version__
-from plancton.config.load import ConfigFile
-from plancton.config.match import host_name
+from plancton.config.config_file import ConfigFile
+from plancton.config.node_rules import host_name
 from plancton.config.schema import Config
-from plancton.control.hub import Hub
-from plancton.engine.engine import Engine, World
-from plancton.engine.ports import Images, Monitor, NoMonitor
-from plancton.engine.snapshot import Snapshot
-from plancton.engine.view import Identity
-from plancton.monitor.sinks import Sinks
+from plancton.control.broadcast import Broadcaster
+from plancton.engine.loop import Engine
+from plancton.engine.ports import Images, Monitor, NoMonitor, Ports
+from plancton.engine.snapshot_builder import Identity
+from plancton.engine.views.snapshot import Snapshot
+from plancton.monitor.publisher import MetricsPublisher
 from plancton.runtime.cgroup import DEFAULT_INSTANCE, ParentCgroup
-from plancton.runtime.connection import docker_url
-from plancton.runtime.docker import DockerRuntime
-from plancton.runtime.events import EventListener
-from plancton.runtime.features import Features
+from plancton.runtime.docker.client import docker_url
+from plancton.runtime.docker.events import EventListener
+from plancton.runtime.docker.images import ImageKeeper
+from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.host import HostSampler
-from plancton.runtime.images import ImageKeeper
-from plancton.service import logs
-from plancton.service.clock import SystemClock
-from plancton.service.daemon import pidfile
-from plancton.service.files import MemoryFile
-from plancton.service.guard import Guard
-from plancton.service.local import LocalEngine
-from plancton.service.lock import Lock
-from plancton.service.orders import MarkerFiles
-from plancton.service.paths import Paths, default_paths, is_system
-from plancton.service.remote import RemoteFile
+from plancton.runtime.job_features import Features
+from plancton.service.local_engine import LocalEngine
+from plancton.service.marker_files import MarkerFiles
+from plancton.service.process import logs
+from plancton.service.process.clock import SystemClock
+from plancton.service.process.daemon import pidfile
+from plancton.service.process.lock import Lock
+from plancton.service.process.paths import Paths, default_paths, is_system
+from plancton.service.process.supervisor import ThreadSupervisor
+from plancton.service.remote_config.follow import RemoteFile
+from plancton.service.state_file import StateFile
 
 log = logging.getLogger("plancton")
 
@@ -49,17 +49,17 @@ class Assembly:
     events: EventListener
     images: ImageKeeper
     remote: RemoteFile
-    sinks: Sinks
-    hub: Hub
+    sinks: MetricsPublisher
+    broadcaster: Broadcaster
     local: LocalEngine
     socket: Path
 
-    def start(self, guard: Guard) -> None:
+    def start(self, supervisor: ThreadSupervisor) -> None:
         """Start the helpers' threads."""
-        guard.start("events", self.events.run)
-        guard.start("images", self.images.run)
-        guard.start("remote", self.remote.run)
-        guard.start("metrics", self.sinks.run)
+        supervisor.start("events", self.events.run)
+        supervisor.start("images", self.images.run)
+        supervisor.start("remote", self.remote.run)
+        supervisor.start("metrics", self.sinks.run)
 
     def stop(self) -> None:
         """Ask the helpers to end."""
@@ -147,7 +147,7 @@ def locked_assembly(
             parts = assemble(claim, paths)
             monitor = claim.source.current().config.monitor
             if monitor.require_at_start:
-                parts.sinks.demand(monitor, __version__)
+                parts.sinks.require(monitor, __version__)
             yield parts
 
 
@@ -155,14 +155,14 @@ def assemble(claim: Claim, paths: Paths) -> Assembly:
     """Build the engine and its helpers; nothing runs yet."""
     config = claim.source.current().config
     images = ImageKeeper(claim.url, SystemClock(), config.image.docker_config)
-    hub = Hub()
-    sinks = Sinks(node_name(config), claim.instance, paths.statedir)
-    engine = build_engine(claim, paths, images, hub, monitor=sinks)
+    broadcaster = Broadcaster()
+    sinks = MetricsPublisher(node_name(config), claim.instance, paths.statedir)
+    engine = build_engine(claim, paths, images, broadcaster, monitor=sinks)
     orders = MarkerFiles(paths.rundir)
     local = LocalEngine(
         engine,
         orders,
-        hub,
+        broadcaster,
         claim.url,
         candidate=claim.source.candidate,
         reload=claim.remote.look,
@@ -179,7 +179,7 @@ def assemble(claim: Claim, paths: Paths) -> Assembly:
         "rundir": paths.rundir,
     }
     log.info("Plancton starts", extra={"fields": fields})
-    return Assembly(engine, events, images, claim.remote, sinks, hub, local, paths.socket)
+    return Assembly(engine, events, images, claim.remote, sinks, broadcaster, local, paths.socket)
 
 
 def build_engine(
@@ -203,7 +203,7 @@ def build_engine(
         node=name,
     )
     host = HostSampler(parent, lambda: runtime.data_root)
-    keeper = MemoryFile(paths.memory(instance))
+    state_store = StateFile(paths.memory(instance))
     identity = Identity(name, instance, __version__, os.getpid(), clock.wall())
-    world = World(runtime, host, images, source, orders, clock, keeper, monitor or NoMonitor())
-    return Engine(world, identity, subscribers)
+    ports = Ports(runtime, host, images, source, orders, clock, state_store, monitor or NoMonitor())
+    return Engine(ports, identity, subscribers)

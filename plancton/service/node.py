@@ -11,17 +11,17 @@ from contextlib import suppress
 
 from plancton.control.client import RemoteEngine
 from plancton.control.transport import Transport
-from plancton.engine.handle import NotRunningError
-from plancton.engine.model import Mode
-from plancton.engine.snapshot import Snapshot
-from plancton.service.lock import holder, nobody
-from plancton.service.orders import MarkerFiles
-from plancton.service.paths import Paths
+from plancton.engine.api import NotRunningError
+from plancton.engine.model.operator import Mode
+from plancton.engine.views.snapshot import Snapshot
+from plancton.service.marker_files import MarkerFiles
+from plancton.service.process.lock import holder, nobody
+from plancton.service.process.paths import Paths
 
 _FIRST_LOOK = 0.05
 
 
-class AnyNode(ABC):
+class NodeClient(ABC):
     """A node, this machine or another."""
 
     slowest_look = 1.0
@@ -79,7 +79,7 @@ class AnyNode(ABC):
             pause = min(self.slowest_look, 1.5 * pause)
 
 
-class Node(AnyNode):
+class LocalNode(NodeClient):
     """The engine of a run directory of this machine, whether it runs or not."""
 
     def __init__(self, paths: Paths) -> None:
@@ -121,7 +121,7 @@ class Node(AnyNode):
         return self.pid is not None, self.seen()
 
 
-class FarNode(AnyNode):
+class RemoteNode(NodeClient):
     """The running engine of another machine. Without one there is nothing to be done there."""
 
     slowest_look = 5.0

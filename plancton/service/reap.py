@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from plancton.engine.engine import Engine
-from plancton.engine.model import ImageStatus, Mode
+from plancton.engine.loop import Engine
+from plancton.engine.model.node import ImageStatus
+from plancton.engine.model.operator import Mode
 from plancton.engine.ports import RuntimeUnavailableError
-from plancton.service import logs
 from plancton.service.assemble import build_engine, claimed
-from plancton.service.paths import Paths
+from plancton.service.process import logs
+from plancton.service.process.paths import Paths
 
 _LOOK_AGAIN = 0.2
 
@@ -18,7 +19,7 @@ _LOOK_AGAIN = 0.2
 class _NoImages:
     """Nothing is started, so no image is wanted."""
 
-    def want(self, references: frozenset[str], refresh: float, *, pull: bool) -> None:
+    def configure(self, references: frozenset[str], refresh: float, *, pull: bool) -> None:
         """Do nothing."""
 
     def missing(self, reference: str) -> None:
@@ -41,7 +42,7 @@ def reap_all(paths: Paths, mode: Mode) -> tuple[int, int]:
     with claimed(paths, named=False) as claim:
         logs.set_up("info", None)
         engine = build_engine(claim, paths, _NoImages())
-        engine.ask(max(mode, Mode.DRAINING, key=tuple(Mode).index))
+        engine.request_mode(max(mode, Mode.DRAINING, key=tuple(Mode).index))
         done = _run(engine)
         engine.save()
         return done

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from plancton.config.load import load
 from plancton.config.schema import Config
-from plancton.engine.model import HostSample
+from plancton.engine.model.node import HostSample
 from plancton.engine.ports import RuntimeUnavailableError
 from plancton.runtime.cgroup import ParentCgroup
-from plancton.runtime.connection import docker_url
-from plancton.runtime.docker import DockerRuntime
+from plancton.runtime.docker.client import docker_url
+from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.host import HostSampler
 from plancton.service.assemble import instance_of
-from plancton.service.clock import SystemClock
-from plancton.simulation.trace import Point, header, row
+from plancton.service.process.clock import SystemClock
+from plancton.simulation.trace import TracePoint, header, row
 
 
 def record(config: Path, output: Path, every: float, seconds: float) -> int:
@@ -50,13 +50,15 @@ def record(config: Path, output: Path, every: float, seconds: float) -> int:
     return rows + 1
 
 
-def _point(begin: HostSample, last: HostSample, new: HostSample, at: float | None = None) -> Point:
+def _point(
+    begin: HostSample, last: HostSample, new: HostSample, at: float | None = None
+) -> TracePoint:
     """Return what the owner did between two samples; it holds from the first of them on."""
     span = new.at - last.at
     own = (new.own_seconds or 0.0) - (last.own_seconds or 0.0)
     busy = new.busy_seconds - last.busy_seconds
     stalled = {name: each.percent for name, each in new.stalled.items()}
-    return Point(
+    return TracePoint(
         at=last.at - begin.at if at is None else at,
         foreground=min(float(new.ncpus), max(0.0, busy - own) / span),
         memory=new.memory_total - new.memory_available - (new.own_memory or 0),

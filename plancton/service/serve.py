@@ -8,12 +8,12 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from plancton.control.hub import Hub
+from plancton.control.broadcast import Broadcaster
 from plancton.control.server import ControlServer
 from plancton.service.assemble import Assembly
-from plancton.service.guard import Guard
-from plancton.service.local import LocalEngine
-from plancton.service.notify import Notifier
+from plancton.service.local_engine import LocalEngine
+from plancton.service.process.sd_notify import Notifier
+from plancton.service.process.supervisor import ThreadSupervisor
 
 log = logging.getLogger("plancton")
 _UNTIL_READY = 0.05
@@ -25,35 +25,35 @@ def serve(parts: Assembly) -> int:
     SIGTERM and SIGINT do what ``node.on_stop`` says, a second one leaves the pilots and ends;
     SIGHUP reads the configuration again. SIGABRT, the watchdog's, shows what every thread did.
     """
-    with running(parts) as guard, _signals(parts.local):
-        _attend(guard, parts.local)
-    return farewell(parts, guard)
+    with running(parts) as supervisor, _signals(parts.local):
+        _attend(supervisor, parts.local)
+    return farewell(parts, supervisor)
 
 
-def farewell(parts: Assembly, guard: Guard) -> int:
+def farewell(parts: Assembly, supervisor: ThreadSupervisor) -> int:
     """Log how it ended; returns the process's exit code."""
-    if guard.failure:
-        log.error("Plancton ends", extra={"fields": {"why": guard.failure}})
+    if supervisor.failure:
+        log.error("Plancton ends", extra={"fields": {"why": supervisor.failure}})
         return 1
     log.info("Plancton ends", extra={"fields": {"pilots_left": _left(parts)}})
     return 0
 
 
 @contextmanager
-def running(parts: Assembly) -> Iterator[Guard]:
+def running(parts: Assembly) -> Iterator[ThreadSupervisor]:
     """Run the engine, its helpers and the control socket; yields what sees them end."""
-    guard = Guard()
-    with _control(parts, guard), _heard(parts.hub):
-        parts.start(guard)
-        guard.start("engine", parts.engine.run)
-        yield guard
+    supervisor = ThreadSupervisor()
+    with _control(parts, supervisor), _heard(parts.broadcaster):
+        parts.start(supervisor)
+        supervisor.start("engine", parts.engine.run)
+        yield supervisor
     parts.stop()
 
 
-def _attend(guard: Guard, local: LocalEngine) -> None:
+def _attend(supervisor: ThreadSupervisor, local: LocalEngine) -> None:
     """Beat until it is over; what hangs is not said to be well, and so is restarted."""
     notifier = Notifier()
-    while not guard.over.wait(notifier.every if notifier.ready else _UNTIL_READY):
+    while not supervisor.over.wait(notifier.every if notifier.ready else _UNTIL_READY):
         notifier.beat(local.engine.latest, local.health())
     notifier.stopping()
 
@@ -64,7 +64,7 @@ def _left(parts: Assembly) -> int:
 
 
 @contextmanager
-def _control(parts: Assembly, guard: Guard) -> Iterator[None]:
+def _control(parts: Assembly, supervisor: ThreadSupervisor) -> Iterator[None]:
     """Serve the control socket. It is no reason to stop the pilots if that cannot be."""
     server = ControlServer(parts.socket, parts.local)
     try:
@@ -73,22 +73,22 @@ def _control(parts: Assembly, guard: Guard) -> Iterator[None]:
         log.warning("no control socket", extra={"fields": {"error": error}})
         yield
         return
-    guard.start("control", server.run)
+    supervisor.start("control", server.run)
     try:
         yield
     finally:
-        parts.hub.end()
+        parts.broadcaster.end()
         server.stop()
 
 
 @contextmanager
-def _heard(hub: Hub) -> Iterator[None]:
+def _heard(broadcaster: Broadcaster) -> Iterator[None]:
     logger = logging.getLogger("plancton")
-    logger.addHandler(hub)
+    logger.addHandler(broadcaster)
     try:
         yield
     finally:
-        logger.removeHandler(hub)
+        logger.removeHandler(broadcaster)
 
 
 @contextmanager

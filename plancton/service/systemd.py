@@ -6,9 +6,9 @@ import os
 import subprocess
 from pathlib import Path
 
-from plancton.service.daemon import StartError
-from plancton.service.node import Node
-from plancton.service.paths import Paths, default_paths
+from plancton.service.node import LocalNode
+from plancton.service.process.daemon import StartError
+from plancton.service.process.paths import Paths, default_paths
 
 UNITS = Path("/etc/systemd/system")
 SERVICE = "plancton.service"
@@ -33,7 +33,7 @@ def call(*words: str) -> str:
     return "" if done.returncode == 0 else (done.stderr.strip() or f"exit code {done.returncode}")
 
 
-def start(unit: str, node: Node) -> int:
+def start(unit: str, node: LocalNode) -> int:
     """Start the unit; returns the engine's PID. StartError with systemd's words."""
     wrong = call("start", unit)
     if wrong:

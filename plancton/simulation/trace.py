@@ -23,7 +23,7 @@ class TraceError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class TracePoint:
     """The owner's use of the node from ``at`` on."""
 
     at: float
@@ -49,7 +49,7 @@ class Trace:
     name: str
     ncpus: int
     memory: float
-    points: tuple[Point, ...]
+    points: tuple[TracePoint, ...]
     start: float = _MONDAY
 
     @property
@@ -60,11 +60,11 @@ class Trace:
 
 def header(ncpus: int, memory: float, start: float) -> str:
     """Return the two first lines of a trace file."""
-    names = ",".join(field.name for field in fields(Point))
+    names = ",".join(field.name for field in fields(TracePoint))
     return f"{_MAGIC} ncpus={ncpus} memory={memory:.0f} start={start:.0f}\n{names}\n"
 
 
-def row(point: Point) -> str:
+def row(point: TracePoint) -> str:
     """Return one line of a trace file."""
     return ",".join(f"{value:.6g}" for value in asdict(point).values()) + "\n"
 
@@ -94,7 +94,7 @@ def _parse(path: Path, file: TextIO) -> Trace:
     return Trace(path.stem, ncpus, memory, points, start)
 
 
-def _points(path: Path, file: TextIO) -> Iterable[Point]:
+def _points(path: Path, file: TextIO) -> Iterable[TracePoint]:
     last = -math.inf
     for number, values in enumerate(csv.DictReader(file), start=3):
         try:
@@ -107,12 +107,12 @@ def _points(path: Path, file: TextIO) -> Iterable[Point]:
         yield point
 
 
-def _point(values: Mapping[str, str]) -> Point:
+def _point(values: Mapping[str, str]) -> TracePoint:
     known = {name: float(values[name]) for name in ("at", "foreground")}
     others = ("memory", "disk_free", "user_idle", "stall_memory", "stall_io")
     known |= {name: float(values[name]) for name in others if values.get(name)}
     whole = {n: int(float(values[n])) for n in ("users", "on_battery") if values.get(n)}
-    return Point(**known, **whole)  # type: ignore[arg-type]
+    return TracePoint(**known, **whole)  # type: ignore[arg-type]
 
 
 def _office(hour: float, ncpus: int, minute: int) -> float:
@@ -122,35 +122,35 @@ def _office(hour: float, ncpus: int, minute: int) -> float:
     return float(ncpus) if minute % 20 < 3 else 0.3 * ncpus * (1 + math.sin(minute / 7))
 
 
-def _day(ncpus: int) -> Iterable[Point]:
+def _day(ncpus: int) -> Iterable[TracePoint]:
     for minute in range(24 * 60 + 1):
-        yield Point(60.0 * minute, _office(minute / 60, ncpus, minute))
+        yield TracePoint(60.0 * minute, _office(minute / 60, ncpus, minute))
 
 
-def _bursts(ncpus: int) -> Iterable[Point]:
+def _bursts(ncpus: int) -> Iterable[TracePoint]:
     for i in range(61):
-        yield Point(60.0 * i, 0.05)
-        yield Point(60.0 * i + 20, float(ncpus))
-        yield Point(60.0 * i + 32, 0.05)
+        yield TracePoint(60.0 * i, 0.05)
+        yield TracePoint(60.0 * i + 20, float(ncpus))
+        yield TracePoint(60.0 * i + 32, 0.05)
 
 
-def _ramp(ncpus: int) -> Iterable[Point]:
+def _ramp(ncpus: int) -> Iterable[TracePoint]:
     steps = 40
     for i in range(2 * steps + 1):
-        yield Point(90.0 * i, ncpus * (1 - abs(i - steps) / steps))
+        yield TracePoint(90.0 * i, ncpus * (1 - abs(i - steps) / steps))
 
 
-def _memory(ncpus: int) -> Iterable[Point]:
+def _memory(ncpus: int) -> Iterable[TracePoint]:
     for minute in range(121):
         share = 0.3 + 0.67 * max(0.0, math.sin(math.pi * minute / 60))
-        yield Point(60.0 * minute, 0.2, memory=share * 4e9 * ncpus)
+        yield TracePoint(60.0 * minute, 0.2, memory=share * 4e9 * ncpus)
 
 
-def _constant(level: float) -> Callable[[int], Iterable[Point]]:
-    return lambda ncpus: (Point(60.0 * i, level * ncpus) for i in range(121))
+def _constant(level: float) -> Callable[[int], Iterable[TracePoint]]:
+    return lambda ncpus: (TracePoint(60.0 * i, level * ncpus) for i in range(121))
 
 
-SYNTHETIC: Mapping[str, tuple[str, Callable[[int], Iterable[Point]]]] = {
+SYNTHETIC: Mapping[str, tuple[str, Callable[[int], Iterable[TracePoint]]]] = {
     "day": ("a working day of an office machine", _day),
     "bursts": ("twelve seconds of all cores every minute, for an hour", _bursts),
     "ramp": ("slowly up to all cores and down again, two hours", _ramp),

@@ -21,32 +21,28 @@ from textual.screen import Screen
 from textual.theme import Theme
 from textual.widgets import Footer, Input, Label
 
-from plancton.config.state import Setting
-from plancton.engine import words
-from plancton.engine.handle import Handle, RefusedError
-from plancton.engine.history import History
-from plancton.engine.model import Mode, Wish
-from plancton.engine.snapshot import Snapshot
-from plancton.tui import asked
-from plancton.tui.asked import Level
-from plancton.tui.link import FAILURES, Link
-from plancton.tui.panes import Banner, CpuPane, Head, LogPane, WhyPane
+from plancton.config.effective import Setting
+from plancton.engine.api import EngineApi, RefusedError
+from plancton.engine.model.operator import Mode, PilotCommand
+from plancton.engine.records.history import History
+from plancton.engine.views import text as words
+from plancton.engine.views.snapshot import Snapshot
+from plancton.tui import pending_requests as pending
+from plancton.tui.moment import Moment, nothing
+from plancton.tui.pending_requests import Level
 from plancton.tui.plot import SPANS
-from plancton.tui.rows import COLUMNS, Line, arranged, former, headline, shown_columns
-from plancton.tui.screens import (
-    ConfigPage,
-    FleetPage,
-    HelpPage,
-    LedgerPage,
-    Page,
-    PilotLog,
-    PilotPage,
-    Question,
-    Trail,
-    TypedQuestion,
-)
-from plancton.tui.table import PilotTable
-from plancton.tui.view import View, nothing
+from plancton.tui.rows import COLUMNS, PilotRow, arranged, former, headline, shown_columns
+from plancton.tui.screens.config import ConfigPage
+from plancton.tui.screens.fleet import FleetPage
+from plancton.tui.screens.help import HelpPage
+from plancton.tui.screens.ledger import LedgerPage
+from plancton.tui.screens.page import Page
+from plancton.tui.screens.pilot_log import PilotLog
+from plancton.tui.screens.pilot_page import PilotPage, Trail
+from plancton.tui.screens.question import Question, TypedQuestion
+from plancton.tui.stream_reader import FAILURES, StreamReader
+from plancton.tui.widgets.panes import Banner, CpuPane, Head, LogPane, WhyPane
+from plancton.tui.widgets.pilot_table import PilotTable
 
 _BEAT = 1.0
 _SETTINGS_EVERY = 30
@@ -152,7 +148,7 @@ class PlanctonApp(App[None]):
 
     def __init__(
         self,
-        handle: Handle,
+        handle: EngineApi,
         place: str,
         *,
         host: Host | None = None,
@@ -169,8 +165,8 @@ class PlanctonApp(App[None]):
         super().__init__()
         self.handle, self.host, self.readonly, self.clock = handle, host, readonly, clock
         self.place, self.span = place, span
-        self.link = Link(handle, self._moved)
-        self.agenda = asked.Agenda()
+        self.stream_reader = StreamReader(handle, self._moved)
+        self.agenda = pending.PendingRequests()
         self.snapshot: Snapshot | None = None
         self.lost, self.leaving = "", False
         self.past, self.values = History(), tuple[Setting, ...]()
@@ -207,7 +203,7 @@ class PlanctonApp(App[None]):
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, self._hung_up)
             loop.add_signal_handler(signal.SIGTERM, self._told_to_end)
-        self.link.start()
+        self.stream_reader.start()
         self._look_back()
         self.set_interval(_BEAT, self._beat)
         self._draw()
@@ -222,7 +218,7 @@ class PlanctonApp(App[None]):
 
     def on_unmount(self) -> None:
         """Stop listening."""
-        self.link.over.set()
+        self.stream_reader.over.set()
 
     def _hung_up(self) -> None:
         """End without a terminal: nothing can be shown or asked any more."""
@@ -245,7 +241,7 @@ class PlanctonApp(App[None]):
     @on(Moved)
     def take(self) -> None:
         """Take what the link has heard."""
-        heard, log = self.link.take(), self.query_one("#log", LogPane)
+        heard, log = self.stream_reader.take(), self.query_one("#log", LogPane)
         if heard.snapshot is not None:
             if self.snapshot is None or self.lost:
                 log.begin(heard.snapshot.events)
@@ -289,9 +285,9 @@ class PlanctonApp(App[None]):
     # --- what is shown ------------------------------------------------------------------
 
     @property
-    def view(self) -> View:
+    def moment(self) -> Moment:
         """What there is to show now."""
-        return View(
+        return Moment(
             place=self.place,
             snapshot=self.snapshot,
             now=self.clock(),
@@ -302,33 +298,33 @@ class PlanctonApp(App[None]):
             history=self.past,
             span=self.span,
             settings=self.values,
-            asked=self.agenda.pilots(),
+            pending=self.agenda.pilots(),
         )
 
     def _draw(self) -> None:
         """Show this moment on every screen that lies open."""
         if not self.is_running or not self.screen_stack:
             return
-        view, main = self.view, self.screen_stack[0]
-        main.set_class(view.gone, "gone")
-        main.query_one(Head).show(view)
-        main.query_one(Banner).show(view)
-        main.query_one(CpuPane).show(view)
-        main.query_one(WhyPane).show(view)
-        self._draw_table(view, main)
+        moment, main = self.moment, self.screen_stack[0]
+        main.set_class(moment.gone, "gone")
+        main.query_one(Head).show(moment)
+        main.query_one(Banner).show(moment)
+        main.query_one(CpuPane).show(moment)
+        main.query_one(WhyPane).show(moment)
+        self._draw_table(moment, main)
         for screen in self.screen_stack[1:]:
             if isinstance(screen, Page) and screen.is_mounted:
-                screen.set_class(view.gone, "gone")
-                screen.show(view)
+                screen.set_class(moment.gone, "gone")
+                screen.show(moment)
 
-    def _draw_table(self, view: View, main: Screen[object]) -> None:
+    def _draw_table(self, moment: Moment, main: Screen[object]) -> None:
         table = main.query_one(PilotTable)
-        pilots = list(view.snapshot.pilots) if view.snapshot else []
-        if self.with_former and view.snapshot:
-            pilots += [former(each, view.now) for each in reversed(view.snapshot.ended)]
-        turned, since = table.turned, 0.0 if view.gone else view.since
-        lines = arranged(pilots, since, view.asked, self.words, table.sort, turned=turned)
-        table.show(lines, nothing(view, self.words))
+        pilots = list(moment.snapshot.pilots) if moment.snapshot else []
+        if self.with_former and moment.snapshot:
+            pilots += [former(each, moment.now) for each in reversed(moment.snapshot.ended)]
+        turned, since = table.turned, 0.0 if moment.gone else moment.since
+        lines = arranged(pilots, since, moment.pending, self.words, table.sort, turned=turned)
+        table.show(lines, nothing(moment, self.words))
         text = headline(lines, len(pilots), table.marked, self.words)
         main.query_one("#headline", Label).update(text)
 
@@ -342,7 +338,7 @@ class PlanctonApp(App[None]):
         """Pop up a word; brackets in it are only brackets."""
         self.notify(text, severity=level, timeout=timeout, markup=False)
 
-    def _ask(self, wanted: asked.Asked, call: Callable[[], object]) -> None:
+    def _ask(self, wanted: pending.PendingRequest, call: Callable[[], object]) -> None:
         """Ask the engine something, say so at once, and remember it until it came about."""
         if self.readonly:
             self._say(f"read-only: {wanted.what} was not asked", "warning")
@@ -352,40 +348,40 @@ class PlanctonApp(App[None]):
         self._draw()
         self.run_worker(partial(self._call, wanted, call), thread=True, group="ask")
 
-    def _call(self, wanted: asked.Asked, call: Callable[[], object]) -> None:
+    def _call(self, wanted: pending.PendingRequest, call: Callable[[], object]) -> None:
         try:
             call()
         except FAILURES as error:
             self.call_from_thread(self._refused, wanted, str(error))
 
-    def _refused(self, wanted: asked.Asked, why: str) -> None:
+    def _refused(self, wanted: pending.PendingRequest, why: str) -> None:
         self.agenda.drop(wanted)
         self._say(f"{wanted.what}: {why}", "error", timeout=10)
         self._draw()
 
-    def _wish(self, wanted: Wish, names: dict[str, str]) -> None:
+    def _command_pilots(self, wanted: PilotCommand, names: dict[str, str]) -> None:
         def call() -> None:
             refused = []
             for id_ in names:
                 try:
-                    self.handle.wish(id_, wanted)
+                    self.handle.command_pilot(id_, wanted)
                 except RefusedError as error:  # that one has gone; the others are still meant
                     refused.append(str(error))
             if len(refused) == len(names):
                 raise RefusedError(refused[0])
 
         self.query_one(PilotTable).marked.clear()
-        self._ask(asked.wish(names, wanted, self.clock()), call)
+        self._ask(pending.command_pilot(names, wanted, self.clock()), call)
 
     def action_order(self, mode: str) -> None:
         """Ask for a mode of the node."""
         wanted = Mode(mode)
-        self._ask(asked.order(wanted, self.clock()), partial(self.handle.order, wanted))
+        self._ask(pending.order(wanted, self.clock()), partial(self.handle.order, wanted))
 
     def action_reload(self) -> None:
         """Have the configuration read."""
         if self.snapshot:
-            self._ask(asked.reload(self.snapshot, self.clock()), self.handle.reload)
+            self._ask(pending.reload(self.snapshot, self.clock()), self.handle.reload)
 
     def action_kill(self) -> None:
         """Kill the marked pilots, else the selected one, once that is confirmed."""
@@ -397,7 +393,7 @@ class PlanctonApp(App[None]):
 
         def answered(answer: str | None) -> None:
             if answer == "y":
-                self._wish(Wish.KILL, names)
+                self._command_pilots(PilotCommand.KILL, names)
 
         self.push_screen(Question(f"Kill {whom}?", {"y": "kill", "n": "no"}), answered)
 
@@ -413,7 +409,7 @@ class PlanctonApp(App[None]):
 
         def answered(sure: bool | None) -> None:
             if sure:
-                self._wish(Wish.KILL, names)
+                self._command_pilots(PilotCommand.KILL, names)
 
         text = f"Kill all {words.pilots(len(names))}?{new}"
         self.push_screen(TypedQuestion(text, _KILL_ALL), answered)
@@ -425,7 +421,9 @@ class PlanctonApp(App[None]):
             self._nobody()
             return
         states = {p.state for p in (self.snapshot.pilots if self.snapshot else ()) if p.id in names}
-        self._wish(Wish.THAW if states == {"frozen"} else Wish.FREEZE, names)
+        self._command_pilots(
+            PilotCommand.THAW if states == {"frozen"} else PilotCommand.FREEZE, names
+        )
 
     def _nobody(self) -> None:
         self._say("no pilot that runs is selected", "warning", timeout=2)
@@ -434,7 +432,7 @@ class PlanctonApp(App[None]):
         """Return the names of the chosen pilots by ID: those there are."""
         page = self.screen
         if isinstance(page, PilotPage):
-            return {page.pilot: page.called} if self.view.pilot(page.pilot) else {}
+            return {page.pilot: page.called} if self.moment.pilot(page.pilot) else {}
         chosen = self.query_one(PilotTable).chosen()
         return {x.pilot.id: x.pilot.name for x in chosen if x.pilot.state != "exited"}
 
@@ -550,7 +548,7 @@ class PlanctonApp(App[None]):
     def _chosen_one(self) -> dict[str, str]:
         if isinstance(self.screen, PilotPage):
             return self._chosen()
-        line: Line | None = self.query_one(PilotTable).selected
+        line: PilotRow | None = self.query_one(PilotTable).selected
         return {line.pilot.id: line.pilot.name} if line and line.pilot.state != "exited" else {}
 
     def action_ledger(self) -> None:

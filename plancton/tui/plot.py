@@ -10,7 +10,7 @@ from operator import itemgetter
 from rich.style import Style
 from rich.text import Text
 
-from plancton.engine.history import LEVELS, METRICS, History, Row
+from plancton.engine.records.history import LEVELS, METRICS, History, Row
 
 SPANS = {"5 min": 300.0, "1 h": 3600.0, "12 h": 43200.0, "1 day": 86400.0}
 _CPU, _FOREGROUND = METRICS.index("cpu"), METRICS.index("foreground")
@@ -31,20 +31,20 @@ class Paint:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class PlotColumn:
     """Mean cores over one part of the time."""
 
     foreground: float
     pilots: float
 
 
-def columns(history: History, now: float, span: float, width: int) -> list[Column | None]:
+def columns(history: History, now: float, span: float, width: int) -> list[PlotColumn | None]:
     """Return *width* columns over the last *span* seconds; None where nothing was seen."""
     fine = zip(history.levels, LEVELS, strict=True)
     rows = next((r for r, (step, count) in fine if step * count >= span), history.levels[-1])
     part = span / max(1, width)
     begin = now - span
-    found: list[Column | None] = []
+    found: list[PlotColumn | None] = []
     first = 0
     for number in range(width):
         low, high = begin + number * part, begin + (number + 1) * part
@@ -65,17 +65,17 @@ def _length(rows: Sequence[Row], index: int) -> float:
     return min(step, max(rows[index].seconds * 2, 10.0))
 
 
-def _mean(rows: Sequence[Row]) -> Column | None:
+def _mean(rows: Sequence[Row]) -> PlotColumn | None:
     seen = sum(row.seconds for row in rows)
     if not seen:
         return None
     cpu = sum(row.values[_CPU] * row.seconds for row in rows) / seen
     foreground = sum(row.values[_FOREGROUND] * row.seconds for row in rows) / seen
-    return Column(foreground, max(0.0, cpu - foreground))
+    return PlotColumn(foreground, max(0.0, cpu - foreground))
 
 
 def picture(
-    shown: Sequence[Column | None],
+    shown: Sequence[PlotColumn | None],
     ncpus: float,
     ceiling: float | None,
     height: int,
@@ -111,7 +111,7 @@ def _times(span: str, width: int) -> str:
 
 
 def _cell(
-    column: Column | None, low: float, size: float, paint: Paint, *, limit: bool
+    column: PlotColumn | None, low: float, size: float, paint: Paint, *, limit: bool
 ) -> tuple[str, Style | str]:
     empty = ("┄", paint.ceiling) if limit else (" ", "")
     if column is None:

@@ -6,25 +6,25 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from plancton.config.units import format_duration
-from plancton.engine.snapshot import Ended, PilotView
+from plancton.engine.views.snapshot import EndedPilot, PilotView
 
 BAR = 5
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PilotRow:
     """One line of the table: a pilot, *since* seconds after the snapshot that shows it."""
 
     pilot: PilotView
     since: float = 0.0
-    asked: str = ""
+    pending: str = ""
     """What was asked of it here and has not come about."""
 
     @property
     def state(self) -> str:
         """What is shown as its state."""
-        return f"{self.asked}…" if self.asked else self.pilot.state
+        return f"{self.pending}…" if self.pending else self.pilot.state
 
     @property
     def gone(self) -> bool:
@@ -44,12 +44,12 @@ class Line:
         return None if left is None else max(0.0, left - self.since)
 
 
-Cell = Callable[[Line], str]
-SortKey = Callable[[Line], tuple[float | str, ...]]
+Cell = Callable[[PilotRow], str]
+SortKey = Callable[[PilotRow], tuple[float | str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Col:
+class Column:
     """One column."""
 
     title: str
@@ -68,7 +68,7 @@ def short(id_: str) -> str:
     return id_[:12]
 
 
-def ttl_bar(line: Line, width: int = BAR) -> str:
+def ttl_bar(line: PilotRow, width: int = BAR) -> str:
     """Return a bar of the time that is left."""
     if line.left is None:
         return " " * width
@@ -78,7 +78,7 @@ def ttl_bar(line: Line, width: int = BAR) -> str:
     return ("█" * full + (_EIGHTHS[part] if part else "")).ljust(width)
 
 
-def _left(line: Line) -> str:
+def _left(line: PilotRow) -> str:
     left = "-" if line.left is None else brief(line.left)
     return f"{ttl_bar(line)} {left:>5}"
 
@@ -106,12 +106,12 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _efficiency(line: Line) -> str:
+def _efficiency(line: PilotRow) -> str:
     part = line.pilot.efficiency
     return "-" if part is None else f"{100 * part:.0f}%"
 
 
-def _memory(line: Line) -> str:
+def _memory(line: PilotRow) -> str:
     used = line.pilot.memory_used
     return "-" if used is None else brief_size(used)
 
@@ -124,23 +124,23 @@ def _falling(value: float | None) -> tuple[float]:
     return (float("-inf") if value is None else value,)
 
 
-def _figure(title: str, width: int, cell: Cell, key: SortKey) -> Col:
-    return Col(title, width, cell, key, right=True, falls=True)
+def _figure(title: str, width: int, cell: Cell, key: SortKey) -> Column:
+    return Column(title, width, cell, key, right=True, falls=True)
 
 
 STATES = ("running", "starting", "frozen", "terminating", "exited")
 
-COLUMNS: tuple[Col, ...] = (
-    Col("PROFILE", 10, lambda x: x.pilot.profile, lambda x: (x.pilot.profile, x.pilot.slot)),
-    Col("ID", 12, lambda x: short(x.pilot.id), lambda x: (x.pilot.id,)),
-    Col("STATE", 11, lambda x: x.state, lambda x: (_rank(x.pilot.state), x.pilot.profile)),
+COLUMNS: tuple[Column, ...] = (
+    Column("PROFILE", 10, lambda x: x.pilot.profile, lambda x: (x.pilot.profile, x.pilot.slot)),
+    Column("ID", 12, lambda x: short(x.pilot.id), lambda x: (x.pilot.id,)),
+    Column("STATE", 11, lambda x: x.state, lambda x: (_rank(x.pilot.state), x.pilot.profile)),
     _figure("AGE", 6, lambda x: brief(x.age), lambda x: (x.age,)),
-    Col("TTL LEFT", BAR + 6, _left, lambda x: _order(x.left)),
+    Column("TTL LEFT", BAR + 6, _left, lambda x: _order(x.left)),
     _figure("CPU", 5, lambda x: _number(x.pilot.cpu), lambda x: _falling(x.pilot.cpu)),
     _figure("EFF", 4, _efficiency, lambda x: _falling(x.pilot.efficiency)),
     _figure("MEM", 6, _memory, lambda x: _falling(x.pilot.memory_used)),
     _figure("↻", 3, lambda x: str(x.pilot.before), lambda x: (x.pilot.before,)),
-    Col("LAST EXIT / NOTE", 200, lambda x: note(x.pilot), lambda x: (note(x.pilot),), needs=100),
+    Column("LAST EXIT / NOTE", 200, lambda x: note(x.pilot), lambda x: (note(x.pilot),), needs=100),
 )
 
 
@@ -153,12 +153,12 @@ def note(pilot: PilotView) -> str:
     return pilot.note or pilot.last_exit
 
 
-def shown_columns(width: int) -> list[Col]:
+def shown_columns(width: int) -> list[Column]:
     """Return the columns for which there is room."""
     return [column for column in COLUMNS if width >= column.needs]
 
 
-def former(ended: Ended, now: float) -> PilotView:
+def former(ended: EndedPilot, now: float) -> PilotView:
     """Return the line of a pilot that is gone."""
     return PilotView(
         id=ended.id,
@@ -173,7 +173,7 @@ def former(ended: Ended, now: float) -> PilotView:
     )
 
 
-def matches(line: Line, words: str) -> bool:
+def matches(line: PilotRow, words: str) -> bool:
     """Say whether all *words* stand somewhere in a line."""
     pilot = line.pilot
     text = " ".join((pilot.profile, pilot.id, pilot.name, line.state, note(pilot))).lower()
@@ -183,14 +183,14 @@ def matches(line: Line, words: str) -> bool:
 def arranged(
     pilots: Sequence[PilotView],
     since: float,
-    asked: Mapping[str, str],
+    pending: Mapping[str, str],
     words: str,
-    column: Col,
+    column: Column,
     *,
     turned: bool = False,
-) -> list[Line]:
+) -> list[PilotRow]:
     """Return the lines that match *words*, in the order of a column, those that have gone last."""
-    lines = [Line(pilot, since, asked.get(pilot.id, "")) for pilot in pilots]
+    lines = [PilotRow(pilot, since, pending.get(pilot.id, "")) for pilot in pilots]
     found = [line for line in lines if matches(line, words)]
     found.sort(key=lambda line: (line.pilot.profile, line.pilot.slot, line.pilot.id))
     found.sort(key=column.key, reverse=column.falls != turned)
@@ -198,7 +198,7 @@ def arranged(
     return found
 
 
-def headline(lines: Sequence[Line], total: int, marked: Collection[str], words: str) -> str:
+def headline(lines: Sequence[PilotRow], total: int, marked: Collection[str], words: str) -> str:
     """Return what stands over the table."""
     states = [line.pilot.state for line in lines]
     counts = ", ".join(f"{states.count(s)} {s}" for s in STATES if s in states)

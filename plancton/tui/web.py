@@ -6,7 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from plancton.engine.handle import RefusedError
+from plancton.engine.api import RefusedError
 
 HOST = "127.0.0.1"
 

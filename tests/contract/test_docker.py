@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from plancton.config.schema import Profile, Ulimit
-from plancton.engine.model import PilotState, Protection
+from plancton.engine.model.node import Protection
+from plancton.engine.model.pilot import PilotState
 from plancton.engine.ports import ActionError, RuntimeUnavailableError
 from plancton.runtime.cgroup import ParentCgroup
-from plancton.runtime.connection import Client, docker_url
-from plancton.runtime.docker import DockerRuntime
-from plancton.runtime.events import EventListener
-from plancton.runtime.features import Features
-from plancton.service.clock import SystemClock
+from plancton.runtime.docker.client import Client, docker_url
+from plancton.runtime.docker.events import EventListener
+from plancton.runtime.docker.runtime import DockerRuntime
+from plancton.runtime.job_features import Features
+from plancton.service.process.clock import SystemClock
 from tests.conftest import until
 
 pytestmark = pytest.mark.docker
@@ -108,7 +109,7 @@ def test_a_pilot_is_told_its_limits(
     show = "cat $MACHINEFEATURES/* $JOBFEATURES/job_id; trap 'cat $JOBFEATURES/shut*' TERM"
     command = ("sh", "-c", f"{show}; sleep 1000 & wait; exit 0")
     profile = Profile(command=command, network="none", ttl=500, grace=7, env={"PLANCTON_TTL": "x"})
-    name = runtime.start(profile)
+    name = runtime.start(profile).name
     (pilot,) = runtime.pilots()
     until(lambda: name in str(docker_client.logs(pilot.id)))
     before = int((tmp_path / name / "job" / "shutdowntime_job").read_text())

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import pytest
 
 from plancton.config.schema import Profile
-from plancton.engine.model import Pilot, PilotState
+from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.ports import Clock, Host, ImageMissingError, Runtime
 from plancton.runtime.cgroup import ParentCgroup
-from plancton.runtime.connection import docker_url
-from plancton.runtime.docker import DockerRuntime
+from plancton.runtime.docker.client import docker_url
+from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.host import HostSampler
 from plancton.runtime.simulated import SimulatedNode
-from plancton.service.clock import SystemClock
+from plancton.service.process.clock import SystemClock
 from tests.conftest import until
 
 SLEEPER = Profile(command=("sh", "-c", "echo hello; exec sleep 1000"), ttl=500, grace=7)

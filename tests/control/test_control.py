@@ -22,15 +22,15 @@ import pytest
 
 from plancton.config.load import load_text
 from plancton.config.schema import Monitor
+from plancton.control.broadcast import Broadcaster
 from plancton.control.client import RemoteEngine
-from plancton.control.hub import Hub
+from plancton.control.protocol import MOST_BODY, schema
 from plancton.control.server import ControlServer
-from plancton.control.wire import MOST_BODY, schema
-from plancton.engine.handle import Handle, Item, LogRecord, Lost, NotRunningError, RefusedError
-from plancton.engine.model import Mode, Wish
-from plancton.engine.snapshot import Snapshot
-from plancton.service.local import LocalEngine
-from plancton.service.orders import MarkerFiles
+from plancton.engine.api import EngineApi, Item, LogRecord, Lost, NotRunningError, RefusedError
+from plancton.engine.model.operator import Mode, PilotCommand
+from plancton.engine.views.snapshot import Snapshot
+from plancton.service.local_engine import LocalEngine
+from plancton.service.marker_files import MarkerFiles
 from tests.conftest import until
 from tests.scenario.rig import Rig
 
@@ -45,7 +45,7 @@ class Stage:
     local: LocalEngine
     remote: RemoteEngine
     orders: MarkerFiles
-    hub: Hub
+    broadcaster: Broadcaster
     path: Path
 
     def tick(self) -> None:
@@ -57,15 +57,15 @@ class Stage:
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     """Return a node with two pilots behind a served socket."""
-    rig, hub, orders = Rig(2), Hub(alive=0.2), MarkerFiles(tmp_path)
-    rig.engine.subscribers = (rig.seen.append, hub)
-    rig.engine.world = type(rig.engine.world)(
+    rig, broadcaster, orders = Rig(2), Broadcaster(alive=0.2), MarkerFiles(tmp_path)
+    rig.engine.subscribers = (rig.seen.append, broadcaster)
+    rig.engine.ports = type(rig.engine.ports)(
         rig.node, rig.node, rig.node, rig.settings, orders, rig.node, rig.node
     )
     local = LocalEngine(
         rig.engine,
         orders,
-        hub,
+        broadcaster,
         "unix:///nonexistent.sock",
         candidate=lambda text, **_: load_text(text, "the candidate").config,
     )
@@ -74,30 +74,30 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     server.prepare()
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    made = Stage(rig, local, RemoteEngine(path), orders, hub, path)
+    made = Stage(rig, local, RemoteEngine(path), orders, broadcaster, path)
     yield made
-    hub.end()
+    broadcaster.end()
     server.stop()
     thread.join(10)
     assert not path.exists()
 
 
 @pytest.fixture(params=["local", "remote"])
-def handle(stage: Stage, request: pytest.FixtureRequest) -> Handle:
+def handle(stage: Stage, request: pytest.FixtureRequest) -> EngineApi:
     """Return one of the two handles."""
     stage.rig.run(10)
     assert stage.rig.running == 2
-    chosen: Handle = getattr(stage, request.param)
+    chosen: EngineApi = getattr(stage, request.param)
     return chosen
 
 
-def test_the_snapshot_is_the_engines_own(stage: Stage, handle: Handle) -> None:
+def test_the_snapshot_is_the_engines_own(stage: Stage, handle: EngineApi) -> None:
     """Every field, through JSON and back."""
     assert handle.snapshot() == stage.rig.latest
     assert handle.health() == ""
 
 
-def test_the_fleet_is_read_by_the_engine(stage: Stage, handle: Handle) -> None:
+def test_the_fleet_is_read_by_the_engine(stage: Stage, handle: EngineApi) -> None:
     """With its own rights; a node that reports nowhere says what to do."""
     with pytest.raises(RefusedError, match=r"monitor\.influxdb"):
         handle.fleet()
@@ -110,7 +110,7 @@ def test_the_fleet_is_read_by_the_engine(stage: Stage, handle: Handle) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_orders_are_on_disk_before_the_answer(stage: Stage, handle: Handle) -> None:
+def test_orders_are_on_disk_before_the_answer(stage: Stage, handle: EngineApi) -> None:
     """And in force with the next tick; resume takes them back."""
     for mode in (Mode.DRAINING, Mode.STOPPING, Mode.FORCED):
         handle.order(mode)
@@ -122,22 +122,22 @@ def test_orders_are_on_disk_before_the_answer(stage: Stage, handle: Handle) -> N
     assert handle.snapshot().mode is Mode.DRAINING
 
 
-def test_pilots_are_frozen_thawed_and_killed(stage: Stage, handle: Handle) -> None:
+def test_pilots_are_frozen_thawed_and_killed(stage: Stage, handle: EngineApi) -> None:
     """By name or by the beginning of the ID; frozen ones stay so while there is room."""
     first = stage.rig.latest.pilots[0]
-    assert handle.wish(first.name, Wish.FREEZE) == first.name
+    assert handle.command_pilot(first.name, PilotCommand.FREEZE) == first.name
     for _ in range(20):
         stage.tick()
     by_id = {pilot.id: pilot for pilot in handle.snapshot().pilots}
     assert by_id[first.id].state == "frozen"
     assert by_id[first.id].note == "the operator asked to freeze it"
     with pytest.raises(RefusedError, match="may be each of"):
-        handle.wish(first.id[:3], Wish.THAW)
-    handle.wish(first.id, Wish.THAW)
+        handle.command_pilot(first.id[:3], PilotCommand.THAW)
+    handle.command_pilot(first.id, PilotCommand.THAW)
     stage.tick()
     stage.tick()
     assert {p.id: p.state for p in handle.snapshot().pilots}[first.id] == "running"
-    handle.wish(first.name, Wish.KILL)
+    handle.command_pilot(first.name, PilotCommand.KILL)
     for _ in range(4):
         stage.tick()
     assert first.id not in {pilot.id for pilot in handle.snapshot().pilots}
@@ -145,10 +145,12 @@ def test_pilots_are_frozen_thawed_and_killed(stage: Stage, handle: Handle) -> No
     assert (ended.id, ended.reason) == (first.id, "the operator asked to kill it")
     for word in ("nobody", ""):
         with pytest.raises(RefusedError):
-            handle.wish(word, Wish.KILL)
+            handle.command_pilot(word, PilotCommand.KILL)
 
 
-def test_a_preview_says_what_would_be_done_and_does_nothing(stage: Stage, handle: Handle) -> None:
+def test_a_preview_says_what_would_be_done_and_does_nothing(
+    stage: Stage, handle: EngineApi
+) -> None:
     """A lower maximum would end a pilot; a bad text is refused with its line."""
     found = handle.preview("spawn: {maximum: 1}")
     assert [(each.does, each.subject[:9]) for each in found.actions] == [("terminate", "plancton-")]
@@ -158,21 +160,23 @@ def test_a_preview_says_what_would_be_done_and_does_nothing(stage: Stage, handle
         handle.preview("spawn: {maximun: 1}")
 
 
-def test_logs_of_a_docker_that_is_away_are_refused_in_words(stage: Stage, handle: Handle) -> None:
+def test_logs_of_a_docker_that_is_away_are_refused_in_words(
+    stage: Stage, handle: EngineApi
+) -> None:
     """No traceback, no hang."""
     name = stage.rig.latest.pilots[0].name
     with pytest.raises(RefusedError, match="Docker does not run"):
         list(handle.logs(name, tail=1, follow=False))
 
 
-def test_reload_and_stop_reach_the_engine(stage: Stage, handle: Handle) -> None:
-    """As letters; the second stop leaves the pilots."""
+def test_reload_and_stop_reach_the_engine(stage: Stage, handle: EngineApi) -> None:
+    """The second stop leaves the pilots."""
     before = stage.rig.latest.reloads
     handle.reload()
     stage.tick()
     assert handle.snapshot().reloads == before + 1
     handle.stop()
-    assert ("quit", "") in stage.rig.engine._letters(0)
+    assert stage.rig.engine.turn(0) is None
 
 
 def up_to_a_snapshot(stream: Iterator[Item]) -> Iterator[Item]:
@@ -183,17 +187,19 @@ def up_to_a_snapshot(stream: Iterator[Item]) -> Iterator[Item]:
             return
 
 
-def test_a_stream_begins_with_now_and_holds_what_follows(stage: Stage, handle: Handle) -> None:
+def test_a_stream_begins_with_now_and_holds_what_follows(stage: Stage, handle: EngineApi) -> None:
     """Snapshots and log records in their order; it ends with the engine."""
     stream = handle.stream()
     first = next(stream)
     assert first == stage.rig.latest
-    stage.hub.emit(logging.LogRecord("plancton", logging.WARNING, "", 0, "hello", None, None))
+    stage.broadcaster.emit(
+        logging.LogRecord("plancton", logging.WARNING, "", 0, "hello", None, None)
+    )
     stage.tick()
     rest = list(islice(up_to_a_snapshot(stream), 10))
     record = next(item for item in rest if isinstance(item, LogRecord))
     assert (record.level, record.text) == ("WARNING", "hello")
-    stage.hub.end()
+    stage.broadcaster.end()
     assert list(stream) in ([], [None])
 
 
@@ -204,13 +210,13 @@ def test_slow_readers_hold_nobody_up(stage: Stage) -> None:
     for each in slow:
         each.connect(str(stage.path))
         each.sendall(b"GET /v1/stream HTTP/1.1\r\nHost: x\r\n\r\n")
-    until(lambda: len(stage.hub._readers) == 5)
+    until(lambda: len(stage.broadcaster._readers) == 5)
     quick = stage.remote.stream()
     next(quick)
     began = time.monotonic()
     for number in range(3000):
         text = f"{number} " + "x" * 500
-        stage.hub.emit(logging.LogRecord("plancton", logging.INFO, "", 0, text, None, None))
+        stage.broadcaster.emit(logging.LogRecord("plancton", logging.INFO, "", 0, text, None, None))
     stage.tick()
     took = time.monotonic() - began
     assert stage.remote.snapshot() == stage.rig.latest
@@ -347,12 +353,12 @@ def test_a_long_path_and_a_stale_socket_are_no_obstacle(tmp_path: Path) -> None:
     folder.mkdir()
     path = folder / "plancton.sock"
     path.touch()
-    rig, hub = Rig(1), Hub()
+    rig, broadcaster = Rig(1), Broadcaster()
     rig.run(3)
     local = LocalEngine(
         rig.engine,
         MarkerFiles(folder),
-        hub,
+        broadcaster,
         "",
         candidate=lambda *_, **__: rig.settings.state.config,
     )
@@ -378,7 +384,7 @@ def test_metrics_come_in_the_form_that_is_asked_for(stage: Stage) -> None:
         assert b"plancton_pilots" in answer
 
 
-def test_history_and_settings_are_the_engines_own(stage: Stage, handle: Handle) -> None:
+def test_history_and_settings_are_the_engines_own(stage: Stage, handle: EngineApi) -> None:
     """Through JSON and back."""
     assert handle.history() == stage.rig.engine.history
     assert handle.history().levels[0]

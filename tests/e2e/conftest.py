@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from plancton.runtime import spec
-from plancton.runtime.connection import Client
+from plancton.runtime.docker import container_spec as spec
+from plancton.runtime.docker.client import Client
 from tests.e2e.service import Service
 
 

@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from plancton.runtime.connection import Client
+from plancton.runtime.docker.client import Client
 from tests.conftest import until
 
 

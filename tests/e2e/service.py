@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from plancton.cli.render import as_json
-from plancton.engine.handle import NotRunningError
-from plancton.service.node import Node
-from plancton.service.paths import Paths
+from plancton.engine.api import NotRunningError
+from plancton.service.node import LocalNode
+from plancton.service.process.paths import Paths
 from tests.conftest import until
 
 CORES = os.cpu_count() or 1
@@ -118,9 +118,9 @@ class Service:
         return self.command(verb, "--config", str(self.config), *self.options)
 
     @property
-    def node(self) -> Node:
+    def node(self) -> LocalNode:
         """The node as the verbs see it."""
-        return Node(Paths(self.config, self.rundir, self.folder, self.folder))
+        return LocalNode(Paths(self.config, self.rundir, self.folder, self.folder))
 
     def status(self) -> dict[str, Any]:
         """Return what ``status --json`` prints.

@@ -12,18 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from plancton.engine.engine import Engine, World
-from plancton.engine.model import HostSample, Mode
-from plancton.engine.view import Identity
+from plancton.engine.loop import Engine
+from plancton.engine.model.node import HostSample
+from plancton.engine.model.operator import Mode
+from plancton.engine.ports import Ports
+from plancton.engine.snapshot_builder import Identity
 from plancton.runtime.cgroup import ParentCgroup
-from plancton.runtime.connection import docker_url
-from plancton.runtime.docker import DockerRuntime
+from plancton.runtime.docker.client import docker_url
+from plancton.runtime.docker.images import ImageKeeper
+from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.host import HostSampler
-from plancton.runtime.images import ImageKeeper
-from plancton.service.clock import SystemClock
+from plancton.service.process.clock import SystemClock
 from tests.conftest import INSTANCE, until
 from tests.e2e.daemon import Daemon
-from tests.scenario.rig import NoKeeper, Settings, Word
+from tests.scenario.rig import NoStateStore, Settings, Word
 
 pytestmark = pytest.mark.docker
 PILOTS = 3
@@ -76,8 +78,10 @@ class House:
         self.word = Word()
         self.images = ImageKeeper(daemon.url, clock)
         host = IdleHost(parent, lambda: "/")
-        world = World(self.runtime, host, self.images, self.settings, self.word, clock, NoKeeper())
-        self.engine = Engine(world, Identity("n", INSTANCE, "0", 1, clock.wall()))
+        ports = Ports(
+            self.runtime, host, self.images, self.settings, self.word, clock, NoStateStore()
+        )
+        self.engine = Engine(ports, Identity("n", INSTANCE, "0", 1, clock.wall()))
         self.most = 0
 
     def step(self) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from plancton.control.client import RemoteEngine
-from plancton.control.ssh import SshHost
-from plancton.control.tunnel import SshTransport
-from plancton.engine.handle import NotRunningError, RefusedError, UnreachableError
-from plancton.engine.model import Wish
+from plancton.control.ssh_host import SshHost
+from plancton.control.ssh_transport import SshTransport
+from plancton.engine.api import NotRunningError, RefusedError, UnreachableError
+from plancton.engine.model.operator import PilotCommand
 from tests.conftest import until
 from tests.e2e.conftest import Containers
 from tests.e2e.service import PLANCTON, Service
@@ -233,7 +233,7 @@ def test_one_login_serves_many_requests(
     for _ in range(3):
         assert engine.snapshot().node == node.status()["node"]
         with pytest.raises(RefusedError, match="no pilot is called nobody"):
-            engine.wish("nobody", Wish.KILL)
+            engine.command_pilot("nobody", PilotCommand.KILL)
     assert sshd.logins == 1
     node.stop(signal.SIGKILL)
     with pytest.raises(NotRunningError):

@@ -13,9 +13,9 @@ from pathlib import Path
 import docker.errors
 import pytest
 
-from plancton.engine.model import ImageStatus
-from plancton.runtime.connection import Client, docker_url
-from plancton.runtime.images import ImageKeeper
+from plancton.engine.model.node import ImageStatus
+from plancton.runtime.docker.client import Client, docker_url
+from plancton.runtime.docker.images import ImageKeeper
 from plancton.runtime.simulated import SimulatedNode
 from tests.conftest import INSTANCE, until
 from tests.e2e.conftest import Containers
@@ -93,18 +93,18 @@ def registry(tmp_path: Path, docker_client: Client) -> Iterator[Registry]:
             docker_client.remove_image(id_, force=True)
 
 
-def keeper(registry: Registry, docker_config: str = "") -> tuple[ImageKeeper, SimulatedNode]:
+def state_store(registry: Registry, docker_config: str = "") -> tuple[ImageKeeper, SimulatedNode]:
     """Return a keeper that wants the registry's image, and its clock."""
     clock = SimulatedNode()
     made = ImageKeeper(docker_url(), clock, docker_config)
-    made.want(frozenset({registry.reference}), 3600, pull=True)
+    made.configure(frozenset({registry.reference}), 3600, pull=True)
     return made, clock
 
 
 def test_a_moved_tag_is_fetched_at_the_next_refresh_not_before(registry: Registry) -> None:
     """New pilots use the newest image every image.refresh."""
     first = registry.push("one")
-    images, clock = keeper(registry)
+    images, clock = state_store(registry)
     images.step()
     assert images.status()[registry.reference].id == first
     clock.advance(60)
@@ -121,7 +121,7 @@ def test_a_moved_tag_is_fetched_at_the_next_refresh_not_before(registry: Registr
 def test_a_failed_refresh_keeps_the_local_image_and_says_so(registry: Registry) -> None:
     """Retried with a wait that doubles."""
     registry.push("one")
-    images, clock = keeper(registry)
+    images, clock = state_store(registry)
     images.step()
     good = images.status()[registry.reference].id
     registry.stop()
@@ -145,7 +145,7 @@ def test_a_failed_refresh_keeps_the_local_image_and_says_so(registry: Registry) 
 def test_nodes_that_start_together_do_not_pull_together(registry: Registry) -> None:
     """What is on the node is used at once, and pulled within a minute; by order, at once."""
     first = registry.push("one")
-    nodes = [keeper(registry) for _ in range(5)]
+    nodes = [state_store(registry) for _ in range(5)]
     waits = set()
     for images, _ in nodes:
         waits.add(images.step())
@@ -164,7 +164,7 @@ def test_nodes_that_start_together_do_not_pull_together(registry: Registry) -> N
 
 def test_no_image_at_all_says_why(registry: Registry) -> None:
     """The registry's word, and when the next try is."""
-    images, _ = keeper(registry)
+    images, _ = state_store(registry)
     images.step()
     status = images.status()[registry.reference]
     assert status.id is None
@@ -180,7 +180,7 @@ def test_credentials_come_from_dockers_own_config(registry: Registry, tmp_path: 
     registry.start()
     config = tmp_path / "config.json"
     config.write_text("{}")
-    images, clock = keeper(registry, str(config))
+    images, clock = state_store(registry, str(config))
     images.step()
     refused = images.status()[registry.reference]
     assert refused.id is None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plancton.runtime.connection import Client, docker_url
+from plancton.runtime.docker.client import Client, docker_url
 from tests.conftest import until
 from tests.e2e.service import Service
 

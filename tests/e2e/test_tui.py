@@ -15,7 +15,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from plancton.engine.handle import NotRunningError
+from plancton.engine.api import NotRunningError
 from tests.conftest import until
 from tests.e2e.conftest import Containers
 from tests.e2e.service import PLANCTON, Service

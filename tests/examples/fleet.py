@@ -12,10 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from plancton.engine.handle import NotRunningError
-from plancton.runtime import spec
-from plancton.service.node import Node
-from plancton.service.paths import Paths
+from plancton.engine.api import NotRunningError
+from plancton.runtime.docker import container_spec as spec
+from plancton.service.node import LocalNode
+from plancton.service.process.paths import Paths
 from tests.conftest import INSTANCE, until
 from tests.examples import image
 
@@ -91,7 +91,7 @@ class Machine:
         That is quicker than by the command in the container.
         """
         rundir = self.folder / "run/plancton"
-        node = Node(Paths(self.folder, rundir, self.folder, self.folder))
+        node = LocalNode(Paths(self.folder, rundir, self.folder, self.folder))
         try:
             return {each.key: json.loads(each.value) for each in node.engine.settings()}
         except NotRunningError:

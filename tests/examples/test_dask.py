@@ -33,7 +33,9 @@ def test_a_computation_survives_evictions(
 
     for _ in range(2):
         until(
-            lambda: len(node.names()) == 2 and all(name in log() for name in node.names()), 150, 1
+            lambda: len(node.names()) == 2 and all(name in log() for name in node.names()),
+            150,
+            1,
         )
         assert len(node.evict(keep=1)) == 1
     assert docker("wait", client) == "0", docker("logs", client)

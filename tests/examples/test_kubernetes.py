@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from plancton.config.load import load_text
-from plancton.service.paths import system_paths
+from plancton.service.process.paths import system_paths
 from tests.examples.image import ROOT
 from tests.examples.tools import tool
 

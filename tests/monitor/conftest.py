@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from plancton.config.schema import Monitor
-from plancton.engine.snapshot import Ended, SinkState, Snapshot
-from plancton.monitor import outbox
-from plancton.monitor.sinks import Sinks
-from plancton.service.guard import Guard
+from plancton.engine.views.snapshot import EndedPilot, SinkState, Snapshot
+from plancton.monitor import delivery_queue
+from plancton.monitor.publisher import MetricsPublisher
+from plancton.service.process.supervisor import ThreadSupervisor
 from tests.conftest import until
 from tests.monitor.bulk import BulkServer
 from tests.monitor.servers import Gate, InfluxServer, Process
@@ -26,24 +26,24 @@ class Reporter:
 
     def __init__(self, folder: Path, **monitor: Any) -> None:
         """Start them with this configuration."""
-        self.folder, self.guard, self.number = folder, Guard(), 0
+        self.folder, self.supervisor, self.number = folder, ThreadSupervisor(), 0
         self.rig = Rig(4, pilots=[{"name": "a"}, {"name": "b", "cpus": 0.5}])
         self.rig.node.foreground = 1.0
         self.rig.run(90)
-        self.sinks = Sinks("node.example.org", "t", folder)
+        self.sinks = MetricsPublisher("node.example.org", "t", folder)
         self.configure(**monitor)
-        self.guard.start("metrics", self.sinks.run)
+        self.supervisor.start("metrics", self.sinks.run)
         self.stopped = False
 
     def configure(self, **monitor: Any) -> None:
         """Put another configuration into force."""
-        self.sinks.want(Monitor.model_validate({"interval": 1, **monitor}))
+        self.sinks.configure(Monitor.model_validate({"interval": 1, **monitor}))
 
     def snapshot(self) -> Snapshot:
         """Publish the next snapshot."""
         self.rig.run(5)
         made = replace(self.rig.latest, node=self.sinks.node, instance=self.sinks.instance)
-        self.sinks.take(made)
+        self.sinks.publish(made)
         return made
 
     def ends(self, count: int) -> None:
@@ -52,8 +52,8 @@ class Reporter:
         for _ in range(count):
             self.number += 1
             wall = self.rig.node.wall() + self.number / 1e3
-            self.sinks.take(
-                Ended(
+            self.sinks.publish(
+                EndedPilot(
                     id=f"{self.number:064x}",
                     name=f"plancton-a-{self.number:06d}",
                     profile="a",
@@ -102,7 +102,7 @@ class Reporter:
         if not self.stopped:
             self.stopped = True
             self.sinks.end()
-            assert not self.guard.failure
+            assert not self.supervisor.failure
 
 
 @pytest.fixture
@@ -122,8 +122,8 @@ def reporter(tmp_path: Path) -> Iterator[Callable[..., Reporter]]:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again after parts of a second."""
-    monkeypatch.setattr(outbox, "_FIRST", 0.1)
-    monkeypatch.setattr(outbox, "_LONGEST", 0.4)
+    monkeypatch.setattr(delivery_queue, "_FIRST", 0.1)
+    monkeypatch.setattr(delivery_queue, "_LONGEST", 0.4)
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from plancton.config.schema import InfluxTarget
-from plancton.engine.snapshot import Snapshot
-from plancton.monitor.influx import Influx, lines
+from plancton.engine.views.snapshot import Snapshot
 from plancton.monitor.points import node_points
+from plancton.monitor.sinks.influxdb import Influx, lines
 
 
 def reports(

@@ -11,9 +11,9 @@ import pytest
 import requests
 
 from plancton.config.schema import Monitor
-from plancton.engine.handle import RefusedError
-from plancton.engine.snapshot import Decided
-from plancton.monitor.sinks import Sinks
+from plancton.engine.api import RefusedError
+from plancton.engine.views.snapshot import DecisionRecord
+from plancton.monitor.publisher import MetricsPublisher
 from tests.conftest import until
 from tests.monitor.bulk import BulkServer
 from tests.monitor.conftest import Reporter
@@ -26,7 +26,9 @@ Bulk = Callable[..., BulkServer]
 def decided(made: Reporter) -> None:
     """Let the engine decide something."""
     values = {"free": 1.5, "needed": 1}
-    made.sinks.take(Decided(1_700_000_000.5, "started", "plancton-a-1", "room", values, "room"))
+    made.sinks.publish(
+        DecisionRecord(1_700_000_000.5, "started", "plancton-a-1", "room", values, "room")
+    )
 
 
 def test_documents(bulk: Bulk, reporter: Start) -> None:
@@ -76,13 +78,13 @@ def test_require_at_start(bulk: Bulk, tmp_path: Path) -> None:
     """A cluster that can be written to, or one sentence why not."""
     server = bulk()
     monitor = Monitor.model_validate({"elasticsearch": [server.url]})
-    Sinks("n", "t", tmp_path).demand(monitor, "1.0")
+    MetricsPublisher("n", "t", tmp_path).require(monitor, "1.0")
     ((start,),) = (kept.values() for kept in server.documents.values())
     assert (start["did"], start["values"]) == ("starting", {"version": "1.0"})
     assert server.errors == []
     server.fault = 401
     with pytest.raises(RefusedError, match="require_at_start"):
-        Sinks("n", "t", tmp_path).demand(monitor, "1.0")
+        MetricsPublisher("n", "t", tmp_path).require(monitor, "1.0")
 
 
 @pytest.mark.parametrize("fault", [401, 403, 429, 500, 503])

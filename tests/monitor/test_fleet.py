@@ -9,12 +9,12 @@ from dataclasses import replace
 import pytest
 
 from plancton.config.schema import InfluxTarget, Monitor
-from plancton.engine.handle import RefusedError
-from plancton.engine.model import Mode
-from plancton.engine.snapshot import Snapshot
-from plancton.monitor.fleet import FleetReader, read
-from plancton.monitor.influx import Influx, lines
+from plancton.engine.api import RefusedError
+from plancton.engine.model.operator import Mode
+from plancton.engine.views.snapshot import Snapshot
+from plancton.monitor.fleet_reader import FleetReader, read
 from plancton.monitor.points import node_points
+from plancton.monitor.sinks.influxdb import Influx, lines
 from tests.monitor.conftest import Reporter
 from tests.monitor.fleet import fill
 from tests.monitor.servers import Gate, InfluxServer, Process, Victoria

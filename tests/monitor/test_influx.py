@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plancton.config.schema import InfluxTarget, Monitor
-from plancton.engine.handle import RefusedError
-from plancton.monitor.influx import Influx, lines
-from plancton.monitor.points import Point, node_points
-from plancton.monitor.sinks import Sinks
+from plancton.engine.api import RefusedError
+from plancton.monitor.points import MetricPoint, node_points
+from plancton.monitor.publisher import MetricsPublisher
+from plancton.monitor.sinks.influxdb import Influx, lines
 from tests.conftest import until
 from tests.monitor.conftest import Reporter
 from tests.monitor.servers import Gate, InfluxServer, Process, Victoria, certificate
@@ -95,7 +95,7 @@ def test_any_words_come_back(influx: InfluxServer, words: list[str]) -> None:
     """Tags and fields are escaped: quotes, commas, blanks, backslashes, other scripts."""
     target = Influx(InfluxTarget(url=influx.url(database="words")))
     points = [
-        Point("words", {"t": word.replace("\\", "/").strip() or "x"}, {"text": word}, n + 1)
+        MetricPoint("words", {"t": word.replace("\\", "/").strip() or "x"}, {"text": word}, n + 1)
         for n, word in enumerate(words)
     ]
     target.send(lines(points))
@@ -179,7 +179,7 @@ def test_outages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Under load, whatever the trouble: counted before and after, nothing is lost."""
-    monkeypatch.setattr("plancton.monitor.influx.TIMEOUT", 1.0)
+    monkeypatch.setattr("plancton.monitor.sinks.influxdb.TIMEOUT", 1.0)
     door = gate(influx.port)
     url = f"http://127.0.0.1:{door.port}#plancton"
     made = reporter(influxdb=[url])
@@ -297,12 +297,12 @@ def test_the_buffer_is_bounded(reporter: Start) -> None:
 
 def test_require_at_start(influx: InfluxServer, tmp_path: Path) -> None:
     """A database that can be written to, or one sentence why not."""
-    sinks = Sinks("n", "t", tmp_path)
-    sinks.demand(Monitor.model_validate({"influxdb": [influx.url()]}), "1.0")
+    sinks = MetricsPublisher("n", "t", tmp_path)
+    sinks.require(Monitor.model_validate({"influxdb": [influx.url()]}), "1.0")
     assert influx.count("plancton_start", "version") == 1
     away = Monitor.model_validate({"influxdb": ["http://u:secret@127.0.0.1:9#plancton"]})
     with pytest.raises(RefusedError, match="require_at_start") as caught:
-        sinks.demand(away, "1.0")
+        sinks.require(away, "1.0")
     assert "secret" not in str(caught.value)
 
 

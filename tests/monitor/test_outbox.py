@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plancton.monitor import outbox
-from plancton.monitor.outbox import AwayError, Outbox, RefusedError, Taken
+from plancton.monitor import delivery_queue
+from plancton.monitor.delivery_queue import AwayError, DeliveryQueue, RejectedError, Taken
 from tests.conftest import until
 
 
@@ -28,9 +28,9 @@ class Moody:
         if mood == "away":
             raise AwayError("it is away")
         if len(records) > self.most:
-            raise RefusedError("too large", too_large=True)
+            raise RejectedError("too large", too_large=True)
         if any(record.startswith("bad") for record in records):
-            raise RefusedError("it does not parse")
+            raise RejectedError("it does not parse")
         if mood == "lost answer":
             self.stored += records
             raise AwayError("no answer")
@@ -57,7 +57,7 @@ def test_every_record_is_stored_or_counted(
 ) -> None:
     """Sent and dropped add up to what came, and what was sent is there, in its order."""
     target = Moody(list(moods), most)
-    box = Outbox(target, limit)
+    box = DeliveryQueue(target, limit)
     put = 0
     for count in counts:
         names = [f"{put + n:04d}" for n in range(count)]
@@ -82,7 +82,7 @@ def test_every_record_is_stored_or_counted(
 def test_the_oldest_go_first() -> None:
     """A full buffer keeps the newest, and counts the others."""
     target = Moody(["away"])
-    box = Outbox(target, 10)
+    box = DeliveryQueue(target, 10)
     box.put(f"{n:03d}" for n in range(8))
     box._empty()
     box.put(f"{n:03d}" for n in range(8, 25))
@@ -94,7 +94,7 @@ def test_the_oldest_go_first() -> None:
 def test_it_learns_how_much_is_too_much() -> None:
     """A server that takes little at once is sent little at once from then on."""
     target = Moody([], most=30)
-    box = Outbox(target, 10_000)
+    box = DeliveryQueue(target, 10_000)
     box.put(map(str, range(500)))
     box._empty()
     assert len(target.stored) == 500
@@ -104,14 +104,14 @@ def test_it_learns_how_much_is_too_much() -> None:
 def test_what_is_kept_on_disk_outlives_the_process(tmp_path: Path) -> None:
     """The next process sends it; a broken file is no reason not to start."""
     keep = tmp_path / "state" / "kept.json"
-    box = Outbox(Moody(["away"] * 99), 100, keep)
+    box = DeliveryQueue(Moody(["away"] * 99), 100, keep)
     box.start()
     box.put(["one", "two"], flush=True)
     until(lambda: box.state().error)
     box.stop()
     box.join(5)
     target = Moody([])
-    after = Outbox(target, 100, keep)
+    after = DeliveryQueue(target, 100, keep)
     after.start()
     after.put(["three"], flush=True)
     until(lambda: len(target.stored) == 3)
@@ -120,7 +120,7 @@ def test_what_is_kept_on_disk_outlives_the_process(tmp_path: Path) -> None:
     assert target.stored == ["one", "two", "three"]
     assert not keep.exists()
     keep.write_text("[1, {")
-    assert Outbox(Moody([]), 100, keep).state().queued == 0
+    assert DeliveryQueue(Moody([]), 100, keep).state().queued == 0
 
 
 class Hanging(Moody):
@@ -141,7 +141,7 @@ class Hanging(Moody):
 def test_a_last_try_that_hangs_costs_nothing_on_disk(tmp_path: Path) -> None:
     """Nobody waits for it, and the next process has it all."""
     keep, target = tmp_path / "kept.json", Hanging()
-    box = Outbox(target, 100, keep)
+    box = DeliveryQueue(target, 100, keep)
     box.start()
     box.put(["one"], flush=True)
     until(lambda: box.state().error)
@@ -149,7 +149,7 @@ def test_a_last_try_that_hangs_costs_nothing_on_disk(tmp_path: Path) -> None:
     box.put(["two"])
     box.stop()
     box.join(0.5)
-    assert Outbox(Moody([]), 100, keep).state().queued == 2
+    assert DeliveryQueue(Moody([]), 100, keep).state().queued == 2
     target.over.set()
     box.join(5)
 
@@ -158,15 +158,15 @@ def test_points_are_on_disk_while_a_target_is_long_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also those that came since the last try: a killed process loses little."""
-    monkeypatch.setattr(outbox, "_FIRST", 60.0)
-    monkeypatch.setattr(outbox, "_SAVE_EVERY", 0.1)
+    monkeypatch.setattr(delivery_queue, "_FIRST", 60.0)
+    monkeypatch.setattr(delivery_queue, "_SAVE_EVERY", 0.1)
     keep = tmp_path / "kept.json"
-    box = Outbox(Moody(["away"] * 99), 100, keep)
+    box = DeliveryQueue(Moody(["away"] * 99), 100, keep)
     box.start()
     box.put(["one"], flush=True)
     until(lambda: box.state().error)
     box.put(["two"])
-    until(lambda: Outbox(Moody([]), 100, keep).state().queued == 2)
+    until(lambda: DeliveryQueue(Moody([]), 100, keep).state().queued == 2)
     assert box.state().failures == 1
     box.stop()
     box.join(5)
@@ -174,7 +174,7 @@ def test_points_are_on_disk_while_a_target_is_long_away(
 
 def test_what_is_left_at_the_end_is_counted(caplog: pytest.LogCaptureFixture) -> None:
     """Without a disk it is lost, and said to be."""
-    box = Outbox(Moody(["away"] * 99), 100)
+    box = DeliveryQueue(Moody(["away"] * 99), 100)
     box.start()
     box.put(["one", "two"], flush=True)
     until(lambda: box.state().error)

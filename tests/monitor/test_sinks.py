@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 
 from plancton.config.schema import Monitor
-from plancton.monitor.sinks import Sinks
-from plancton.service.guard import Guard
+from plancton.monitor.publisher import MetricsPublisher
+from plancton.service.process.supervisor import ThreadSupervisor
 from tests.conftest import until
 from tests.scenario.rig import Rig
 
 NOBODY = "http://127.0.0.1:9#plancton"
 
 
-def sinks(folder: Path) -> Sinks:
+def sinks(folder: Path) -> MetricsPublisher:
     """Return the sinks of a node that was seen already."""
     rig = Rig(2)
     rig.run(30)
-    made = Sinks("node", "t", folder)
-    made.take(rig.latest)
+    made = MetricsPublisher("node", "t", folder)
+    made.publish(rig.latest)
     return made
 
 
@@ -40,14 +40,14 @@ def test_the_first_report_waits_for_its_turn(
 ) -> None:
     """Although there is something to tell from the first moment on."""
     monkeypatch.setattr(random, "uniform", lambda _, high: high)
-    made, guard = sinks(tmp_path), Guard()
-    made.want(Monitor.model_validate({"interval": 2, "influxdb": [NOBODY]}))
+    made, supervisor = sinks(tmp_path), ThreadSupervisor()
+    made.configure(Monitor.model_validate({"interval": 2, "influxdb": [NOBODY]}))
     began = time.monotonic()
-    guard.start("metrics", made.run)
+    supervisor.start("metrics", made.run)
     try:
         until(lambda: any(state.queued or state.error for state in made.status()))
         assert time.monotonic() - began >= 2
         assert made.until_first(Monitor()) == 0  # what is changed later applies at once
     finally:
         made.end()
-    assert not guard.failure
+    assert not supervisor.failure

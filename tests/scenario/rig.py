@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from plancton.config.effective import ConfigState, Layer
 from plancton.config.schema import Config
-from plancton.config.state import ConfigState, Layer
-from plancton.engine.engine import Engine, World
-from plancton.engine.memory import Memory
-from plancton.engine.model import Mode
-from plancton.engine.snapshot import Snapshot
-from plancton.engine.view import Identity
+from plancton.engine.loop import Engine
+from plancton.engine.model.operator import Mode
+from plancton.engine.ports import Ports
+from plancton.engine.records.persistent_state import PersistentState
+from plancton.engine.snapshot_builder import Identity
+from plancton.engine.views.snapshot import Snapshot
 from plancton.runtime.simulated import SimulatedNode
 
 
@@ -51,14 +52,14 @@ class Word:
         self.value = Mode.ACTIVE
 
 
-class NoKeeper:
+class NoStateStore:
     """Keeps nothing."""
 
-    def load(self) -> Memory:
+    def load(self) -> PersistentState:
         """Return an empty memory."""
-        return Memory()
+        return PersistentState()
 
-    def save(self, memory: Memory) -> None:
+    def save(self, memory: PersistentState) -> None:
         """Forget it."""
 
 
@@ -75,8 +76,8 @@ class Rig:
     def new_engine(self) -> Engine:
         """Return a fresh engine on the same node, as after a crash."""
         node = self.node
-        world = World(node, node, node, self.settings, self.word, node, node)
-        return Engine(world, Identity("n", "t", "0", 1, node.wall()), (self.seen.append,))
+        ports = Ports(node, node, node, self.settings, self.word, node, node)
+        return Engine(ports, Identity("n", "t", "0", 1, node.wall()), (self.seen.append,))
 
     def run(self, seconds: float) -> None:
         """Tick as the engine asks, and at each end of a pilot."""

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from plancton.engine.model import Mode, PilotState
+from plancton.engine.model.operator import Mode
+from plancton.engine.model.pilot import PilotState
 from tests.scenario.rig import Rig
 
 AWAY = "Docker does not run at unix:///x: start it"

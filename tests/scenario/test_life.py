@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from plancton.engine.model import Mode, Pilot, PilotState, Wish
+from plancton.engine.model.operator import Mode, PilotCommand
+from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.ports import ActionError
 from tests.scenario.rig import Rig
 
@@ -18,6 +19,49 @@ def test_fills_the_node_and_keeps_it_full() -> None:
     assert rig.running == 4
     assert rig.node.started > 30
     assert len(rig.latest.ended) > 30
+
+
+def test_a_snapshot_shows_what_its_own_tick_did() -> None:
+    """A started pilot is listed, a removed one is not, a frozen one is frozen: at once."""
+    rig = Rig(1)
+    while not rig.running:
+        rig.run(0.5)
+    (first,) = rig.latest.pilots
+    assert (first.state, first.slot, first.before) == ("running", 1, 0)
+    rig.node.change(first.id, PilotState.EXITED)
+    rig.engine.step(ended=frozenset({first.id}))
+    (second,) = rig.latest.pilots
+    assert second.id != first.id
+    assert (second.state, second.slot, second.before) == ("running", 1, 1)
+    rig.engine.command_pilot(second.id, PilotCommand.FREEZE)
+    rig.engine.turn(0)
+    assert [pilot.state for pilot in rig.latest.pilots] == ["frozen"]
+
+
+def test_a_failed_start_shows_no_pilot() -> None:
+    """Only what was done is shown as done."""
+    rig = Rig(1)
+    rig.node.refuses = "no space left on device"
+    rig.run(5)
+    assert rig.latest.pilots == ()
+    assert rig.said("no space left on device")
+
+
+def test_figures_of_a_snapshot_are_those_of_its_reasons() -> None:
+    """Room and promised cores are the decision's own, whatever the foreground does meanwhile."""
+    rig = Rig(4, pilots=[{"cpus": 0.7}], spawn={"maximum": 20})
+    compared = 0
+    for foreground in (0.0, 2.5, 1.0, 4.0, 0.3) * 4:
+        rig.node.foreground = foreground
+        before = len(rig.seen)
+        rig.run(7)
+        for each in rig.seen[before:]:
+            for finding in (f for f in each.findings if f.code == "no-room"):
+                assert each.room is not None
+                assert finding.values["room"] == max(0.0, each.room)
+                assert finding.values["committed"] == each.committed
+                compared += 1
+    assert compared > 20
 
 
 def test_a_pilots_end_is_recorded_before_it_is_removed() -> None:
@@ -272,8 +316,8 @@ def test_a_refused_wish_is_said_and_not_tried_for_ever(monkeypatch: pytest.Monke
         raise ActionError("cgroups not configured")
 
     monkeypatch.setattr(rig.node, "freeze", refuse)
-    rig.engine.wish(pilot.id, Wish.FREEZE)
-    rig.engine._note_wishes(rig.engine._letters(0))
+    rig.engine.command_pilot(pilot.id, PilotCommand.FREEZE)
+    rig.engine.turn(0)
     rig.run(30)
     assert tried == [pilot.id]
     assert rig.said("pilot could not be frozen")

@@ -9,13 +9,14 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from plancton.control.hub import Hub
-from plancton.engine.engine import World
-from plancton.engine.fleet import Member, by_trouble
-from plancton.engine.handle import Item, NotRunningError, RefusedError
-from plancton.engine.model import Mode, Protection
-from plancton.engine.view import Identity
-from plancton.service.local import LocalEngine
+from plancton.control.broadcast import Broadcaster
+from plancton.engine.api import Item, NotRunningError, RefusedError
+from plancton.engine.model.node import Protection
+from plancton.engine.model.operator import Mode
+from plancton.engine.ports import Ports
+from plancton.engine.snapshot_builder import Identity
+from plancton.engine.views.fleet import Member, by_trouble
+from plancton.service.local_engine import LocalEngine
 from plancton.tui.app import PlanctonApp
 from tests.scenario.rig import Rig, Settings
 
@@ -42,7 +43,7 @@ class Order:
         self.value = Mode.ACTIVE
 
 
-class Handle(LocalEngine):
+class EngineApi(LocalEngine):
     """A handle whose connection tests may cut."""
 
     cut = ""
@@ -51,7 +52,7 @@ class Handle(LocalEngine):
 
     def stream(self) -> Iterator[Item]:
         """Yield what the engine says; NotRunningError once it is cut off."""
-        for item in self.hub.items():
+        for item in self.broadcaster.items():
             if self.cut:
                 break
             yield item
@@ -73,18 +74,22 @@ class Stage:
 
     def __init__(self, ncpus: int = 8, **groups: Any) -> None:
         """Build both; nothing has happened yet."""
-        self.rig, self.word, self.hub = Rig(ncpus, **groups), Order(), Hub(alive=0.1)
+        self.rig, self.word, self.broadcaster = (
+            Rig(ncpus, **groups),
+            Order(),
+            Broadcaster(alive=0.1),
+        )
         node = self.rig.node
         node.lifetime = lambda _: 100000.0
-        self.rig.engine.world = World(node, node, node, self.rig.settings, self.word, node, node)
-        self.rig.engine.told.identity = Identity(
+        self.rig.engine.ports = Ports(node, node, node, self.rig.settings, self.word, node, node)
+        self.rig.engine.builder.identity = Identity(
             "node7.lab.example", "root", "1.0.0", 4711, node.wall()
         )
-        self.rig.engine.subscribers = (self.rig.seen.append, self.hub)
-        self.handle = Handle(
+        self.rig.engine.subscribers = (self.rig.seen.append, self.broadcaster)
+        self.handle = EngineApi(
             self.rig.engine,
             self.word,
-            self.hub,
+            self.broadcaster,
             "",
             candidate=lambda *_, **__: self.rig.settings.state.config,
         )

@@ -14,22 +14,17 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, RichLog
 
-from plancton.engine.model import Mode
+from plancton.engine.model.operator import Mode
 from plancton.tui.app import PlanctonApp
-from plancton.tui.panes import CpuPane, LogPane, WhyPane
-from plancton.tui.screens import (
-    ConfigPage,
-    FleetPage,
-    HelpPage,
-    LedgerPage,
-    PilotLog,
-    PilotPage,
-    Question,
-    TypedQuestion,
-    added,
-    coloured,
-)
-from plancton.tui.table import PilotTable
+from plancton.tui.screens.config import ConfigPage
+from plancton.tui.screens.fleet import FleetPage
+from plancton.tui.screens.help import HelpPage
+from plancton.tui.screens.ledger import LedgerPage
+from plancton.tui.screens.pilot_log import PilotLog, added, coloured
+from plancton.tui.screens.pilot_page import PilotPage
+from plancton.tui.screens.question import Question, TypedQuestion
+from plancton.tui.widgets.panes import CpuPane, LogPane, WhyPane
+from plancton.tui.widgets.pilot_table import PilotTable
 from tests.tui.stage import STATES, Stage, heard, many, members
 
 
@@ -113,7 +108,7 @@ async def test_a_pilot_is_killed_once_it_is_confirmed() -> None:
         assert not s.app.agenda.open
         await s.press("k", "y")
         assert "killing…" in s.text()
-        await s.until(lambda: not s.app.view.pilot(victim.pilot.id), ticks=True)
+        await s.until(lambda: not s.app.moment.pilot(victim.pilot.id), ticks=True)
         assert f"{victim.pilot.name} killed" in s.said()
         assert "killing…" not in s.text()
 
@@ -129,7 +124,7 @@ async def test_marked_pilots_are_killed_together() -> None:
         await s.press("k")
         assert "Kill 3 pilots?" in s.text()
         await s.press("y")
-        await s.until(lambda: not marked & {p.id for p in s.app.view.snapshot.pilots}, ticks=True)  # type: ignore[union-attr]
+        await s.until(lambda: not marked & {p.id for p in s.app.moment.snapshot.pilots}, ticks=True)  # type: ignore[union-attr]
         assert "3 pilots killed" in s.said()
         assert not s.table.marked
 
@@ -143,7 +138,7 @@ async def test_all_pilots_are_killed_once_that_is_typed() -> None:
         assert isinstance(s.app.screen, TypedQuestion)
         assert not s.app.agenda.open
         await s.press(*"kill", "space", *"all", "enter")
-        await s.until(lambda: not before & {p.id for p in s.app.view.snapshot.pilots}, ticks=True)  # type: ignore[union-attr]
+        await s.until(lambda: not before & {p.id for p in s.app.moment.snapshot.pilots}, ticks=True)  # type: ignore[union-attr]
         assert len(before) == 8
 
 
@@ -154,7 +149,7 @@ async def test_pilots_are_frozen_and_thawed() -> None:
         id_ = s.table.chosen()[0].pilot.id
 
         def state() -> str:
-            pilot = s.app.view.pilot(id_)
+            pilot = s.app.moment.pilot(id_)
             return pilot.state if pilot else "gone"
 
         await s.press("f")
@@ -353,7 +348,7 @@ async def test_a_selection_whose_pilot_ends_stays_in_its_place() -> None:
         first = s.table.selected
         assert first
         stage.rig.node.containers[first.pilot.id].lifetime = 0.0
-        await s.until(lambda: not s.app.view.pilot(first.pilot.id), ticks=True)
+        await s.until(lambda: not s.app.moment.pilot(first.pilot.id), ticks=True)
         assert s.table.row == 0
 
 
@@ -528,23 +523,23 @@ class Hosted:
 
     def __init__(self) -> None:
         """Start well."""
-        self.over, self.failure, self.asked = False, "", list[str]()
+        self.over, self.failure, self.pending = False, "", list[str]()
 
     def leave(self) -> None:
         """Take note."""
-        self.asked.append("leave")
+        self.pending.append("leave")
 
     def drain(self) -> None:
         """Take note."""
-        self.asked.append("drain")
+        self.pending.append("drain")
 
     def kill(self) -> None:
         """Take note."""
-        self.asked.append("kill")
+        self.pending.append("kill")
 
     def hang_up(self) -> None:
         """Take note."""
-        self.asked.append("hang up")
+        self.pending.append("hang up")
 
 
 @pytest.mark.parametrize(("key", "word"), [("l", "leave"), ("d", "drain"), ("k", "kill")])
@@ -555,9 +550,9 @@ async def test_quitting_a_hosting_program_asks(key: str, word: str) -> None:
         await s.press("q")
         assert "What becomes of its 8 pilots?" in s.text()
         await s.press("n")
-        assert not host.asked
+        assert not host.pending
         await s.press("q", key)
-        assert host.asked == [word]
+        assert host.pending == [word]
         if key != "l":
             assert "Ending with the last pilot: 8 to go" in s.text()
             host.over = True
@@ -677,7 +672,7 @@ async def test_one_that_has_gone_keeps_no_other_from_being_killed() -> None:
         stage.run(10)
         assert first not in {p.id for p in stage.rig.latest.pilots}
         await s.press("y")
-        await s.until(lambda: not s.app.view.pilot(second), ticks=True)
+        await s.until(lambda: not s.app.moment.pilot(second), ticks=True)
 
 
 async def test_q_again_leaves_the_pilots_that_were_to_end_first() -> None:
@@ -685,7 +680,7 @@ async def test_q_again_leaves_the_pilots_that_were_to_end_first() -> None:
     host = Hosted()
     async with scene(STATES["healthy"](), host=host) as s:
         await s.press("q", "d", "q")
-        assert host.asked == ["drain", "leave"]
+        assert host.pending == ["drain", "leave"]
         await s.until(lambda: s.app._exit)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from plancton.service.lock import Lock
-from plancton.service.paths import Paths
-from plancton.tui import run as run_module
-from plancton.tui.run import Look, run
+from plancton.service.process.lock import Lock
+from plancton.service.process.paths import Paths
+from plancton.tui import launch as run_module
+from plancton.tui.launch import Look, run
 
 
 def _paths(folder: Path) -> Paths:

@@ -6,22 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 from plancton.config import schema
-from plancton.engine.actions import Decision, Outcome, Spawn
-from plancton.engine.decide import decide
-from plancton.engine.model import (
-    CpuLoad,
-    HostSample,
-    ImageStatus,
-    Mode,
-    Observation,
-    Pilot,
-    PilotState,
-    Policy,
-    Protection,
-)
-from plancton.engine.reasons import Code
-from plancton.engine.settle import settle
-from plancton.engine.state import State
+from plancton.engine.model.action import Decision, Outcome, Spawn
+from plancton.engine.model.node import CpuLoad, HostSample, ImageStatus, Observation, Protection
+from plancton.engine.model.operator import Mode
+from plancton.engine.model.pilot import Pilot, PilotState
+from plancton.engine.model.policy import Policy
+from plancton.engine.model.reason import Code
+from plancton.engine.model.state import State
+from plancton.engine.rules.apply_outcomes import apply_outcome
+from plancton.engine.rules.decide import decide
 
 NOW = 10_000.0
 HOST = HostSample(
@@ -95,4 +88,7 @@ def codes(decision: Decision) -> list[Code]:
 def carry_out(decision: Decision, rules: Policy, now: float, error: str = "") -> State:
     """Return the state after all actions of a decision were done, or failed."""
     outcomes = [Outcome(action, error=error) for action in decision.actions]
-    return settle(decision.state, outcomes, rules, now)
+    state = decision.state
+    for outcome in outcomes:
+        state = apply_outcome(state, outcome, rules, now)
+    return state

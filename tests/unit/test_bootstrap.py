@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plancton.service.bootstrap import Wanted, remote_of, units
+from plancton.service.installer.install import Wanted, remote_of, units
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from plancton.engine.model import Protection
+from plancton.engine.model.node import Protection
 from plancton.runtime.cgroup import ParentCgroup, hierarchy
 
 ID = "ab" * 32
 
 
-class World:
+class Ports:
     """A cgroup tree below a folder, and what Docker's /info says of it."""
 
     def __init__(self, root: Path, kind: str) -> None:
@@ -69,17 +69,17 @@ KINDS = ["v1-split", "v1-co", "v1-co-systemd", "v2", "v2-systemd"]
 
 
 @pytest.fixture(params=KINDS)
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+def ports(request: pytest.FixtureRequest, tmp_path: Path) -> Ports:
     """Return each world in turn."""
     (tmp_path / "cg").mkdir()
-    return World(tmp_path / "cg", request.param)
+    return Ports(tmp_path / "cg", request.param)
 
 
-def test_the_idle_class_is_set_verified_and_set_again(world: World) -> None:
+def test_the_idle_class_is_set_verified_and_set_again(ports: Ports) -> None:
     """A daemon-reload resets what was only written."""
-    name = "plancton.slice" if world.kind.endswith("systemd") else "plancton"
-    here = world.group(name)
-    parent = world.parent()
+    name = "plancton.slice" if ports.kind.endswith("systemd") else "plancton"
+    here = ports.group(name)
+    parent = ports.parent()
     assert parent.name == (name if name.endswith("slice") else "/plancton")
     assert parent.protection is Protection.IDLE
     assert (here / "cpu.idle").read_text().strip() == "1"
@@ -88,71 +88,71 @@ def test_the_idle_class_is_set_verified_and_set_again(world: World) -> None:
     assert parent.verify() is Protection.IDLE
 
 
-def test_own_time_and_each_pilots_time_are_read(world: World) -> None:
+def test_own_time_and_each_pilots_time_are_read(ports: Ports) -> None:
     """In seconds, whatever the kernel's unit."""
-    systemd = world.kind.endswith("systemd")
+    systemd = ports.kind.endswith("systemd")
     name = "plancton.slice" if systemd else "plancton"
-    world.group(name, used=12.5)
-    world.group(f"{name}/docker-{ID}.scope" if systemd else f"{name}/{ID}", used=2.5)
-    parent = world.parent()
+    ports.group(name, used=12.5)
+    ports.group(f"{name}/docker-{ID}.scope" if systemd else f"{name}/{ID}", used=2.5)
+    parent = ports.parent()
     assert parent.own_seconds() == 12.5
     assert parent.pilot_seconds(ID) == 2.5
     assert parent.pilot_seconds("cd" * 32) is None
 
 
-def test_own_time_never_falls_when_the_cgroup_is_made_anew(world: World) -> None:
+def test_own_time_never_falls_when_the_cgroup_is_made_anew(ports: Ports) -> None:
     """Systemd drops an empty slice, and its counter with it."""
-    name = "plancton.slice" if world.kind.endswith("systemd") else "plancton"
-    world.group(name, used=10.0)
-    parent = world.parent()
+    name = "plancton.slice" if ports.kind.endswith("systemd") else "plancton"
+    ports.group(name, used=10.0)
+    parent = ports.parent()
     assert parent.own_seconds() == 10.0
-    world.use(name, 1.0)
+    ports.use(name, 1.0)
     assert parent.own_seconds() == 11.0
-    world.use(name, 3.0)
+    ports.use(name, 3.0)
     assert parent.own_seconds() == 13.0
 
 
-def test_other_instances_have_a_parent_of_their_own(world: World) -> None:
+def test_other_instances_have_a_parent_of_their_own(ports: Ports) -> None:
     """A dash nests slices; the outer one's class protects the inner."""
-    if world.kind.endswith("systemd"):
-        world.group("plancton.slice", idle="1")
-        inner = world.group("plancton.slice/plancton-u7.slice")
-        parent = world.parent("u7")
+    if ports.kind.endswith("systemd"):
+        ports.group("plancton.slice", idle="1")
+        inner = ports.group("plancton.slice/plancton-u7.slice")
+        parent = ports.parent("u7")
         assert (parent.name, parent.protection) == ("plancton-u7.slice", Protection.IDLE)
         assert (inner / "cpu.idle").read_text().strip() == "0"
     else:
-        world.group("plancton-u7")
-        assert world.parent("u7").name == "/plancton-u7"
+        ports.group("plancton-u7")
+        assert ports.parent("u7").name == "/plancton-u7"
 
 
-def test_a_kernel_without_cpu_idle_gets_the_lowest_weight(world: World) -> None:
+def test_a_kernel_without_cpu_idle_gets_the_lowest_weight(ports: Ports) -> None:
     """And it is said to be less."""
-    name = "plancton.slice" if world.kind.endswith("systemd") else "plancton"
-    here = world.group(name, idle=None)
-    file, lowest = ("cpu.weight", "1") if world.v2 else ("cpu.shares", "2")
+    name = "plancton.slice" if ports.kind.endswith("systemd") else "plancton"
+    here = ports.group(name, idle=None)
+    file, lowest = ("cpu.weight", "1") if ports.v2 else ("cpu.shares", "2")
     (here / file).write_text("100\n")
-    parent = world.parent()
+    parent = ports.parent()
     assert parent.protection is Protection.LOW_WEIGHT
     assert (here / file).read_text().strip() == lowest
     assert "cpu.idle" in parent.note
 
 
-def test_without_the_right_it_falls_back_and_says_how_to_mend(world: World) -> None:
+def test_without_the_right_it_falls_back_and_says_how_to_mend(ports: Ports) -> None:
     """Systemd's slice is not there before the first pilot; cgroupfs cannot be written."""
-    if world.kind.endswith("systemd"):
-        parent = world.parent()
+    if ports.kind.endswith("systemd"):
+        parent = ports.parent()
         assert "with the first pilot" in parent.note
         assert parent.own_seconds() == 0.0
     else:
-        (world.cpu / "plancton").write_text("a file in the way")
-        parent = world.parent()
+        (ports.cpu / "plancton").write_text("a file in the way")
+        parent = ports.parent()
         assert "cpu.idle" in parent.note
     assert parent.protection is Protection.WEIGHT_ONLY
 
 
-def test_rootless_docker_gets_no_parent(world: World) -> None:
+def test_rootless_docker_gets_no_parent(ports: Ports) -> None:
     """Its containers cannot leave the user's own cgroup."""
-    parent = world.parent(SecurityOptions=["name=seccomp", "name=rootless"])
+    parent = ports.parent(SecurityOptions=["name=seccomp", "name=rootless"])
     assert parent.name is None
     assert parent.protection is Protection.WEIGHT_ONLY
     assert "rootless" in parent.note
@@ -162,10 +162,10 @@ def test_rootless_docker_gets_no_parent(world: World) -> None:
 def test_io_goes_into_the_idle_class_where_the_kernel_has_it(tmp_path: Path) -> None:
     """The file's presence tells."""
     (tmp_path / "cg").mkdir()
-    world = World(tmp_path / "cg", "v2-systemd")
-    here = world.group("plancton.slice")
+    ports = Ports(tmp_path / "cg", "v2-systemd")
+    here = ports.group("plancton.slice")
     (here / "io.prio.class").write_text("no-change\n")
-    world.parent()
+    ports.parent()
     assert (here / "io.prio.class").read_text() == "idle"
 
 

@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plancton.config import legacy
-from plancton.config.load import ConfigError, ConfigFile, load, load_text
-from plancton.config.policy import evaluate
+from plancton.config.config_file import ConfigFile
+from plancton.config.evaluate import evaluate
+from plancton.config.load import ConfigError, load, load_text
+from plancton.config.reference import json_schema, reference
 from plancton.config.schema import Config, Profile
 from plancton.config.units import format_duration, parse_duration, parse_size
-from plancton.config.write import json_schema, reference, to_yaml
+from plancton.config.write import to_yaml
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,12 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plancton.config import schema
-from plancton.engine.actions import Action, Freeze, Kill, Outcome, Remove, Spawn, Terminate
-from plancton.engine.model import Mode, Observation, Pilot, PilotState, Policy
-from plancton.engine.reasons import Code, because
-from plancton.engine.settle import settle
-from plancton.engine.state import Backoff, Ending, State
-from tests.unit.tables import NOW, PROFILE, codes, kinds, look, pilot, policy, run
+from plancton.engine.model.action import Action, Freeze, Kill, Outcome, Remove, Spawn, Terminate
+from plancton.engine.model.node import Observation
+from plancton.engine.model.operator import Mode
+from plancton.engine.model.pilot import Pilot, PilotState
+from plancton.engine.model.policy import Policy
+from plancton.engine.model.reason import Code, Reason
+from plancton.engine.model.state import Backoff, Ending, State
+from plancton.engine.rules.apply_outcomes import apply_outcome
+from tests.unit.tables import NOW, PROFILE, carry_out, codes, kinds, look, pilot, policy, run
 
 
 @pytest.mark.parametrize(
@@ -95,7 +98,7 @@ def test_a_pilot_is_asked_once_and_killed_after_its_grace() -> None:
     """SIGTERM, then nothing, then SIGKILL, each with its sentence."""
     seen = look(pilot("a", deadline_at=NOW - 1), mode=Mode.DRAINING)
     first = run(seen)
-    state = settle(first.state, [Outcome(first.actions[0])], policy(), NOW)
+    state = apply_outcome(first.state, Outcome(first.actions[0]), policy(), NOW)
     assert kinds(run(seen, state=state, now=NOW + 9)) == []
     assert Code.ENDING in codes(run(seen, state=state, now=NOW + 9))
     last = run(seen, state=state, now=NOW + 10)
@@ -107,27 +110,27 @@ def test_a_failed_sigterm_is_sent_again() -> None:
     """An action that failed leaves no trace in the state."""
     seen = look(pilot("a", deadline_at=NOW - 1), mode=Mode.DRAINING)
     first = run(seen)
-    state = settle(first.state, [Outcome(first.actions[0], error="no")], policy(), NOW)
+    state = apply_outcome(first.state, Outcome(first.actions[0], error="no"), policy(), NOW)
     assert kinds(run(seen, state=state)) == ["Terminate a"]
 
 
 @pytest.mark.parametrize(
     ("action", "held"),
     [
-        (Terminate(pilot("a"), because(Code.PRESSURE)), True),
-        (Terminate(pilot("a"), because(Code.TTL)), False),
-        (Terminate(pilot("a"), because(Code.SHRINK)), False),
-        (Kill(pilot("a"), because(Code.OPERATOR)), False),
-        (Remove(pilot("a"), because(Code.EXITED)), False),
-        (Terminate(pilot("a"), because(Code.LOW_MEMORY)), True),
-        (Freeze(pilot("a"), because(Code.PRESSURE)), False),
+        (Terminate(pilot("a"), Reason.of(Code.PRESSURE)), True),
+        (Terminate(pilot("a"), Reason.of(Code.TTL)), False),
+        (Terminate(pilot("a"), Reason.of(Code.SHRINK)), False),
+        (Kill(pilot("a"), Reason.of(Code.OPERATOR)), False),
+        (Remove(pilot("a"), Reason.of(Code.EXITED)), False),
+        (Terminate(pilot("a"), Reason.of(Code.LOW_MEMORY)), True),
+        (Freeze(pilot("a"), Reason.of(Code.PRESSURE)), False),
     ],
 )
 def test_only_an_eviction_arms_the_hold(action: Action, held: bool) -> None:
     """Normal exits, TTL, and orders never delay the next start."""
-    state = settle(State(), [Outcome(action)], policy(), NOW)
+    state = apply_outcome(State(), Outcome(action), policy(), NOW)
     assert (state.hold_until > NOW) is held
-    failed = settle(State(), [Outcome(action, error="no")], policy(), NOW)
+    failed = apply_outcome(State(), Outcome(action, error="no"), policy(), NOW)
     assert failed.hold_until == 0
 
 
@@ -143,7 +146,7 @@ def test_a_lowered_maximum_ends_the_youngest() -> None:
     pilots = [pilot(name, created_at=NOW - age) for name, age in (("a", 9), ("b", 5), ("c", 1))]
     first = run(look(*pilots), policy(1))
     assert kinds(first) == ["Terminate c", "Terminate b"]
-    state = settle(first.state, [Outcome(a) for a in first.actions], policy(1), NOW)
+    state = carry_out(first, policy(1), NOW)
     assert kinds(run(look(*pilots), policy(1), state)) == []
 
 
@@ -192,16 +195,15 @@ def test_an_end_is_counted_once_while_removal_fails() -> None:
 @pytest.mark.parametrize("code", [Code.TTL, Code.PRESSURE, Code.OPERATOR])
 def test_pilots_that_we_ended_early_are_no_failures(code: Code) -> None:
     """Only an exit of its own counts against a profile."""
-    state = State(endings={"x": Ending(because(code), NOW + 5)})
+    state = State(endings={"x": Ending(Reason.of(code), NOW + 5)})
     decision = run(look(exited("x", 1.0), mode=Mode.DRAINING), state=state)
     assert decision.state.backoffs == {}
 
 
 def test_a_failed_start_backs_off_with_dockers_word() -> None:
     """The reason shows what Docker said."""
-    state = settle(
-        State(), [Outcome(Spawn(PROFILE, because(Code.ROOM)), error="no space")], policy(), NOW
-    )
+    refused = Outcome(Spawn(PROFILE, Reason.of(Code.ROOM)), error="no space")
+    state = apply_outcome(State(), refused, policy(), NOW)
     decision = run(look(), state=state, now=NOW + 1)
     assert "no space" in str(decision.findings[0])
     assert kinds(decision) == []
@@ -233,7 +235,7 @@ def test_every_reason_makes_a_sentence() -> None:
     """No decision of the tables above has a reason that cannot be said."""
     state = State(
         overcommitted_since=NOW - 500,
-        endings={"e": Ending(because(Code.OPERATOR, mode="ending"), NOW + 3)},
+        endings={"e": Ending(Reason.of(Code.OPERATOR, mode="ending"), NOW + 3)},
         backoffs={"default": Backoff(3, NOW + 9, NOW - 1, "exit 1")},
     )
     pilots = [pilot("a"), pilot("e"), exited("x", 1.0), pilot("t", deadline_at=NOW - 1)]

@@ -11,20 +11,14 @@ from hypothesis import strategies as st
 
 from plancton.config import schema
 from plancton.config.calendar import DAY, Lending, name_of
-from plancton.engine.actions import Freeze, Spawn, Thaw
-from plancton.engine.decide import decide
-from plancton.engine.model import (
-    CpuLoad,
-    Mode,
-    Observation,
-    Pilot,
-    PilotState,
-    Policy,
-    Protection,
-    Stalled,
-)
-from plancton.engine.reasons import EVICTIONS, Code, because
-from plancton.engine.state import Frozen, State
+from plancton.engine.model.action import Freeze, Spawn, Thaw
+from plancton.engine.model.node import CpuLoad, Observation, Protection, Stalled
+from plancton.engine.model.operator import Mode
+from plancton.engine.model.pilot import Pilot, PilotState
+from plancton.engine.model.policy import Policy
+from plancton.engine.model.reason import EVICTIONS, Code, Reason
+from plancton.engine.model.state import Frozen, State
+from plancton.engine.rules.decide import decide
 from tests.unit.tables import HOST, NOW, carry_out, codes, guarded, kinds, look, pilot, policy, run
 
 OLD, YOUNG = pilot("old", created_at=NOW - 50), pilot("young", created_at=NOW - 10)
@@ -78,8 +72,11 @@ def test_a_burst_shorter_than_the_grace_leaves_no_trace() -> None:
 def test_thaws_the_last_frozen_first_when_there_has_been_room_for_long_enough() -> None:
     """In the reverse order of freezing, as far as there is room; nothing starts before."""
     seen = look(frozen(OLD), frozen(YOUNG), foreground=2.6)
-    both = {"old": Frozen(because(Code.PRESSURE), NOW - 9), "young": Frozen(because(Code.TTL), NOW)}
-    state = State(frozen={**both, "young": Frozen(because(Code.PRESSURE), NOW - 10)})
+    both = {
+        "old": Frozen(Reason.of(Code.PRESSURE), NOW - 9),
+        "young": Frozen(Reason.of(Code.TTL), NOW),
+    }
+    state = State(frozen={**both, "young": Frozen(Reason.of(Code.PRESSURE), NOW - 10)})
     first = run(seen, state=state)
     assert kinds(first) == []
     assert codes(first) == [Code.FROZEN_FIRST]
@@ -91,7 +88,7 @@ def test_thaws_the_last_frozen_first_when_there_has_been_room_for_long_enough() 
 
 def test_a_short_look_is_enough_to_thaw() -> None:
     """The mean of ten seconds lags behind; the last second shows that the burst is over."""
-    state = State(frozen={"old": Frozen(because(Code.PRESSURE), NOW - 9)}, room_since=NOW - 2)
+    state = State(frozen={"old": Frozen(Reason.of(Code.PRESSURE), NOW - 9)}, room_since=NOW - 2)
     calm = CpuLoad(4, 0.1, 0.0, 3.9, 1.0)
     assert kinds(run(pressed(frozen(OLD), recent=calm), policy(1), state)) == ["Thaw old"]
 
@@ -250,7 +247,7 @@ def test_memory_promised_but_not_used_yet_counts_frozen_pilots_too() -> None:
     pilots = [replace(OLD, memory=2 * 10**9), frozen(replace(YOUNG, memory=2 * 10**9))]
     host = replace(HOST, memory_available=10_300_000_000, own_memory=2 * 10**9)
     room = look(*pilots, host=host, mode=Mode.ACTIVE)
-    state = State(frozen={"young": Frozen(because(Code.PRESSURE), NOW)})
+    state = State(frozen={"young": Frozen(Reason.of(Code.PRESSURE), NOW)})
     decision = run(replace(room, pilots=(pilots[0],)), policy(4), state)
     assert sum(isinstance(a, Spawn) for a in decision.actions) == 1
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from plancton.config.load import ConfigError, ConfigFile, Loaded, layered, load_text
-from plancton.config.match import Machine, unmet
+from plancton.config.config_file import ConfigFile
+from plancton.config.load import ConfigError, Loaded, layered, load_text
+from plancton.config.node_rules import Machine, unmet
 from plancton.config.schema import Allow, Config, Rule
-from plancton.config.source import parse
 from plancton.config.write import settings
+from plancton.config.yaml_source import parse
 
 NODE = Machine("gpu7.lab.example", 16)
 

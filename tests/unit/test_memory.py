@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plancton.engine.history import LEVELS, METRICS, SECONDS, History
-from plancton.engine.ledger import Account, Ledger
-from plancton.engine.memory import Memory
-from plancton.engine.state import Rollout
-from plancton.service.files import MemoryFile
+from plancton.engine.model.state import Rollout
+from plancton.engine.records.history import LEVELS, METRICS, SECONDS, History
+from plancton.engine.records.ledger import Account, Ledger
+from plancton.engine.records.persistent_state import PersistentState
+from plancton.service.state_file import StateFile
 from tests.scenario.rig import Rig
 
 
@@ -94,13 +94,13 @@ def test_the_ledger_explains_every_idle_core_second() -> None:
 def test_what_outlives_the_engine_is_there_after_a_restart(tmp_path: Path) -> None:
     """History, ledger, good images: through the real file."""
     rig = Rig(2)
-    keeper = MemoryFile(tmp_path / "state" / "memory.json")
+    state_store = StateFile(tmp_path / "state" / "memory.json")
     rig.run(120)
     rig.engine.save()
     saved = rig.node.memory
-    keeper.save(saved)
-    assert keeper.load() == saved
-    rig.node.memory = keeper.load()
+    state_store.save(saved)
+    assert state_store.load() == saved
+    rig.node.memory = state_store.load()
     rig.engine = rig.new_engine()
     rig.run(10)
     assert rig.latest.ledger.total.seconds > 120
@@ -112,9 +112,9 @@ def test_an_unreadable_memory_is_set_aside(tmp_path: Path) -> None:
     """It is neither trusted nor overwritten."""
     path = tmp_path / "memory.json"
     path.write_text('{"history": ')
-    assert MemoryFile(path).load() == Memory()
+    assert StateFile(path).load() == PersistentState()
     assert (tmp_path / "memory.unreadable").read_text() == '{"history": '
-    assert MemoryFile(path).load() == Memory()
-    kept = Memory(rollouts={"a": Rollout("sha256:1", why="x")})
-    MemoryFile(path).save(kept)
-    assert MemoryFile(path).peek() == kept
+    assert StateFile(path).load() == PersistentState()
+    kept = PersistentState(rollouts={"a": Rollout("sha256:1", why="x")})
+    StateFile(path).save(kept)
+    assert StateFile(path).peek() == kept

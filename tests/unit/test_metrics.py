@@ -8,8 +8,8 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as plain
 
-from plancton.engine.snapshot import Snapshot
-from plancton.monitor.prometheus import exposition
+from plancton.engine.views.snapshot import Snapshot
+from plancton.monitor.sinks.prometheus import exposition
 from tests.scenario.rig import Rig
 
 

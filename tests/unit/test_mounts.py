@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from plancton.cli.checks import Check
-from plancton.cli.doctor_fuse import Kernel
-from plancton.cli.doctor_mounts import Place, Seen, check_mounts, examine
+from plancton.cli.doctor.check import Check
+from plancton.cli.doctor.fuse import Kernel
+from plancton.cli.doctor.mounts import MountFacts, Place, check_mounts, examine
 from plancton.config.schema import Config, Profile
 from plancton.runtime import fuse
 from plancton.runtime.fuse import Module
@@ -73,14 +73,14 @@ def seen(
     module: Module = Module.LOADED,
     device: str = "",
     apparmor: bool = False,
-) -> Seen:
+) -> MountFacts:
     """Return a node, well unless said otherwise."""
     places = {source: Place(real, trouble) for source in ("/cvmfs", "/srv/sw")}
     kernel = Kernel(module, device, apparmor)
-    return Seen(mounts_of(own), mounts_of(engine or own), places, client, kernel)
+    return MountFacts(mounts_of(own), mounts_of(engine or own), places, client, kernel)
 
 
-def checks(node: Seen, *profiles: dict[str, Any]) -> list[Check]:
+def checks(node: MountFacts, *profiles: dict[str, Any]) -> list[Check]:
     """Examine a node for some profiles."""
     return examine(Config(pilots=tuple(Profile(**each) for each in profiles)), node)
 
@@ -133,7 +133,7 @@ def checks(node: Seen, *profiles: dict[str, Any]) -> list[Check]:
         ),
     ],
 )
-def test_binds(bind: str, node: Seen, verdict: str, found: str, mend: str) -> None:
+def test_binds(bind: str, node: MountFacts, verdict: str, found: str, mend: str) -> None:
     """What is wrong with each, and the command that mends it."""
     check = next(each for each in checks(node, {"binds": (bind,)}) if each.what == "bind")
     assert check.verdict == verdict
@@ -157,7 +157,7 @@ def test_other_binds_are_not_looked_at(bind: str) -> None:
         (seen(client=False), "FAIL", "no client"),
     ],
 )
-def test_cvmfs(node: Seen, verdict: str, found: str) -> None:
+def test_cvmfs(node: MountFacts, verdict: str, found: str) -> None:
     """Who mounts in /cvmfs does not matter, that somebody does, does."""
     _, check = checks(node, {"binds": ("/cvmfs:/cvmfs:rslave",)})
     assert (check.what, check.verdict) == ("cvmfs", verdict)
@@ -182,7 +182,9 @@ INSIDE = {"devices": ("/dev/fuse",), "cap_add": ("SYS_ADMIN",), "user": "0:0"}
         ({"security_opt": ("apparmor=plancton-fuse",)}, seen(apparmor=True), "OK", "may mount"),
     ],
 )
-def test_the_right_to_mount(changes: dict[str, Any], node: Seen, verdict: str, found: str) -> None:
+def test_the_right_to_mount(
+    changes: dict[str, Any], node: MountFacts, verdict: str, found: str
+) -> None:
     """The capability, root, AppArmor: all of them."""
     module, rights = checks(node, {**INSIDE, **changes})
     assert module.verdict == "OK"
@@ -201,7 +203,7 @@ def test_the_right_to_mount(changes: dict[str, Any], node: Seen, verdict: str, f
         (seen(), "OK", ""),
     ],
 )
-def test_the_module_and_the_device(node: Seen, verdict: str, mend: str) -> None:
+def test_the_module_and_the_device(node: MountFacts, verdict: str, mend: str) -> None:
     """Loaded, to be loaded, or not there."""
     module, _ = checks(node, INSIDE)
     assert module.verdict == verdict

@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from plancton.config import schema
-from plancton.engine.actions import Decision, Outcome, Spawn
-from plancton.engine.model import ImageStatus, Mode, Pilot, PilotState, Policy
-from plancton.engine.reasons import Code, because
-from plancton.engine.settle import settle
-from plancton.engine.state import Backoff, Ending, Failing, Rollout, State
+from plancton.engine.model.action import Decision, Outcome, Spawn
+from plancton.engine.model.node import ImageStatus
+from plancton.engine.model.operator import Mode
+from plancton.engine.model.pilot import Pilot, PilotState
+from plancton.engine.model.policy import Policy
+from plancton.engine.model.reason import Code, Reason
+from plancton.engine.model.state import Backoff, Ending, Failing, Rollout, State
+from plancton.engine.rules.apply_outcomes import apply_outcome
 from tests.scenario.rig import Rig
 from tests.unit.tables import NOW, PROFILE, codes, look, pilot, policy, run
 
@@ -188,7 +191,7 @@ def test_an_end_of_ours_is_no_judgement_and_without_canaries_nothing_is_pinned()
 
 
 def _ending() -> Ending:
-    return Ending(because(Code.PRESSURE), NOW)
+    return Ending(Reason.of(Code.PRESSURE), NOW)
 
 
 def test_a_pinned_image_that_somebody_removed_is_given_up() -> None:
@@ -196,7 +199,7 @@ def test_a_pinned_image_that_somebody_removed_is_given_up() -> None:
     rules = replace(policy(1), canary=True)
     decision = rolling(rollouts={PROFILE.image: Rollout(OLD, bad=NEW, why="x")})
     outcome = Outcome(decision.actions[0], error="no image", image_missing=True)
-    state = settle(decision.state, [outcome], rules, NOW)
+    state = apply_outcome(decision.state, outcome, rules, NOW)
     assert state.rollouts == {}
     assert isinstance(state.backoffs["default"], Backoff)
 

@@ -18,14 +18,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plancton.config.guard import excesses, granting
-from plancton.config.load import ConfigError, ConfigFile, Loaded, layered, load_text
+from plancton.config.config_file import ConfigFile
+from plancton.config.load import ConfigError, Loaded, layered, load_text
+from plancton.config.restrictions import excesses, granting
 from plancton.config.schema import Allow, Config, Remote
-from plancton.config.source import parse
 from plancton.config.write import differences, to_yaml, without_credentials
-from plancton.service.clock import SystemClock
-from plancton.service.fetch import LARGEST, Fetcher, FetchError
-from plancton.service.remote import RemoteFile
+from plancton.config.yaml_source import parse
+from plancton.service.process.clock import SystemClock
+from plancton.service.remote_config.fetch import LARGEST, Fetcher, FetchError
+from plancton.service.remote_config.follow import RemoteFile
 from tests.conftest import until
 
 # --- guardrails -------------------------------------------------------------------------
@@ -589,7 +590,7 @@ def test_failures_of_many_nodes_are_not_repeated_together(tmp_path: Path) -> Non
     """The longer it lasts, the wider they are apart."""
     remote = Remote(url="http://127.0.0.1:9/x", allow_http=True)
     follower = RemoteFile(tmp_path / "remote.json", SystemClock())
-    follower.want(remote)
+    follower.configure(remote)
     follower.fetch(remote)
     waits = [follower.until_next(remote) for _ in range(200)]
     assert 2.5 <= min(waits) < 3

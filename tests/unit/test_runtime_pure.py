@@ -12,14 +12,14 @@ from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import ReadTimeout
 
 from plancton.config.schema import Profile
-from plancton.runtime import spec
 from plancton.runtime.cgroup import ParentCgroup
-from plancton.runtime.connection import explain
-from plancton.runtime.docker import DockerRuntime
-from plancton.runtime.features import Features
+from plancton.runtime.docker import container_spec as spec
+from plancton.runtime.docker.client import explain
+from plancton.runtime.docker.runtime import DockerRuntime
+from plancton.runtime.docker.timestamps import epoch_of
+from plancton.runtime.job_features import Features
 from plancton.runtime.simulated import SimulatedNode
-from plancton.runtime.stamps import epoch_of
-from plancton.service.clock import SystemClock
+from plancton.service.process.clock import SystemClock
 
 
 @pytest.mark.parametrize(

@@ -11,21 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from plancton.engine.load import cpu_load, remember
-from plancton.engine.memory import Memory
-from plancton.engine.model import HostSample, Mode
-from plancton.service.files import MemoryFile
-from plancton.service.guard import Guard
-from plancton.service.lock import Lock, LockedError, holder
-from plancton.service.logs import LineFormatter, set_up
-from plancton.service.orders import MarkerFiles
+from plancton.engine.model.cpu_load import cpu_load, remember
+from plancton.engine.model.node import HostSample
+from plancton.engine.model.operator import Mode
+from plancton.engine.records.persistent_state import PersistentState
+from plancton.service.marker_files import MarkerFiles
+from plancton.service.process.lock import Lock, LockedError, holder
+from plancton.service.process.logs import LineFormatter, set_up
+from plancton.service.process.supervisor import ThreadSupervisor
+from plancton.service.state_file import StateFile
 from tests.conftest import until
 
 
 def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
     """Also when the holder is killed, and its file and a reused PID stay behind."""
     path = tmp_path / "x.lock"
-    code = "import pathlib, sys, time; from plancton.service.lock import Lock; "
+    code = "import pathlib, sys, time; from plancton.service.process.lock import Lock; "
     code += "lock = Lock(pathlib.Path(sys.argv[1])).acquire(); time.sleep(60)"
     child = subprocess.Popen([sys.executable, "-c", code, str(path)])
     until(lambda: holder(path) == child.pid)
@@ -108,23 +109,23 @@ def test_a_memory_that_cannot_be_written_is_said_once(
 ) -> None:
     """A full disk stops nothing."""
     (tmp_path / "file").touch()
-    keeper = MemoryFile(tmp_path / "file" / "memory.json")
+    state_store = StateFile(tmp_path / "file" / "memory.json")
     for _ in range(3):
-        keeper.save(Memory())
+        state_store.save(PersistentState())
     said = [r.message for r in caplog.records]
     assert said.count("cannot keep the history and the ledger") == 1
 
 
 def test_a_dead_thread_is_seen() -> None:
     """Its error is kept, and whoever waits is told."""
-    guard = Guard()
+    supervisor = ThreadSupervisor()
 
     def die() -> None:
         raise RuntimeError("broken")
 
-    guard.start("engine", die)
-    assert guard.over.wait(5)
-    assert "engine thread died: RuntimeError('broken')" in guard.failure
+    supervisor.start("engine", die)
+    assert supervisor.over.wait(5)
+    assert "engine thread died: RuntimeError('broken')" in supervisor.failure
 
 
 def sample(at: float, busy: float, own: float | None, ncpus: int = 4) -> HostSample:

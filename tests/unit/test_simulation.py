@@ -11,23 +11,23 @@ from typer.testing import CliRunner
 
 from plancton.cli.app import app
 from plancton.config.schema import Config
-from plancton.engine.handle import RefusedError
-from plancton.engine.model import Protection
-from plancton.simulation.fleet import KINDS, Fleet, owner
-from plancton.simulation.fleet import run as run_fleet
-from plancton.simulation.run import Assumed, Simulation
+from plancton.engine.api import RefusedError
+from plancton.engine.model.node import Protection
+from plancton.simulation.many_nodes import KINDS, Fleet, owner
+from plancton.simulation.many_nodes import run as run_fleet
+from plancton.simulation.simulator import Assumed, Simulation
 from plancton.simulation.trace import (
     SYNTHETIC,
-    Point,
     Trace,
     TraceError,
+    TracePoint,
     header,
     read,
     row,
     synthetic,
 )
 
-HOUR = Trace("hour", 4, 16e9, (Point(0, 1.0), Point(3600, 1.0)))
+HOUR = Trace("hour", 4, 16e9, (TracePoint(0, 1.0), TracePoint(3600, 1.0)))
 LONG = Assumed(life=1e9, start_delay=0, start_cost=0)
 
 
@@ -44,7 +44,7 @@ def test_a_constant_owner_leaves_three_of_four_cores() -> None:
 
 def test_without_protection_the_owner_pays() -> None:
     """Until pilots are frozen, and only until then."""
-    points = (Point(0, 0.0), Point(600, 4.0), Point(660, 0.0), Point(1200, 0.0))
+    points = (TracePoint(0, 0.0), TracePoint(600, 4.0), TracePoint(660, 0.0), TracePoint(1200, 0.0))
     trace = Trace("burst", 4, 16e9, points)
     bare = replace(LONG, protection=Protection.WEIGHT_ONLY)
     result = Simulation(Config(), trace, assumed=bare).run()
@@ -71,7 +71,7 @@ def test_the_same_seed_gives_the_same_day() -> None:
 
 def test_a_trace_is_read_as_it_was_written(tmp_path: Path) -> None:
     """Every column, and the node's facts."""
-    points = (Point(0, 0.5, 1e9, 2e9, 1, 30.0, 1, 2.5, 3.5), Point(1.5, 0.25, 2e9))
+    points = (TracePoint(0, 0.5, 1e9, 2e9, 1, 30.0, 1, 2.5, 3.5), TracePoint(1.5, 0.25, 2e9))
     path = tmp_path / "t.csv"
     path.write_text(header(8, 16e9, 86400.0) + "".join(map(row, points)))
     assert read(path) == Trace("t", 8, 16e9, points, 86400.0)
@@ -153,7 +153,7 @@ def test_a_fleet_starts_all_its_pilots_although_it_looks_seldom() -> None:
     seldom, often = (each.run() for each in runs)
     assert seldom.account.started == often.account.started == trace.ncpus
     assert seldom.share == pytest.approx(often.share, abs=0.02)
-    assert 5 * runs[0].engine.told.tick < runs[1].engine.told.tick
+    assert 5 * runs[0].engine.builder.tick < runs[1].engine.builder.tick
 
 
 def test_simulate_prints_a_fleet_and_refuses_what_it_has_not() -> None:

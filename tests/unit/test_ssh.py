@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from plancton.control.ssh import SshHost, told
-from plancton.engine.handle import NotRunningError, UnreachableError
+from plancton.control.ssh_host import SshHost, told
+from plancton.engine.api import NotRunningError, UnreachableError
 
 HOST = SshHost("node", "me", 2222)
 

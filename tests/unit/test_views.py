@@ -8,19 +8,21 @@ from pathlib import Path
 import pytest
 
 from plancton.cli.render import status_text, why_text
-from plancton.config.load import ConfigFile, layered
+from plancton.config.config_file import ConfigFile
+from plancton.config.effective import ConfigState
+from plancton.config.load import layered
 from plancton.config.schema import Allow
-from plancton.config.source import parse
-from plancton.config.state import ConfigState
 from plancton.config.write import settings
-from plancton.engine.history import History, Row
-from plancton.engine.model import Mode, Pilot, PilotState, Wish
-from plancton.engine.slots import Slots
-from plancton.engine.snapshot import SinkState
-from plancton.engine.words import sink_line
-from plancton.tui.plot import Column, Paint, columns, picture
-from plancton.tui.rows import COLUMNS, Line, arranged, brief, brief_size, matches, ttl_bar
-from plancton.tui.view import View, why
+from plancton.config.yaml_source import parse
+from plancton.engine.model.operator import Mode, PilotCommand
+from plancton.engine.model.pilot import Pilot, PilotState
+from plancton.engine.records.history import History, Row
+from plancton.engine.records.slots import Slots
+from plancton.engine.views.snapshot import SinkState
+from plancton.engine.views.text import sink_line
+from plancton.tui.moment import Moment, why
+from plancton.tui.plot import Paint, PlotColumn, columns, picture
+from plancton.tui.rows import COLUMNS, PilotRow, arranged, brief, brief_size, matches, ttl_bar
 from tests.scenario.rig import Rig
 
 PAINT = Paint("red", "green", "dim", "yellow")
@@ -115,20 +117,20 @@ def test_columns_are_means_and_gaps_stay_gaps() -> None:
     history = _history([4.0] * 12, begin=100.0)
     wide = columns(history, 160.0, 300.0, 60)
     assert wide[:48] == [None] * 48
-    assert wide[48:] == [Column(2.0, 2.0)] * 12
-    assert columns(history, 160.0, 300.0, 5) == [None] * 4 + [Column(2.0, 2.0)]
+    assert wide[48:] == [PlotColumn(2.0, 2.0)] * 12
+    assert columns(history, 160.0, 300.0, 5) == [None] * 4 + [PlotColumn(2.0, 2.0)]
     assert columns(History(), 160.0, 300.0, 3) == [None] * 3
 
 
 def test_the_plot_stacks_and_marks_the_ceiling() -> None:
     """Foreground below, pilots on it; without colour by their characters."""
-    lines = picture([Column(2, 4), None], 8, 6.0, 5, PAINT, "5 min").plain.split("\n")
+    lines = picture([PlotColumn(2, 4), None], 8, 6.0, 5, PAINT, "5 min").plain.split("\n")
     assert len(lines) == 5
     assert lines[0] == " 6.0┄┄┄"
     assert lines[1:4] == ["    │█ ", "    │█ ", "   0┤█ "]
     assert lines[4].strip().startswith("-5 min")
     plain = Paint("", "", "", "", colour=False)
-    bars = picture([Column(2, 4)], 8, None, 5, plain, "5 min").plain.split("\n")
+    bars = picture([PlotColumn(2, 4)], 8, None, 5, plain, "5 min").plain.split("\n")
     assert [line[-1] for line in bars[:4]] == [" ", "▒", "▒", "█"]
 
 
@@ -162,8 +164,8 @@ def test_rows_are_sorted_filtered_and_drawn() -> None:
             assert all(isinstance(column.cell(line), str) for line in lines)
     asked = arranged(pilots, 0.0, {pilots[0].id: "killing"}, "killing", COLUMNS[0])
     assert [line.state for line in asked] == ["killing…"]
-    assert matches(Line(pilots[0]), f"{pilots[0].profile} running")
-    assert len(ttl_bar(Line(pilots[0]))) == 5
+    assert matches(PilotRow(pilots[0]), f"{pilots[0].profile} running")
+    assert len(ttl_bar(PilotRow(pilots[0]))) == 5
 
 
 def test_a_draining_node_has_no_next_start() -> None:
@@ -212,7 +214,7 @@ def test_what_does_not_happen_is_not_announced() -> None:
     frozen = Rig(1, pilots=[{"ttl": "10d"}])
     frozen.node.lifetime = lambda _: 1e9
     frozen.run(10)
-    frozen.engine.wish(frozen.latest.pilots[0].id, Wish.FREEZE)
+    frozen.engine.command_pilot(frozen.latest.pilots[0].id, PilotCommand.FREEZE)
     frozen.engine.turn(0)
     frozen.run(10)
     assert frozen.latest.pilots[0].state == "frozen"
@@ -226,7 +228,7 @@ def test_targets_of_metrics_are_shown_once() -> None:
     rig.run(5)
     good = SinkState("InfluxDB one", sent=7, dropped=2)
     bad = SinkState("InfluxDB two", queued=3, error="it answers 401", failures=1)
-    view = View("here", replace(rig.latest, sinks=(good, bad), warnings=(sink_line(bad),)))
+    view = Moment("here", replace(rig.latest, sinks=(good, bad), warnings=(sink_line(bad),)))
     lines = ["".join(text for text, _ in line) for line in why(view)]
     assert "  InfluxDB one: 7 points sent, 0 kept, 2 lost" in lines
     assert [line for line in lines if "InfluxDB two" in line] == [

@@ -1,0 +1,1 @@
+"""What `plancton doctor` looks at."""

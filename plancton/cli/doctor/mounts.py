@@ -1,0 +1,178 @@
+"""The doctor's look at what pilots share with the node, at CVMFS and at FUSE.
+
+``look`` gathers, ``examine`` judges; it is pure.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plancton.cli.doctor.check import Check
+from plancton.cli.doctor.fuse import Kernel, fuse_checks, may_mount
+from plancton.config.schema import Config, Profile
+from plancton.runtime import fuse
+from plancton.runtime.docker.container_spec import bind_parts
+from plancton.runtime.mounts import Mount, holding, mounts_of, within
+
+CVMFS = "/cvmfs"
+_SLAVE, _SHARED = ("slave", "rslave"), ("shared", "rshared")
+_GONE, _DEAD = "it is not there", "Transport endpoint is not connected"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A path of the node: where it leads, and why it cannot be used (empty: it can)."""
+
+    real: str
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MountFacts:
+    """What the node is like."""
+
+    mounts: tuple[Mount, ...]
+    """As this process sees them."""
+    engine_mounts: tuple[Mount, ...]
+    """As Docker sees them, which may have a mount namespace of its own."""
+    places: Mapping[str, Place]
+    """Every source of a bind."""
+    client: bool
+    """The CVMFS client is installed."""
+    kernel: Kernel
+
+
+def check_mounts(config: Config, info: Mapping[str, Any], url: str) -> list[Check]:
+    """Check what the pilots' binds and devices need; *info* is of the engine at *url*."""
+    if any(_concerns(profile) for profile in config.pilots):
+        if url.startswith("unix://") and os.path.isdir(info.get("DockerRootDir") or ""):  # noqa: PTH112 (no right to look is no)
+            return examine(config, look(config, info, url))
+        mend = "run plancton doctor on the node itself, outside of containers"
+        return [Check("bind", "WARN", "the node's mounts are not seen from here", mend)]
+    return []
+
+
+def look(config: Config, info: Mapping[str, Any], url: str) -> MountFacts:
+    """Gather what the checks need."""
+    own = Path("/proc/self/mountinfo").read_text()
+    confined = any("name=apparmor" in each for each in info.get("SecurityOptions") or ())
+    sources = {bind_parts(bind)[0] for profile in config.pilots for bind in profile.binds}
+    return MountFacts(
+        mounts=mounts_of(own),
+        engine_mounts=mounts_of(_engine_mountinfo(url) or own),
+        places={source: _place(source) for source in sources},
+        client=shutil.which("cvmfs2") is not None,
+        kernel=Kernel(fuse.module(), _place(fuse.DEVICE).trouble, confined),
+    )
+
+
+def _engine_mountinfo(url: str) -> str:
+    """Return Docker's own view, found by the PID file beside its socket; empty: not found."""
+    try:
+        pid = Path(url.removeprefix("unix://")).with_suffix(".pid").read_text().strip()
+        return Path("/proc", pid, "mountinfo").read_text()
+    except OSError:
+        return ""
+
+
+def _place(path: str) -> Place:
+    real = os.path.realpath(path)
+    try:
+        Path(path).stat()
+    except FileNotFoundError:
+        return Place(real, _GONE)
+    except PermissionError:
+        pass  # it is there, and Docker may look
+    except OSError as error:
+        return Place(real, error.strerror or str(error))
+    return Place(real)
+
+
+# --- judging ------------------------------------------------------------------------------
+
+
+def examine(config: Config, seen: MountFacts) -> list[Check]:
+    """Return the checks, each once however many profiles need it."""
+    found = [
+        check
+        for profile in config.pilots
+        for part in (_binds(profile, seen), fuse_checks(profile, seen.kernel))
+        for check in part
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _concerns(profile: Profile) -> bool:
+    return fuse.asked_for(profile) or any(_shared(profile))
+
+
+def _shared(profile: Profile) -> Iterator[tuple[str, str, str]]:
+    """Yield source, target and propagation of the binds that matter here."""
+    for bind in profile.binds:
+        source, target, options = bind_parts(bind)
+        spread = next((each for each in options if each in (*_SLAVE, *_SHARED)), "")
+        if source.startswith("/") and (spread or within(source, CVMFS)):
+            yield source, target, spread
+
+
+def _binds(profile: Profile, seen: MountFacts) -> Iterator[Check]:
+    for source, target, spread in _shared(profile):
+        yield _bind(profile, source, target, spread, seen)
+        if within(source, CVMFS):
+            yield _client(seen)
+
+
+def _bind(profile: Profile, source: str, target: str, spread: str, seen: MountFacts) -> Check:
+    place, slave = seen.places[source], f"bind it as {source}:{target}:rslave"
+    if place.trouble:
+        return Check("bind", "FAIL", f"{source}: {place.trouble}", _mend(source, place))
+    if not spread:
+        found = f"{source} is private: pilots do not see what is mounted there after their start"
+        return Check("bind", "WARN", found, slave)
+    mount = holding(place.real, seen.engine_mounts)
+    if not (mount.shared or (mount.slave and spread in _SLAVE)):
+        found = (
+            f"{source} ({spread}) lies on {mount.point}, which is not shared: no pilot can start"
+        )
+        return Check("bind", "FAIL", found, _share(holding(place.real, seen.mounts)))
+    if spread in _SHARED and may_mount(profile):
+        found = f"{source} ({spread}): what a pilot mounts there is left on the node by its end"
+        return Check("bind", "WARN", found, slave)
+    return Check("bind", "OK", f"{source} ({spread}) lies on {mount.point}, which is shared")
+
+
+def _mend(source: str, place: Place) -> str:
+    if place.trouble == _DEAD:
+        return f"its FUSE process has died: umount -l {source}, and mount it again"
+    if place.trouble == _GONE:
+        client = "install the CVMFS client (package cvmfs), then cvmfs_config setup"
+        return (
+            client if within(source, CVMFS) else f"mkdir -p {source}, or mount what belongs there"
+        )
+    return ""
+
+
+def _share(mount: Mount) -> str:
+    """Say how what is mounted below a mount reaches Docker; *mount* is as we see it."""
+    if mount.shared:
+        unit = "[Service] MountFlags=shared PrivateMounts=no"
+        return f"it is private to Docker: systemctl edit docker ({unit}), systemctl restart docker"
+    return f"mount --make-rshared {mount.point} (at each boot; systemd does so for /)"
+
+
+def _client(seen: MountFacts) -> Check:
+    inside = [mount for mount in seen.mounts if within(mount.point, CVMFS)]
+    if any(mount.kind == "autofs" for mount in inside):
+        return Check("cvmfs", "OK", "autofs mounts each repository when it is used")
+    if inside:
+        return Check("cvmfs", "OK", f"mounted: {', '.join(mount.point for mount in inside)}")
+    if seen.client:
+        mend = "cvmfs_config setup, then cvmfs_config probe"
+        return Check("cvmfs", "FAIL", f"the client is there, but {CVMFS} is not set up", mend)
+    mend = "install the CVMFS client (package cvmfs), then cvmfs_config setup"
+    return Check("cvmfs", "FAIL", f"nothing is mounted in {CVMFS}, and there is no client", mend)

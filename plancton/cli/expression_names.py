@@ -1,0 +1,56 @@
+"""Figures of the node, for expressions."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from plancton.config.schema import Config
+    from plancton.service.process.paths import Paths
+
+_OF_PROFILE = ("max_dock_mem", "max_dock_swap")
+
+
+def figures(paths: Paths, config: Config) -> tuple[dict[str, float], str]:
+    """Return the names of expressions that describe the node, and where their values are from.
+
+    A running engine's own figures; else those of this moment, with the means it last kept.
+    """
+    from plancton.engine.api import NotRunningError
+    from plancton.service.assemble import instance_of
+    from plancton.service.node import LocalNode
+
+    try:
+        policy = LocalNode(paths).engine.snapshot().policy
+        if policy:
+            names = {name: value for name, value in policy.items() if name not in _OF_PROFILE}
+            return names, "as the running engine sees them"
+    except (NotRunningError, OSError):
+        pass
+    return _measured(
+        paths.memory(instance_of(config))
+    ), "measured now; without an engine all CPU counts as foreground"
+
+
+def _measured(memory_file: Path) -> dict[str, float]:
+    from plancton.engine.records.metrics import past
+    from plancton.service.state_file import StateFile
+
+    ncpus, memory = psutil.cpu_count() or 1, psutil.virtual_memory()
+    busy = ncpus * psutil.cpu_percent(interval=0.5) / 100
+    present = {
+        "cpu": busy,
+        "foreground": busy,
+        "load": os.getloadavg()[0],
+        "mem": float(memory.available),
+        "disk": float(psutil.disk_usage("/").free),
+    }
+    history, wall = StateFile(memory_file).peek().history, time.time()
+    total = {"ncpus": ncpus, "ram_bytes": memory.total, "swap_bytes": psutil.swap_memory().total}
+    return {**total, **present, **past(present, history, wall)}

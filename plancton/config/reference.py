@@ -1,0 +1,89 @@
+"""The JSON schema of the configuration, and its reference page."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from pydantic import BaseModel
+
+from plancton.config.expressions import MEASURED, PLAIN, SPANS
+from plancton.config.schema import (
+    Allow,
+    Config,
+    ElasticTarget,
+    Image,
+    InfluxTarget,
+    Monitor,
+    Node,
+    Profile,
+    Protect,
+    Remote,
+    Rule,
+    Spawn,
+)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema (draft 2020-12) of the native form."""
+    schema = Config.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return {**schema, "title": "Plancton configuration"}
+
+
+_GROUPS: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("node", Node),
+    ("pilots (a list of profiles)", Profile),
+    ("spawn", Spawn),
+    ("protect", Protect),
+    ("image", Image),
+    ("monitor", Monitor),
+    ("monitor.influxdb (a list)", InfluxTarget),
+    ("monitor.elasticsearch (a list)", ElasticTarget),
+    ("remote", Remote),
+    ("allow", Allow),
+    ("match (a list of rules)", Rule),
+)
+
+
+def reference() -> str:
+    """Return the tables of the reference page, made from the schema itself."""
+    parts = [_group(title, model) for title, model in _GROUPS]
+    plain = [f"| `{name}` | {meaning} |" for name, meaning in PLAIN.items()]
+    spans = ", ".join(f"`_{span}`" for span in SPANS)
+    measured = [f"| `{name}`, with {spans} | {meaning} |" for name, meaning in MEASURED.items()]
+    table = "\n".join(["| name | meaning |", "|---|---|", *plain, *measured])
+    ends = (
+        "A bare name is the value of now; with an ending it is the mean over the last 5 or 30 "
+        "minutes, 1 or 12 hours, or day, as far as they were seen. Means survive a restart."
+    )
+    return "\n\n".join([*parts, f"## Names in expressions\n\n{table}\n\n{ends}"])
+
+
+def _group(title: str, model: type[BaseModel]) -> str:
+    rows = ["| key | default | meaning |", "|---|---|---|"]
+    inner: dict[type[BaseModel], list[str]] = {}
+    for name, field in model.model_fields.items():
+        if isinstance(field.default, BaseModel):
+            inner.setdefault(type(field.default), []).append(f"{title}.{name}")
+            continue
+        meaning = " ".join((field.description or "").split())
+        usual = "must be given" if field.is_required() else _shown(field.default)
+        rows.append(f"| `{name}` | {usual} | {meaning} |")
+    table = "\n".join(rows) if len(rows) > 2 else ""
+    about = inspect.cleandoc(model.__doc__ or "")
+    head = f"## {title}\n\n{about}\n\n{table}".rstrip()
+    groups = (_group(", ".join(names), model) for model, names in inner.items())
+    return "\n\n".join([head, *groups])
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else f"`{_word(value)}`"
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(str(each) for each in value) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(getattr(value, "text", value)) if value != "" else '""'

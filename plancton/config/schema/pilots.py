@@ -1,0 +1,127 @@
+"""The group ``pilots``: profiles."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    WithJsonSchema,
+    field_validator,
+)
+
+from plancton.config.expressions import Expression
+from plancton.config.schema.types import Duration, Group, Size
+
+_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+
+
+_HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+
+
+# The grammar of image references, after the distribution project's reference package.
+_REFERENCE = re.compile(
+    rf"(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*"
+    r"(?::[\w][\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*(?:[+._-][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?"
+)
+
+
+def _reference(value: str) -> str:
+    if not _REFERENCE.fullmatch(value):
+        raise ValueError("not an image reference: [registry[:port]/]name[:tag][@digest]")
+    return value
+
+
+def _command(value: Any) -> Any:
+    return shlex.split(value) if isinstance(value, str) else value
+
+
+class Ulimit(Group):
+    """A resource limit of the pilot's processes; -1 means unlimited."""
+
+    soft: int = Field(ge=-1)
+    hard: int = Field(ge=-1)
+
+
+class Profile(Group):
+    """One kind of pilot: what to run, with which limits and rights."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,39}$")] = "default"
+    """Name of the profile, part of the containers' names."""
+    image: Annotated[str, AfterValidator(_reference)] = "busybox:latest"
+    """Image reference: [registry[:port]/]name[:tag][@digest]."""
+    command: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_command),
+        WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}}),
+    ] = ("/bin/sleep", "60")
+    """What to run: a list, or a string split as a shell would. Empty: the image's own."""
+    cpus: Annotated[float, Field(ge=0.01, le=4096)] = 1.0
+    """Cores promised to each pilot, and its CPU quota."""
+    memory: Annotated[Size, Field(ge=6 * 2**20)] = 2_000_000_000
+    """Memory limit of each pilot."""
+    swap: Annotated[Size, Field(ge=0)] = 0
+    """Swap each pilot may use beside its memory."""
+    ttl: Annotated[Duration, Field(gt=0)] = 43200.0
+    """Time to live from the container's start; then SIGTERM."""
+    grace: Annotated[Duration, Field(ge=0, le=86400)] = 10.0
+    """Time between SIGTERM and SIGKILL."""
+    share: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    """Weight of this profile when several want the same room. Shares hold over about an hour."""
+    maximum: Expression | None = None
+    """Most pilots of this profile: a number or an expression; empty: only spawn.maximum."""
+    short_life: Annotated[Duration, Field(ge=0)] | None = None
+    """As spawn.short_life, for this profile."""
+    backoff: Annotated[Duration, Field(gt=0)] | None = None
+    """As spawn.backoff, for this profile."""
+    no_work: tuple[int, ...] = (80,)
+    """Exit codes that mean: there is no work. The profile waits for spawn.no_work_wait."""
+    broken_node: tuple[int, ...] = (81,)
+    """Exit codes that mean: this node cannot do the work. Waits for spawn.broken_wait."""
+    outdated_image: tuple[int, ...] = (82,)
+    """Exit codes that mean: the image is too old. It is pulled, and a new one is waited for."""
+    features: bool = True
+    """Give the pilot its machine/job features: what it may use, and until when."""
+    user: str = "65534:65534"
+    """User and group inside the container, uid[:gid] or names."""
+    env: dict[str, str] = {}
+    """Environment variables. Their values are never shown."""
+    network: str = "bridge"
+    """Docker network mode: bridge, host, none or the name of a network."""
+    binds: tuple[str, ...] = ()
+    """Bind mounts, host:container[:options]; read-only unless the options say rw."""
+    tmpfs: dict[str, str] = {}
+    """Temporary file systems: path: mount options."""
+    devices: tuple[str, ...] = ()
+    """Devices, host[:container[:rwm]]."""
+    cap_add: tuple[str, ...] = ()
+    """Capabilities added."""
+    cap_drop: tuple[str, ...] = ("ALL",)
+    """Capabilities dropped."""
+    security_opt: tuple[str, ...] = ("no-new-privileges",)
+    """Security options: AppArmor and seccomp profiles, labels."""
+    privileged: bool = False
+    """All rights on the host. Say no."""
+    pids: Annotated[int, Field(ge=-1)] = 1024
+    """Most processes and threads in a pilot; -1: no limit."""
+    ulimits: dict[str, Ulimit] = {}
+    """Resource limits by name, for example nofile: {soft: 1024, hard: 4096}."""
+    read_only: bool = False
+    """Mount the container's root read-only."""
+    init: bool = True
+    """Run a tiny init as PID 1, so that signals work and zombies are reaped."""
+    log_size: Annotated[Size, Field(ge=1024)] = 10_000_000
+    """Most disk a pilot's own log may take."""
+
+    @field_validator("binds")
+    @classmethod
+    def _check_binds(cls, binds: tuple[str, ...]) -> tuple[str, ...]:
+        for bind in binds:
+            parts = bind.split(":")
+            if len(parts) not in (2, 3) or not parts[0] or not parts[1].startswith("/"):
+                raise ValueError(f"{bind!r} is not host:container[:options]")
+        return binds

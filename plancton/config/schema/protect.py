@@ -1,0 +1,145 @@
+"""The group ``protect``: signals and what they do."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+)
+
+from plancton.config.calendar import Lending
+from plancton.config.expressions import Expression
+from plancton.config.schema.types import (
+    Duration,
+    Group,
+    Level,
+    Percent,
+    Step,
+    none_if_off,
+    off_if_false,
+)
+
+
+class Memory(Group):
+    """Available memory of the node."""
+
+    stop_below: Level = "10%"
+    """No pilot is started that would leave less than this: a share of all, a size, or off."""
+    evict_below: Level = "4%"
+    """Pilots are ended, one at a time, while less than this is available."""
+    after: Annotated[Duration, Field(ge=0)] = 5.0
+    """How long that must last before each of them."""
+    recover: Annotated[Duration, Field(ge=0)] = 30.0
+    """How long it must be over before pilots are started again."""
+
+
+class Disk(Group):
+    """Free space on the file system of Docker's data root."""
+
+    stop_below: Level = "2GB"
+    """No pilot is started with less than this: a share of all, a size, or off."""
+    recover: Annotated[Duration, Field(ge=0)] = 30.0
+    """How long it must be over before pilots are started again."""
+
+
+class Stall(Group):
+    """Per cent of the last 10 s in which some task waited for a resource. Off unless set."""
+
+    stop_above: Percent = None
+    """No pilot is started above this."""
+    freeze_above: Percent = None
+    """One pilot is frozen above this, and one more each time it lasts anew."""
+    evict_above: Percent = None
+    """One pilot is ended above this, and one more each time it lasts anew."""
+    after: Annotated[Duration, Field(ge=0)] = 20.0
+    """How long it must last before a pilot is frozen or ended."""
+    recover: Annotated[Duration, Field(ge=0)] = 60.0
+    """How long it must be over before pilots are thawed or started."""
+
+
+class Stalls(Group):
+    """Pressure stall information, where the kernel has it."""
+
+    cpu: Stall = Stall()
+    """Waiting for a core. Pilots in the idle class wait too, and are counted by the kernel."""
+    memory: Stall = Stall()
+    """Waiting for memory. A pilot at its own limit counts too."""
+    io: Stall = Stall()
+    """Waiting for disks."""
+
+
+class Load(Group):
+    """The load average over a minute, pilots included. Off unless set."""
+
+    stop_above: Annotated[Expression | None, BeforeValidator(none_if_off)] = None
+    """No pilot is started above this: a number or an expression, for example 2 * ncpus."""
+    recover: Annotated[Duration, Field(ge=0)] = 60.0
+    """How long it must be over before pilots are started again."""
+
+
+class User(Group):
+    """Somebody who sits at the machine."""
+
+    presence: Annotated[Literal["off", "logged-in", "active"], BeforeValidator(off_if_false)] = (
+        "off"
+    )
+    """Who counts: anybody logged in, or whoever touched a terminal within idle_after."""
+    idle_after: Annotated[Duration, Field(gt=0)] = 900.0
+    """How long after the last key stroke a user still counts as active."""
+    step: Step = "freeze"
+    """What is done while somebody is there: stop starting pilots, freeze them all, or end them."""
+    recover: Annotated[Duration, Field(ge=0)] = 60.0
+    """How long nobody must be there before pilots go on."""
+
+
+class Battery(Group):
+    """A machine that runs on its battery."""
+
+    step: Step = "stop"
+    """What is done meanwhile: stop starting pilots, freeze them all, end them, or off."""
+    recover: Annotated[Duration, Field(ge=0)] = 60.0
+    """How long it must be back on the mains before pilots go on."""
+
+
+class Calendar(Group):
+    """When the machine is lent."""
+
+    lend: Lending = Lending()
+    """Times of the week, by the machine's clock: "18:00-08:00", "Sat,Sun", "Mon-Fri 19:00-07:00".
+    Empty: always."""
+    step: Step = "stop"
+    """What is done outside of them: stop starting pilots, freeze them all, or end them."""
+
+
+class Protect(Group):
+    """When pilots give way to the foreground. Each signal stops new pilots, freezes or ends."""
+
+    freeze: bool = True
+    """Freeze pilots before they are ended; false: for pilots that cannot bear it."""
+    freeze_after: Annotated[Duration, Field(ge=0)] = 120.0
+    """How long the CPU must be overcommitted before the youngest pilots are frozen."""
+    freeze_after_unprotected: Annotated[Duration, Field(ge=0)] = 1.0
+    """The same where the idle class does not protect the foreground meanwhile."""
+    thaw_after: Annotated[Duration, Field(ge=0)] = 2.0
+    """How long there must be room again before frozen pilots go on, the oldest first."""
+    evict_after: Annotated[Duration, Field(ge=0)] = 600.0
+    """How long a pilot stays frozen before it is ended."""
+    hold_after_eviction: Annotated[Duration, Field(ge=0)] = 60.0
+    """How long nothing is started after an eviction."""
+    evict_room: Annotated[float, Field(ge=0.71, le=10)] = 0.75
+    """Overcommitted means: the room is below minus this part of the youngest pilot's cores.
+    With min_room it spans more than one pilot, so starting and evicting never take turns."""
+    victim: Literal["youngest", "least-lost"] = "youngest"
+    """Who goes first: the youngest pilot, or the one whose work since its start or its last
+    checkpoint is least. One that has checkpointed within the last minute comes before both."""
+    memory: Memory = Memory()
+    disk: Disk = Disk()
+    stall: Stalls = Stalls()
+    load: Load = Load()
+    user: User = User()
+    battery: Battery = Battery()
+    calendar: Calendar = Calendar()
+    oom_score_adj: Annotated[int, Field(ge=-1000, le=1000)] = 1000
+    """Pilots' place in the queue of the host's out-of-memory killer; 1000 is first."""

@@ -1,0 +1,142 @@
+"""YAML text to plain values, remembering where each stands. Hostile text gets one clear word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_LARGEST = 1_000_000
+_MOST_NODES = 20_000
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a file."""
+
+    text: str
+    line: int | None = None
+    key: str = ""
+
+    def at(self, file: str) -> str:
+        """Return ``file:line: key: what is wrong``."""
+        where = f"{file}:{self.line}" if self.line else file
+        return f"{where}: {self.key}: {self.text}" if self.key else f"{where}: {self.text}"
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used, with all that is wrong with it."""
+
+    def __init__(self, file: str, problems: list[Problem]) -> None:
+        """Keep every problem; the text has one a line."""
+        self.file, self.problems = file, tuple(problems)
+        super().__init__("\n".join(problem.at(file) for problem in problems))
+
+    @property
+    def summary(self) -> str:
+        """The first problem, and how many more there are."""
+        more = len(self.problems) - 1
+        rest = f" (and {more} more: plancton config check)" if more else ""
+        return self.problems[0].at(self.file) + rest
+
+
+@dataclass(slots=True)
+class Source:
+    """A parsed file: its plain values and the line of each key."""
+
+    file: str
+    values: dict[Any, Any] = field(default_factory=dict)
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+
+    def line(self, place: KeyPath) -> int | None:
+        """Return the line of a key, or of the nearest enclosing one."""
+        while place and place not in self.lines:
+            place = place[:-1]
+        return self.lines.get(place)
+
+
+def read(path: Path) -> str:
+    """Return a file's text; ConfigError if it cannot be read, FileNotFoundError if it is absent."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ConfigError(str(path), [Problem(f"cannot be read: {error.strerror}")]) from None
+    if len(raw) > _LARGEST:
+        raise ConfigError(str(path), [Problem(f"is larger than {_LARGEST} bytes")])
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise ConfigError(str(path), [Problem("is not UTF-8 text", line)]) from None
+
+
+def parse(text: str, file: str) -> Source:
+    """Parse YAML; ConfigError for what is no mapping, has a key twice, aliases or tags."""
+    try:
+        _refuse_aliases(text, file)
+        root = yaml.compose(text, Loader=_Loader)
+        values = yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        words = " ".join(part for part in (error.context, error.problem) if part)
+        line = mark.line + 1 if mark else None
+        raise ConfigError(file, [Problem(f"is not valid YAML: {words}", line)]) from None
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
+        words = " ".join(str(error).split())[:200] or "nested too deeply"
+        raise ConfigError(file, [Problem(f"is not valid YAML: {words}")]) from None
+    if values is None:
+        return Source(file)
+    if not isinstance(values, dict) or not isinstance(root, yaml.MappingNode):
+        raise ConfigError(file, [Problem("must hold keys and values, like 'node:'", 1)])
+    source, problems = Source(file, values), []
+    for place, line, twice in _places(root, ()):
+        if twice:
+            problems.append(Problem("is given twice", line, dotted(place)))
+        source.lines[place] = line
+    if problems:
+        raise ConfigError(file, problems)
+    return source
+
+
+def _refuse_aliases(text: str, file: str) -> None:
+    """Count events before anything is built: an alias can make a small file huge."""
+    for count, event in enumerate(yaml.parse(text, Loader=_Loader)):
+        line = event.start_mark.line + 1 if event.start_mark else None
+        if isinstance(event, yaml.AliasEvent):
+            raise ConfigError(file, [Problem("aliases (*name) are not allowed", line)])
+        if count > _MOST_NODES:
+            raise ConfigError(file, [Problem("holds too many values", line)])
+
+
+def _places(node: yaml.Node, place: KeyPath) -> Iterator[tuple[KeyPath, int, bool]]:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            here = (*place, str(key.value))
+            yield here, _line(key), str(key.value) in seen
+            seen.add(str(key.value))
+            yield from _places(value, here)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield (*place, index), _line(value), False
+            yield from _places(value, (*place, index))
+
+
+def _line(node: yaml.Node) -> int:
+    return node.start_mark.line + 1 if node.start_mark else 0
+
+
+def dotted(place: KeyPath) -> str:
+    """Return ``pilots[0].image`` for ``("pilots", 0, "image")``."""
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text

@@ -1,0 +1,111 @@
+"""Hands snapshots and log records to any number of readers. Nobody waits for a slow one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Iterator
+
+from plancton.engine.api import Item, LogRecord, Lost
+from plancton.engine.views.snapshot import Snapshot
+
+_KEPT = 1000
+_ALIVE = 15.0
+
+
+class Reader:
+    """One reader's share: the newest snapshot it has not seen, and the records since."""
+
+    def __init__(self, alive: float) -> None:
+        """Start with nothing; say so each *alive* seconds in which nothing happens."""
+        self._alive = alive
+        self._changed = threading.Condition()
+        self._snapshot: Snapshot | None = None
+        self._records: deque[LogRecord] = deque()
+        self._lost, self._closed = 0, False
+
+    def put(self, item: Snapshot | LogRecord) -> None:
+        """Take an item; never blocks for long."""
+        with self._changed:
+            if isinstance(item, Snapshot):
+                self._snapshot = item
+            else:
+                self._records.append(item)
+                if len(self._records) > _KEPT:
+                    self._records.popleft()
+                    self._lost += 1
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Let the reader end after what it has."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def __iter__(self) -> Iterator[Item]:
+        while True:
+            with self._changed:
+                if not self._there():
+                    if self._closed:
+                        return
+                    self._changed.wait(self._alive)
+                batch = self._take()
+            yield from batch or ([] if self._closed else [None])
+
+    def _there(self) -> bool:
+        return bool(self._snapshot or self._records or self._lost)
+
+    def _take(self) -> list[Item]:
+        batch: list[Item] = [Lost(self._lost)] if self._lost else []
+        batch += self._records
+        batch += [self._snapshot] if self._snapshot else []
+        self._snapshot, self._lost = None, 0
+        self._records.clear()
+        return batch
+
+
+class Broadcaster(logging.Handler):
+    """A subscriber of the engine and a handler of the log, for all readers."""
+
+    def __init__(self, alive: float = _ALIVE) -> None:
+        """Start without readers."""
+        super().__init__()
+        self._alive = alive
+        self._readers: set[Reader] = set()
+        self._latest: Snapshot | None = None
+        self._mutex = threading.Lock()
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        """Pass a snapshot on."""
+        with self._mutex:
+            self._latest = snapshot
+            for reader in self._readers:
+                reader.put(snapshot)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass a log record on."""
+        fields = {key: str(value) for key, value in getattr(record, "fields", {}).items()}
+        item = LogRecord(record.created, record.levelname, record.getMessage(), fields)
+        with self._mutex:
+            for reader in self._readers:
+                reader.put(item)
+
+    def end(self) -> None:
+        """End all streams."""
+        with self._mutex:
+            for reader in self._readers:
+                reader.close()
+
+    def items(self) -> Iterator[Item]:
+        """Yield the newest snapshot, then what follows, until the end."""
+        reader = Reader(self._alive)
+        with self._mutex:
+            self._readers.add(reader)
+            if self._latest is not None:
+                reader.put(self._latest)
+        try:
+            yield from reader
+        finally:
+            with self._mutex:
+                self._readers.discard(reader)

@@ -1,0 +1,49 @@
+"""What another configuration would do now. Pure: the real rules, and nobody acts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from plancton.engine.model.action import Spawn
+from plancton.engine.model.node import Observation
+from plancton.engine.model.policy import Policy
+from plancton.engine.model.state import State
+from plancton.engine.rules.decide import decide
+
+_ALL_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One action that would be taken."""
+
+    does: str
+    """spawn, freeze, thaw, terminate, kill or remove."""
+    subject: str
+    """Name of the pilot, or of the profile to start."""
+    text: str
+    """The reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What the next tick would do, and why nothing more."""
+
+    maximum: int
+    actions: tuple[Planned, ...]
+    findings: tuple[str, ...]
+
+
+def preview(seen: Observation, policy: Policy, state: State, now: float) -> Preview:
+    """Decide as the engine would, but with all starts in one tick."""
+    spawn = policy.spawn.model_copy(update={"per_tick": _ALL_AT_ONCE})
+    decision = decide(seen, replace(policy, spawn=spawn), state, now)
+    actions = tuple(
+        Planned(
+            type(action).__name__.lower(),
+            action.profile.name if isinstance(action, Spawn) else action.pilot.name,
+            str(action.reason),
+        )
+        for action in decision.actions
+    )
+    return Preview(policy.maximum, actions, tuple(map(str, decision.findings)))

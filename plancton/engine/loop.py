@@ -1,0 +1,303 @@
+"""The engine: observe, decide, act, publish, in one thread that owns all state."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from plancton.config.effective import ConfigState
+from plancton.config.evaluate import evaluate, names_for
+from plancton.config.expressions import ExpressionError
+from plancton.config.schema import Config
+from plancton.engine.bookkeeper import Bookkeeper
+from plancton.engine.dry_run import Preview, preview
+from plancton.engine.event_recorder import EventRecorder
+from plancton.engine.executor import execute
+from plancton.engine.mailbox import Mailbox
+from plancton.engine.model.action import Action, Decision, Outcome, Spawn
+from plancton.engine.model.cpu_load import RECENT, cpu_load, remember
+from plancton.engine.model.node import Observation
+from plancton.engine.model.operator import Mode, PilotCommand
+from plancton.engine.model.pilot import Pilot, PilotState
+from plancton.engine.model.policy import Policy
+from plancton.engine.model.reason import Code
+from plancton.engine.model.state import State
+from plancton.engine.ports import Ports, RuntimeUnavailableError
+from plancton.engine.records.accounting import first_cause
+from plancton.engine.records.history import History
+from plancton.engine.records.metrics import metrics
+from plancton.engine.rules.apply_outcomes import apply_outcome, apply_to_pilots
+from plancton.engine.rules.decide import decide
+from plancton.engine.schedule import Schedule, retry_after
+from plancton.engine.snapshot_builder import Identity, SnapshotBuilder
+from plancton.engine.views.snapshot import Snapshot
+
+Rule = Callable[[Observation, Policy, State, float], Decision]
+
+
+class Engine:
+    """One node's loop. ``step`` is one tick; ``run`` only waits between them."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        identity: Identity,
+        subscribers: tuple[Callable[[Snapshot], None], ...] = (),
+        rule: Rule = decide,
+    ) -> None:
+        """Build an engine; nothing happens before the first ``step``."""
+        self.ports, self.identity, self.subscribers = ports, identity, subscribers
+        self.rule = rule
+        self.books = Bookkeeper(ports.state_store, ports.clock)
+        restored = self.books.restored
+        self.state = State(rollouts=restored.rollouts, used=restored.used)
+        self.recorder = EventRecorder(ports.monitor.publish)
+        self.builder = SnapshotBuilder(identity, self.recorder)
+        self.finished = False
+        self.latest: Snapshot | None = None
+        self.busy_since: float | None = None
+        """When the tick under way began; None between ticks."""
+        self._mailbox, self._schedule = Mailbox(), Schedule()
+        self._requested_mode = Mode.ACTIVE
+        self._commands = dict.fromkeys(restored.held, PilotCommand.FREEZE)
+        self._failures = 0
+        self._mode: Mode | None = None
+        self._config: ConfigState | None = None
+
+    # --- other threads call these -------------------------------------------------------
+
+    @property
+    def configuration(self) -> ConfigState | None:
+        """The configuration as of the last tick; None before the first."""
+        return self._config
+
+    @property
+    def history(self) -> History:
+        """The node's own past, as of the last tick."""
+        return self.books.history
+
+    def wake(self, ended: str = "") -> None:
+        """Have the next tick at once; *ended* is the ID of a pilot said to have ended."""
+        self._mailbox.wake(ended)
+
+    def reload(self) -> None:
+        """Have the configuration read again, even if its file looks unchanged."""
+        self._mailbox.reload()
+
+    def quit(self) -> None:
+        """End the loop and leave the pilots as they are."""
+        self._mailbox.quit()
+
+    def command_pilot(self, pilot: str, command: PilotCommand) -> None:
+        """Ask something of one pilot, by its ID."""
+        self._mailbox.command_pilot(pilot, command)
+
+    def request_mode(self, mode: Mode) -> None:
+        """Ask for a mode beside the one that is kept on disk, until the engine ends."""
+        self._requested_mode = mode
+        self._mailbox.wake()
+
+    def preview(self, config: Config) -> Preview:
+        """Say what the next tick would do under another configuration.
+
+        RuntimeUnavailableError if the node has not been observed yet, ExpressionError if the
+        configuration cannot be evaluated here.
+        """
+        observation, at = self.builder.observation, self.builder.observed_at
+        if observation is None:
+            raise RuntimeUnavailableError("the node has not been seen yet")
+        here = metrics(observation, self.history, self.ports.clock.wall())
+        return preview(observation, Policy.of(config, evaluate(config, here)), self.state, at)
+
+    # --- the loop -----------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Tick until asked to quit, or finished."""
+        wait: float | None = 0.0
+        try:
+            while wait is not None:
+                wait = self.turn(wait)
+        finally:
+            self.save()
+
+    def turn(self, wait: float, ended: frozenset[str] = frozenset()) -> float | None:
+        """Tick after *wait* seconds, sooner if asked something; returns the next wait.
+
+        None: it is over. *ended* are the IDs of pilots said to have ended.
+        """
+        requests = self._mailbox.receive(wait)
+        if requests.quit:
+            return None
+        self.busy_since = self.ports.clock.now()
+        if requests.commands:
+            self._commands |= requests.commands
+            self.save()  # what is to stay frozen stays so whatever happens to us
+        wait = self.step(reload=requests.reload, ended=ended | requests.ended)
+        self.busy_since = None
+        return None if self.finished else wait
+
+    def step(self, *, reload: bool = False, ended: frozenset[str] = frozenset()) -> float:
+        """Do one tick; returns the seconds until the next is due.
+
+        *reload* reads the configuration even if its file looks unchanged; *ended* are the IDs
+        of pilots said to have ended.
+        """
+        self.builder.tick += 1
+        now, wall = self.ports.clock.now(), self.ports.clock.wall()
+        config = self._configure(wall, reload=reload)
+        self.builder.reloads += reload
+        kept = self.ports.mode_store.mode()
+        self.builder.mode = max(kept, self._requested_mode, key=lambda mode: mode.rank)
+        try:
+            observation = self._observe(now, ended)
+            self.books.book_interval(observation, wall)
+            policy = self._policy(config, observation, wall)
+            decision = self._decide(observation, policy, now, wall)
+            self._act(decision, policy, wall)
+        except RuntimeUnavailableError as error:
+            self._count_failure(error, wall)
+            self._publish(config, str(error), now, wall)
+            return retry_after(self._failures)
+        if self._failures:
+            self.recorder.event(wall, "Docker is available again", failed_tries=self._failures)
+        self._failures = 0
+        self.finished = decision.finished
+        if self.finished:
+            self._close(wall)
+        if self.books.save_is_due:
+            self.save()
+        self._publish(config, "", now, wall)
+        interval = config.config.node.interval
+        decision = replace(decision, state=self.state)
+        return self._schedule.wait(interval, observation, decision, self.ports.clock.now())
+
+    def _count_failure(self, error: RuntimeUnavailableError, wall: float) -> None:
+        self._failures += 1
+        self.builder.errors += 1
+        self.books.cause = "docker away"
+        if self._failures == 1:
+            text, level = "Docker is unavailable", logging.ERROR
+            self.recorder.event(wall, text, level, error=str(error))
+
+    def _close(self, wall: float) -> None:
+        self.ports.mode_store.fulfilled(self.ports.mode_store.mode())
+        self.recorder.event(wall, "no pilot is left, the engine ends as asked")
+
+    def save(self) -> None:
+        """Have kept what outlives this engine."""
+        self.books.save(self.state, self._commands)
+
+    # --- observe ------------------------------------------------------------------------
+
+    def _configure(self, wall: float, *, reload: bool) -> ConfigState:
+        new, old = self.ports.config.current(reload=reload), self._config
+        if new.error and (old is None or new.error != old.error):
+            text = "configuration refused, the last good one stays"
+            self.recorder.event(wall, text, logging.ERROR, error=new.error)
+        elif old is None or new.revision != old.revision:
+            text = "configuration in force"
+            self.recorder.event(wall, text, source=new.source, revision=new.revision)
+        if old is None or new.warnings != old.warnings:
+            for warning in new.warnings:
+                self.recorder.event(wall, "configuration", logging.WARNING, warning=warning)
+        self._config = new
+        wanted = frozenset(profile.image for profile in new.config.pilots)
+        image = new.config.image
+        self.ports.images.configure(wanted, image.refresh, pull=image.pull)
+        self.ports.monitor.configure(new.config.monitor)
+        return new
+
+    def _policy(self, state: ConfigState, observation: Observation, wall: float) -> Policy:
+        config, builder = state.config, self.builder
+        here = metrics(observation, self.history, wall)
+        builder.names = names_for(config, here)
+        try:
+            builder.values = evaluate(config, here)
+            builder.trouble = ""
+        except ExpressionError as error:
+            builder.trouble = f"{error}; the last value stays"
+        return Policy.of(config, builder.values)
+
+    def _observe(self, now: float, ended: frozenset[str]) -> Observation:
+        pilots = self.ports.runtime.pilots(ended)
+        host = self.ports.host.sample(now)
+        samples = remember(self.state.samples, host)
+        self.state = replace(self.state, samples=samples)
+        promised = sum(p.cpus for p in pilots if p.state is PilotState.RUNNING)
+        self._forget_fulfilled_commands(pilots)
+        observation = Observation(
+            pilots,
+            host,
+            cpu_load(samples, promised),
+            self.ports.images.status(),
+            self.builder.mode,
+            cpu_load(samples, promised, RECENT),
+            dict(self._commands),
+        )
+        self.builder.observe(observation, now)
+        return observation
+
+    def _forget_fulfilled_commands(self, pilots: tuple[Pilot, ...]) -> None:
+        live = {pilot.id: pilot for pilot in pilots if pilot.live}
+        self._commands = {
+            id_: command
+            for id_, command in self._commands.items()
+            if id_ in live and (command is not PilotCommand.THAW or live[id_].frozen)
+        }
+
+    # --- decide and act -----------------------------------------------------------------
+
+    def _decide(
+        self, observation: Observation, policy: Policy, now: float, wall: float
+    ) -> Decision:
+        decision = self.rule(observation, policy, self.state, now)
+        self.state = decision.state
+        mode = observation.mode
+        if mode is not (self._mode or Mode.ACTIVE):
+            self.recorder.event(wall, f"the node is {mode.value}")
+        self._mode = mode
+        self.recorder.findings(wall, decision.findings)
+        self.books.cause = first_cause(decision.findings)
+        for reference in decision.refresh:
+            self.ports.images.refresh(reference)
+        self.builder.decision = decision
+        return decision
+
+    def _act(self, decision: Decision, policy: Policy, wall: float) -> None:
+        failed: set[str] = set()
+        for action in sorted(decision.actions, key=lambda action: action.urgency):
+            if isinstance(action, Spawn) and action.profile.name in failed:
+                continue
+            self.busy_since = self.ports.clock.now()  # each action is a sign of life
+            outcome = execute(action, self.ports.runtime, self.ports.images)
+            self._apply(action, outcome, policy, wall)
+            if isinstance(action, Spawn) and outcome.error:
+                failed.add(action.profile.name)
+
+    def _apply(self, action: Action, outcome: Outcome, policy: Policy, wall: float) -> None:
+        self.recorder.outcome(wall, outcome, self.state)
+        by_operator = action.reason.code is Code.PILOT_COMMAND
+        if outcome.error and by_operator and not isinstance(action, Spawn):
+            self._commands.pop(action.pilot.id, None)  # refused once is refused
+        entry = self.books.book_outcome(outcome, self.state, wall)
+        self.state = apply_outcome(self.state, outcome, policy, self.ports.clock.now())
+        self.builder.count(outcome, entry)
+        observation = self.builder.observation
+        if observation is not None:
+            pilots = apply_to_pilots(observation.pilots, outcome)
+            self.builder.observation = replace(observation, pilots=pilots)
+
+    # --- publish ------------------------------------------------------------------------
+
+    def _publish(self, config: ConfigState, degraded: str, now: float, wall: float) -> None:
+        builder, ports = self.builder, self.ports
+        builder.requests = ports.runtime.requests
+        builder.protection_note = ports.host.protection_note
+        builder.ledger = self.books.ledger
+        builder.tick_seconds = ports.clock.now() - now
+        builder.sinks = ports.monitor.status()
+        self.latest = builder.snapshot(config, self.state, degraded, now, wall)
+        ports.monitor.publish(self.latest)
+        for subscriber in self.subscribers:
+            subscriber(self.latest)

@@ -1,0 +1,1 @@
+"""What the engine observes, decides and carries from tick to tick, as frozen values. Pure."""

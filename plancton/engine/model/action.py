@@ -1,0 +1,132 @@
+"""What the engine decides: actions with their reasons, and what came of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from plancton.config import schema
+from plancton.engine.model.pilot import Pilot
+from plancton.engine.model.reason import Reason
+from plancton.engine.model.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Create and start one pilot of a profile."""
+
+    profile: schema.Profile
+    reason: Reason
+    image_id: str = ""
+    """The very image to use; empty: what the profile's reference means now."""
+    did: ClassVar[str] = "started"
+    urgency: ClassVar[int] = 4
+
+    @property
+    def subject(self) -> str:
+        """The profile, for the pilot has no name yet."""
+        return self.profile.name
+
+
+@dataclass(frozen=True, slots=True)
+class PilotAction:
+    """Something done to a pilot that is there."""
+
+    pilot: Pilot
+    reason: Reason
+    did: ClassVar[str]
+    """What was done, once it was."""
+    urgency: ClassVar[int]
+    """Its place in a tick: first what frees the machine, then starts, then tidying."""
+
+    @property
+    def subject(self) -> str:
+        """What people call the pilot."""
+        return self.pilot.label
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze(PilotAction):
+    """Stop a pilot where it is."""
+
+    did: ClassVar[str] = "frozen"
+    urgency: ClassVar[int] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Kill(PilotAction):
+    """Send SIGKILL."""
+
+    did: ClassVar[str] = "killed (SIGKILL)"
+    urgency: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Terminate(PilotAction):
+    """Send SIGTERM; SIGKILL follows after the pilot's grace period."""
+
+    did: ClassVar[str] = "asked to end (SIGTERM)"
+    urgency: ClassVar[int] = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Thaw(PilotAction):
+    """Let a frozen pilot go on."""
+
+    did: ClassVar[str] = "thawed"
+    urgency: ClassVar[int] = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Remove(PilotAction):
+    """Keep exit code, OOM flag and last log lines in the record, then remove the container."""
+
+    did: ClassVar[str] = "removed"
+    urgency: ClassVar[int] = 5
+
+
+Action = Spawn | PilotAction
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an action. An empty error means it was done."""
+
+    action: Action
+    error: str = ""
+    log: str = ""
+    """The last log lines of a removed container."""
+    image_missing: bool = False
+    started: Pilot | None = None
+    """The pilot that was started."""
+
+    @property
+    def subject(self) -> str:
+        """What people call the pilot, or the profile of one that could not be started."""
+        return self.started.label if self.started else self.action.subject
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The next known thing to happen: a TTL, a grace period, a back-off, an eviction; and when."""
+
+    at: float
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do now, why nothing more is done, and the state that follows."""
+
+    actions: tuple[Action, ...]
+    findings: tuple[Reason, ...]
+    state: State
+    committed: float = 0.0
+    """Cores promised to pilots that run, once the actions are carried out."""
+    room: float | None = None
+    """Cores free for one more pilot, negative when overcommitted; None while unmeasured."""
+    finished: bool = False
+    """The mode asked the engine to end, and no pilot is left."""
+    refresh: frozenset[str] = frozenset()
+    """Images that a pilot found outdated: to be pulled now."""
+    due: Due | None = None

@@ -1,0 +1,102 @@
+"""What one tick observes of the node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from plancton.engine.model.operator import Mode, PilotCommand
+from plancton.engine.model.pilot import Pilot
+
+
+class Protection(StrEnum):
+    """How well the foreground is protected from pilots, verified on the parent cgroup."""
+
+    IDLE = "idle class"
+    """The parent of all pilots is in the kernel's idle class."""
+    LOW_WEIGHT = "low weight"
+    """The parent has the lowest CPU weight: a kernel without cpu.idle."""
+    WEIGHT_ONLY = "weight only"
+    """Only the single pilots have a low weight; together they may still slow the owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stalled:
+    """Pressure stall information of one resource (the kernel's "some" line)."""
+
+    percent: float
+    """Share of the last 10 s in which some task waited, per cent."""
+    seconds: float
+    """Such time since boot."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostSample:
+    """Counters and levels of the node at one moment."""
+
+    at: float
+    ncpus: int
+    busy_seconds: float
+    """CPU time of everything since boot; idle and iowait are not in it."""
+    own_seconds: float | None
+    """CPU time of all pilots ever, from the parent cgroup; None where it cannot be read."""
+    memory_total: int = 0
+    memory_available: int = 0
+    swap_total: int = 0
+    load1: float = 0.0
+    disk_free: int = 0
+    """Free bytes on the file system of Docker's data root."""
+    protection: Protection = Protection.WEIGHT_ONLY
+    own_memory: int | None = None
+    """Anonymous memory of all pilots; None where it cannot be read."""
+    disk_total: int = 0
+    stalled: Mapping[str, Stalled] = field(default_factory=dict)
+    """By resource: cpu, memory, io. Empty where the kernel has no such measure."""
+    users: int = 0
+    """Sessions logged in."""
+    user_idle: float | None = None
+    """Seconds since the last key stroke on a terminal; 0 where it cannot be known."""
+    on_battery: bool | None = None
+    """None: there is no battery."""
+    minute_of_week: int = 0
+    """By the node's own clock; Monday 0:00 is 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class CpuLoad:
+    """Cores used over the last ``span`` seconds: foreground + own + idle = ncpus."""
+
+    ncpus: int
+    foreground: float
+    own: float
+    idle: float
+    span: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImageStatus:
+    """What is known of one image reference on this node."""
+
+    id: str | None = None
+    """ID of the usable local image; None: there is none."""
+    error: str = ""
+    """Why the last pull failed; empty if it did not."""
+    pulling: bool = False
+    retry_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """All that one tick knows of the node, taken from Docker and the kernel."""
+
+    pilots: tuple[Pilot, ...]
+    host: HostSample
+    load: CpuLoad | None
+    """Over some seconds; None until two samples exist."""
+    images: Mapping[str, ImageStatus]
+    mode: Mode = Mode.ACTIVE
+    recent: CpuLoad | None = None
+    """Over about half a second."""
+    pilot_commands: Mapping[str, PilotCommand] = field(default_factory=dict)
+    """The operator's, by ID of the pilot."""

@@ -1,0 +1,90 @@
+"""What the engine carries from tick to tick. Times are seconds of the boot clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from plancton.engine.model.node import HostSample
+from plancton.engine.model.pressure import TrackedAlarm
+from plancton.engine.model.reason import Reason
+
+
+class Failing(StrEnum):
+    """Why a profile waits."""
+
+    FAILED = "failed"
+    NO_WORK = "no work"
+    BROKEN = "broken node"
+    OUTDATED = "outdated image"
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Failures in a row of one profile, and until when it waits."""
+
+    failures: int
+    until: float
+    last_failure: float
+    why: str = ""
+    kind: Failing = Failing.FAILED
+    proof: float = 0.0
+    """How long the one pilot that tries must live, to end the back-off."""
+    image_id: str = ""
+    """The image found outdated; another one ends the wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A pilot that was sent SIGTERM: why, and when SIGKILL follows."""
+
+    reason: Reason
+    kill_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A pilot that is frozen: why, and since when."""
+
+    reason: Reason
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """What is known of the images behind one reference. IDs; empty: none."""
+
+    good: str = ""
+    """The last one that a pilot lived on."""
+    trial: str = ""
+    """A new one that one pilot tries."""
+    bad: str = ""
+    """A new one that failed its trial."""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the engine carries from tick to tick. Losing it costs time, never a pilot."""
+
+    samples: tuple[HostSample, ...] = ()
+    tracked_alarms: Mapping[str, TrackedAlarm] = field(default_factory=dict)
+    """Alarms by signal and step."""
+    overcommitted_since: float | None = None
+    room_since: float | None = None
+    """Since when there is room for a frozen pilot."""
+    frozen: Mapping[str, Frozen] = field(default_factory=dict)
+    used: Mapping[str, float] = field(default_factory=dict)
+    """Core-seconds promised to each profile of late; they fade within about an hour."""
+    used_at: float | None = None
+    rollouts: Mapping[str, Rollout] = field(default_factory=dict)
+    """By image reference; only with canaries."""
+    kept_free_since: Mapping[str, float] = field(default_factory=dict)
+    """Since when free cores are kept for a large profile."""
+    hold_until: float = 0.0
+    """Nothing is started before this; armed by evictions only."""
+    endings: Mapping[str, Ending] = field(default_factory=dict)
+    backoffs: Mapping[str, Backoff] = field(default_factory=dict)
+    handled: frozenset[str] = frozenset()
+    """Exited pilots whose end was already counted, while their removal is under way."""

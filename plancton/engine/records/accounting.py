@@ -1,0 +1,85 @@
+"""From one tick to the next: what to book, and what to remember of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from plancton.engine.model.action import Freeze, Outcome, Remove, Spawn, Terminate
+from plancton.engine.model.node import HostSample, Observation
+from plancton.engine.model.pilot import PilotState
+from plancton.engine.model.reason import EVICTIONS, Code, Reason
+from plancton.engine.model.state import State
+from plancton.engine.records.ledger import Account
+
+LONGEST = 600.0
+"""A longer pause between two ticks (suspend, a stalled machine) is not booked."""
+
+
+def elapsed(before: HostSample | None, now: HostSample) -> float:
+    """Return the seconds between two samples that can be booked."""
+    span = now.at - before.at if before else 0.0
+    return span if 0 < span <= LONGEST else 0.0
+
+
+def interval(before: HostSample | None, seen: Observation, why: str) -> Account:
+    """Return the account of the time since the sample *before*.
+
+    What nobody used is put down to pilots that had cores and left them idle, and beyond that to
+    *why* nothing more was started.
+    """
+    now = seen.host
+    span = elapsed(before, now)
+    if not span or before is None:
+        return Account()
+    running = [p for p in seen.pilots if p.state is PilotState.RUNNING]
+    busy = min(now.ncpus * span, max(0.0, now.busy_seconds - before.busy_seconds))
+    if now.own_seconds is None or before.own_seconds is None:
+        own = min(busy, sum(p.cpus for p in running) * span)
+    else:
+        own = min(busy, max(0.0, now.own_seconds - before.own_seconds))
+    idle = now.ncpus * span - busy
+    unused = min(idle, max(0.0, sum(p.cpus for p in running) * span - own))
+    missed = {"pilots idle": unused, why: idle - unused}
+    stalled = {
+        name: max(0.0, each.seconds - before.stalled[name].seconds)
+        for name, each in now.stalled.items()
+        if running and name in before.stalled
+    }
+    some = {key: value for key, value in missed.items() if value > 0}
+    return Account(seconds=span, harvested=own, missed=some, stalled=stalled)
+
+
+def account_of(outcome: Outcome, state: State, now: float) -> Account:
+    """Return the account of an action that was carried out."""
+    action = outcome.action
+    if outcome.error:
+        return Account()
+    if isinstance(action, Spawn):
+        return Account(started=1)
+    code = action.reason.code
+    since = action.reason.values.get("since_s", 0.0)
+    reaction = since if isinstance(since, int | float) else 0.0
+    if isinstance(action, Freeze):
+        return Account(frozen=1, reaction=reaction, reaction_max=reaction)
+    ends = isinstance(action, Terminate | Remove)
+    evicted = Account()
+    if ends and code in EVICTIONS:
+        lost = action.pilot.lost(now)
+        evicted = Account(evicted=1, reaction=reaction, reaction_max=reaction, lost=lost)
+    if isinstance(action, Remove):
+        known = state.endings.get(action.pilot.id)
+        why = cause(known.reason if known else action.reason)
+        return evicted + Account(ended={why: 1}, lived=action.pilot.lifetime or 0.0)
+    return evicted
+
+
+def cause(reason: Reason) -> str:
+    """Return a reason's short name for tables: ``ttl``, ``exited``, ``low memory``."""
+    return reason.code.value.replace("-", " ")
+
+
+def first_cause(findings: Iterable[Reason]) -> str:
+    """Return why cores stay idle: the first finding that is about starting pilots."""
+    others = (Code.ENDING, Code.PRESSURE_BUILDING, Code.IMAGE_PINNED)
+    codes = (cause(f) for f in findings if f.code not in others)
+    return next(codes, "starting")

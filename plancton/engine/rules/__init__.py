@@ -1,0 +1,1 @@
+"""The rules that decide, one file each, and what they reason with. Pure."""

@@ -1,0 +1,55 @@
+"""Decide what to do with the node. Pure: data and ``now`` in, actions with reasons out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from plancton.engine.model.action import Decision
+from plancton.engine.model.node import Observation
+from plancton.engine.model.operator import ENDS_WHEN_EMPTY
+from plancton.engine.model.pilot import PilotState
+from plancton.engine.model.policy import Policy
+from plancton.engine.model.state import State
+from plancton.engine.rules.canary import try_new_images
+from plancton.engine.rules.context import DecisionContext
+from plancton.engine.rules.evict import evict
+from plancton.engine.rules.freeze import freeze
+from plancton.engine.rules.operator import apply_operator_requests
+from plancton.engine.rules.reap import reap
+from plancton.engine.rules.scale_down import scale_down
+from plancton.engine.rules.spawn import spawn
+from plancton.engine.rules.thaw import thaw
+from plancton.engine.rules.time_to_live import expire, kill_after_grace
+from plancton.engine.rules.upcoming import next_due
+
+RULES: tuple[Callable[[DecisionContext], None], ...] = (
+    try_new_images,
+    reap,
+    apply_operator_requests,
+    expire,
+    kill_after_grace,
+    thaw,
+    evict,
+    freeze,
+    scale_down,
+    spawn,
+)
+"""In order of precedence: a pilot that one rule acted upon is left alone by the later ones."""
+
+
+def decide(observation: Observation, policy: Policy, state: State, now: float) -> Decision:
+    """Return what to do now, why nothing more is done, and the state that follows."""
+    context = DecisionContext(observation, policy, state, now)
+    for rule in RULES:
+        rule(context)
+    left = any(pilot.state is not PilotState.REMOVING for pilot in observation.pilots)
+    return Decision(
+        tuple(context.actions),
+        tuple(context.findings),
+        context.next_state(),
+        committed=context.committed(),
+        room=context.spawn_room(),
+        finished=observation.mode in ENDS_WHEN_EMPTY and not left,
+        refresh=frozenset(context.refresh),
+        due=next_due(context),
+    )

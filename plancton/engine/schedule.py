@@ -1,0 +1,60 @@
+"""When the next tick is due."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from plancton.engine.model.action import Decision
+from plancton.engine.model.cpu_load import WINDOW
+from plancton.engine.model.node import Observation, Protection
+from plancton.engine.model.operator import ENDS_WHEN_EMPTY
+from plancton.engine.model.reason import Code
+
+CLOSE_WATCH = 1.0
+"""Seconds between ticks until the foreground has been measured over a whole window, while pilots
+are frozen, and without the idle class."""
+LOOK_FOR_ROOM, LOOK_FOR_ROOM_UNTIL = 0.5, 60.0
+"""Seconds between ticks while a pilot waits for the foreground to leave it room, and for how
+long: bursts pass soon, and a busy owner is not to be disturbed by our looking."""
+ENDING = 0.2
+"""Seconds between ticks while the last pilots end."""
+_RETRY_LONGEST = 30.0
+
+
+def retry_after(failures: int) -> float:
+    """Return the seconds to the next try after so many *failures* in a row."""
+    return float(min(_RETRY_LONGEST, 2 ** min(failures - 1, 10)))
+
+
+@dataclass(slots=True)
+class Schedule:
+    """Remembers since when pilots have been waiting for room."""
+
+    room_missed_at: float | None = None
+
+    def wait(
+        self, interval: float, observation: Observation, decision: Decision, now: float
+    ) -> float:
+        """Return the seconds until the next tick is due, at most *interval*."""
+        load, mode = observation.load, observation.mode
+        due = interval
+        measuring = load is None or load.span < WINDOW
+        unprotected = observation.host.protection is Protection.WEIGHT_ONLY
+        if measuring or unprotected or decision.state.frozen:
+            due = min(due, CLOSE_WATCH)
+        if decision.actions and mode in ENDS_WHEN_EMPTY:
+            due = min(due, ENDING)
+        if self._room_is_awaited(decision, now):
+            due = min(due, LOOK_FOR_ROOM)
+        if decision.due is not None:
+            due = min(due, decision.due.at - now)
+        return max(0.0, due)
+
+    def _room_is_awaited(self, decision: Decision, now: float) -> bool:
+        """Say whether pilots wait for the foreground to leave room, and not for long yet."""
+        if not any(finding.code is Code.NO_ROOM for finding in decision.findings):
+            self.room_missed_at = None
+            return False
+        if self.room_missed_at is None:
+            self.room_missed_at = now
+        return now - self.room_missed_at < LOOK_FOR_ROOM_UNTIL

@@ -1,0 +1,197 @@
+"""Gathers the engine's figures into one frozen Snapshot a tick."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from plancton.config.effective import ConfigState
+from plancton.config.evaluate import ExpressionValues
+from plancton.engine.event_recorder import EventRecorder
+from plancton.engine.model.action import Decision, Due, Outcome
+from plancton.engine.model.node import CpuLoad, Observation, Protection
+from plancton.engine.model.operator import Mode
+from plancton.engine.model.pilot import Pilot
+from plancton.engine.model.state import State
+from plancton.engine.records.cpu_meter import CpuMeter
+from plancton.engine.records.ledger import Account, Ledger
+from plancton.engine.views.signals import signal_views
+from plancton.engine.views.snapshot import Finding, PilotView, SinkState, Snapshot, UpcomingEvent
+from plancton.engine.views.text import sink_line
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this engine is."""
+
+    node: str
+    instance: str
+    version: str
+    pid: int
+    started_wall: float
+
+
+@dataclass(slots=True)
+class SnapshotBuilder:
+    """The engine thread's own figures between snapshots; nobody else touches them."""
+
+    identity: Identity
+    recorder: EventRecorder
+    mode: Mode = Mode.ACTIVE
+    meter: CpuMeter = field(default_factory=CpuMeter)
+    observation: Observation | None = None
+    observed_at: float = 0.0
+    decision: Decision | None = None
+    """The last one."""
+    values: ExpressionValues = field(default_factory=lambda: ExpressionValues(0, {}, True, None))
+    names: Mapping[str, float] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
+    trouble: str = ""
+    protection_note: str = ""
+    tick: int = 0
+    reloads: int = 0
+    spawned: int = 0
+    evicted: int = 0
+    frozen: int = 0
+    requests: int = 0
+    tick_seconds: float = 0.0
+    errors: int = 0
+    sinks: tuple[SinkState, ...] = ()
+
+    def observe(self, observation: Observation, now: float) -> None:
+        """Take what was observed at *now*."""
+        self.observation, self.observed_at = observation, now
+        self.meter.measure(observation.pilots, now)
+
+    def count(self, outcome: Outcome, entry: Account) -> None:
+        """Count what came of an action, of which *entry* is the account."""
+        self.errors += bool(outcome.error)
+        self.spawned += entry.started
+        self.evicted += entry.evicted
+        self.frozen += entry.frozen
+
+    def snapshot(
+        self, config: ConfigState, state: State, degraded: str, now: float, wall: float
+    ) -> Snapshot:
+        """Freeze this moment. While degraded, pilots and load are those last observation."""
+        who, observation = self.identity, self.observation
+        if observation is not None:
+            self.recorder.slots.see(observation.pilots)
+        decision = self.decision
+        load = observation.load if observation else None
+        return Snapshot(
+            node=who.node,
+            instance=who.instance,
+            version=who.version,
+            pid=who.pid,
+            started_wall=who.started_wall,
+            wall=wall,
+            tick=self.tick,
+            mode=self.mode,
+            degraded=degraded,
+            protection=observation.host.protection if observation else Protection.WEIGHT_ONLY,
+            protection_note=self.protection_note if observation else "",
+            load=load,
+            host=observation.host if observation else None,
+            maximum=self.values.maximum,
+            committed=decision.committed if decision else 0.0,
+            room=decision.room if decision else None,
+            ceiling=_ceiling(load, config),
+            profiles=_profiles(config, observation),
+            pilots=tuple(self._pilot(pilot, state, now) for pilot in observation.pilots)
+            if observation
+            else (),
+            findings=tuple(
+                Finding(f.code, dict(f.values), str(f))
+                for f in (decision.findings if decision else ())
+            ),
+            coming=_coming(decision.due if decision else None, wall - now),
+            decisions=tuple(self.recorder.decisions),
+            signals=signal_views(observation, config.config.protect, state) if observation else (),
+            ledger=self.ledger,
+            policy=dict(self.names),
+            warnings=self._warnings(config),
+            events=tuple(self.recorder.events),
+            ended=tuple(self.recorder.ended),
+            config_source=config.source,
+            config_error=config.error,
+            config_revision=config.revision,
+            remote=config.remote,
+            reloads=self.reloads,
+            images=dict(observation.images) if observation else {},
+            requests=self.requests,
+            spawned=self.spawned,
+            evicted=self.evicted,
+            frozen=self.frozen,
+            interval=config.config.node.interval,
+            tick_seconds=self.tick_seconds,
+            errors=self.errors,
+            backoffs=len(state.backoffs),
+            sinks=self.sinks,
+        )
+
+    def _warnings(self, config: ConfigState) -> tuple[str, ...]:
+        images = self.observation.images if self.observation else {}
+        stale = [
+            f"image {name} could not be refreshed, the local one is used: {image.error}"
+            for name, image in images.items()
+            if image.id and image.error
+        ]
+        trouble = [self.trouble] if self.trouble else []
+        return (*config.warnings, *trouble, *stale, *map(sink_line, filter(_fails, self.sinks)))
+
+    def _pilot(self, pilot: Pilot, state: State, now: float) -> PilotView:
+        ending = state.endings.get(pilot.id)
+        frozen = state.frozen.get(pilot.id) if pilot.frozen else None
+        since = pilot.created_at if pilot.started_at is None else pilot.started_at
+        slot = self.recorder.slots.of(pilot.id)
+        return PilotView(
+            id=pilot.id,
+            name=pilot.name,
+            profile=pilot.profile,
+            state="terminating" if ending and pilot.live else _shown(pilot),
+            age=max(0.0, now - since),
+            ttl_left=None if pilot.deadline_at is None else pilot.deadline_at - now,
+            cpus=pilot.cpus,
+            cpu=self.meter.cores.get(pilot.id),
+            memory=pilot.memory,
+            image_id=pilot.image_id,
+            note=str(ending.reason) if ending else str(frozen.reason) if frozen else "",
+            efficiency=_efficiency(pilot, now),
+            memory_used=pilot.memory_used,
+            slot=slot.number,
+            before=slot.before,
+            last_exit=slot.last_exit,
+        )
+
+
+def _profiles(config: ConfigState, observation: Observation | None) -> tuple[str, ...]:
+    there = [pilot.profile for pilot in observation.pilots] if observation else []
+    return tuple(dict.fromkeys([*(each.name for each in config.config.pilots), *there]))
+
+
+def _fails(sink: SinkState) -> bool:
+    return bool(sink.error)
+
+
+def _ceiling(load: CpuLoad | None, config: ConfigState) -> float | None:
+    spawn = config.config.spawn
+    return None if load is None else spawn.ceiling * load.ncpus - spawn.reserve
+
+
+def _coming(due: Due | None, boot: float) -> UpcomingEvent | None:
+    """Return what is due by the wall clock; *boot* is when the boot clock was 0."""
+    if due is None:
+        return None
+    return UpcomingEvent(due.at + boot, due.reason.code, dict(due.reason.values), str(due.reason))
+
+
+def _efficiency(pilot: Pilot, now: float) -> float | None:
+    if pilot.started_at is None or pilot.cpu_seconds is None or now <= pilot.started_at:
+        return None
+    return pilot.cpu_seconds / (pilot.cpus * (now - pilot.started_at))
+
+
+def _shown(pilot: Pilot) -> str:
+    words = {"created": "starting", "paused": "frozen"}
+    return words.get(pilot.state.value, pilot.state.value)

@@ -1,0 +1,1 @@
+"""What the engine shows: the snapshot, and its figures in words."""

@@ -1,0 +1,96 @@
+"""Every signal with its reading, what it may do, and what it does now, for people. Pure."""
+
+from __future__ import annotations
+
+from plancton.config import schema
+from plancton.config.calendar import name_of
+from plancton.config.units import format_duration, format_size, level_of
+from plancton.engine.model.node import HostSample, Observation, Protection
+from plancton.engine.model.pressure import Step
+from plancton.engine.model.state import State
+from plancton.engine.views.snapshot import SignalView
+
+_WORDS = {Step.STOP: "stop", Step.FREEZE: "freeze", Step.EVICT: "evict"}
+
+
+def signal_views(
+    seen: Observation, protect: schema.Protect, state: State
+) -> tuple[SignalView, ...]:
+    """Return all signals, those that are off too."""
+    host = seen.host
+    rows = [_cpu(seen, protect), _memory(host, protect.memory), _disk(host, protect.disk)]
+    rows += [_stall(host, name, getattr(protect.stall, name)) for name in ("cpu", "memory", "io")]
+    rows += [_load(host, protect.load), _user(host, protect.user), _battery(host, protect.battery)]
+    rows.append(_calendar(host, protect.calendar))
+    return tuple(SignalView(*row, acts=_acts(row[0], state)) for row in rows)
+
+
+def _acts(name: str, state: State) -> str:
+    steps = [
+        w.alarm.step for w in state.tracked_alarms.values() if w.active and w.alarm.signal == name
+    ]
+    if name == "cpu" and state.frozen:
+        return "freeze"
+    return _WORDS[max(steps)] if steps else ""
+
+
+def _cpu(seen: Observation, protect: schema.Protect) -> tuple[str, str, str]:
+    load, first = seen.load, protect.freeze_after if protect.freeze else 0.0
+    if protect.freeze and seen.host.protection is Protection.WEIGHT_ONLY:
+        first = protect.freeze_after_unprotected
+    reading = f"{load.foreground:.2f} cores of foreground" if load else "being measured"
+    freeze = f"freeze after {format_duration(first)}, " if protect.freeze else ""
+    return "cpu", reading, f"{freeze}evict after {format_duration(first + protect.evict_after)}"
+
+
+def _memory(host: HostSample, memory: schema.Memory) -> tuple[str, str, str]:
+    steps = (("stop", memory.stop_below), ("evict", memory.evict_below))
+    levels = ((step, level_of(text, host.memory_total)) for step, text in steps)
+    limits = [f"{step} below {format_size(level)}" for step, level in levels if level is not None]
+    return "memory", f"{format_size(host.memory_available)} available", ", ".join(limits) or "off"
+
+
+def _disk(host: HostSample, disk: schema.Disk) -> tuple[str, str, str]:
+    limit = level_of(disk.stop_below, host.disk_total)
+    text = "off" if limit is None else f"stop below {format_size(limit)}"
+    return "disk", f"{format_size(host.disk_free)} free", text
+
+
+def _stall(host: HostSample, name: str, stall: schema.Stall) -> tuple[str, str, str]:
+    measured = host.stalled.get(name)
+    reading = f"{measured.percent:.0f} % of 10 s" if measured else "not measured by this kernel"
+    steps = (
+        ("stop", stall.stop_above),
+        ("freeze", stall.freeze_above),
+        ("evict", stall.evict_above),
+    )
+    limits = [f"{step} above {limit:g} %" for step, limit in steps if limit is not None]
+    return f"{name} stall", reading, ", ".join(limits) or "off"
+
+
+def _load(host: HostSample, load: schema.Load) -> tuple[str, str, str]:
+    limit = "off" if load.stop_above is None else f"stop above {load.stop_above.text}"
+    return "load", f"{host.load1:.2f}", limit
+
+
+def _user(host: HostSample, user: schema.User) -> tuple[str, str, str]:
+    idle = host.user_idle
+    last = "" if idle is None else f", last active {format_duration(idle)} ago"
+    reading = f"{host.users} logged in{last}" if host.users else "nobody logged in"
+    on = user.presence != "off" and user.step != "off"
+    return "user", reading, f"{user.step} while {user.presence}" if on else "off"
+
+
+def _battery(host: HostSample, battery: schema.Battery) -> tuple[str, str, str]:
+    readings = {None: "no battery", True: "on its battery", False: "on the mains"}
+    text = "off" if battery.step == "off" else f"{battery.step} on battery"
+    return "battery", readings[host.on_battery], text
+
+
+def _calendar(host: HostSample, calendar: schema.Calendar) -> tuple[str, str, str]:
+    lent = host.minute_of_week in calendar.lend
+    change = calendar.lend.until(host.minute_of_week)
+    until = "" if change is None else f" until {name_of(change)}"
+    off = calendar.step == "off" or not calendar.lend.spans
+    limits = "off" if off else f"{calendar.step} outside of {calendar.lend}"
+    return "calendar", f"{'lent' if lent else 'not lent'}{until}", limits

@@ -1,0 +1,1 @@
+"""The kinds of targets that metrics go to."""

@@ -1,0 +1,1 @@
+"""Pilots on a real Docker Engine."""

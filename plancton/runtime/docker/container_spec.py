@@ -1,0 +1,134 @@
+"""From a profile to what Docker is asked to create. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from plancton.config.schema import Profile
+from plancton.runtime.job_features import HINTS_TMPFS
+
+PREFIX = "io.plancton."
+INSTANCE = PREFIX + "instance"
+PROFILE = PREFIX + "profile"
+DEADLINE = PREFIX + "deadline"
+TTL = PREFIX + "ttl"
+CPUS = PREFIX + "cpus"
+GRACE = PREFIX + "grace"
+MEMORY = PREFIX + "memory"
+CLOCK = PREFIX + "clock"
+SPEC = PREFIX + "spec"
+VERSION = PREFIX + "version"
+
+_PERIOD = 100_000
+
+
+def labels_for(
+    profile: Profile, *, instance: str, wall: float, boot: float, version: str
+) -> dict[str, str]:
+    """Return a new pilot's labels. All that is needed to manage it stands in them.
+
+    *wall* and *boot* are now on both clocks; their difference, ``clock``, lets Docker's stamps
+    be put on the boot clock whatever steps the wall clock makes later.
+    """
+    return {
+        INSTANCE: instance,
+        PROFILE: profile.name,
+        DEADLINE: f"{wall + profile.ttl:.3f}",
+        TTL: f"{profile.ttl:.3f}",
+        CPUS: f"{profile.cpus:g}",
+        GRACE: f"{profile.grace:g}",
+        MEMORY: f"{profile.memory}",
+        CLOCK: f"{wall - boot:.3f}",
+        SPEC: spec_hash(profile),
+        VERSION: version,
+    }
+
+
+def spec_hash(profile: Profile) -> str:
+    """Return 12 hexadecimal digits that change whenever a setting of the profile does."""
+    return hashlib.sha256(profile.model_dump_json().encode()).hexdigest()[:12]
+
+
+def container_spec(
+    profile: Profile,
+    *,
+    labels: Mapping[str, str],
+    parent: str | None,
+    low_weight: bool,
+    oom_score_adj: int,
+    image: str = "",
+    env: Mapping[str, str] | None = None,
+    binds: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Return the body of ``POST /containers/create`` (Docker Engine API 1.41).
+
+    *image*, *env* and *binds* are what a pilot gets beside its profile. The CPU limit is a quota
+    over a period, never NanoCpus: those cannot be changed later.
+    """
+    host: dict[str, Any] = {
+        "CpuPeriod": _PERIOD,
+        "CpuQuota": int(profile.cpus * _PERIOD),
+        "Memory": profile.memory,
+        "MemorySwap": profile.memory + profile.swap,
+        "OomScoreAdj": oom_score_adj,
+        "NetworkMode": profile.network,
+        "Binds": [*(_bind(bind) for bind in profile.binds), *binds],
+        "Tmpfs": {**HINTS_TMPFS, **profile.tmpfs} if profile.features else dict(profile.tmpfs),
+        "Devices": [_device(device) for device in profile.devices],
+        "CapAdd": list(profile.cap_add),
+        "CapDrop": list(profile.cap_drop),
+        "SecurityOpt": list(profile.security_opt),
+        "Privileged": profile.privileged,
+        "ReadonlyRootfs": profile.read_only,
+        "Init": profile.init,
+        "Ulimits": [
+            {"Name": name, "Soft": limit.soft, "Hard": limit.hard}
+            for name, limit in profile.ulimits.items()
+        ],
+        "LogConfig": {
+            "Type": "json-file",
+            "Config": {"max-size": f"{profile.log_size}", "max-file": "1"},
+        },
+        "RestartPolicy": {"Name": "no"},
+    }
+    if profile.pids > 0:
+        host["PidsLimit"] = profile.pids
+    if parent is not None:
+        host["CgroupParent"] = parent
+    if low_weight:
+        host["CpuShares"] = 2
+    spec: dict[str, Any] = {
+        "Image": image or profile.image,
+        "User": profile.user,
+        "Env": [f"{key}={value}" for key, value in {**(env or {}), **profile.env}.items()],
+        "Labels": dict(labels),
+        "HostConfig": host,
+    }
+    if profile.command:
+        spec["Cmd"] = list(profile.command)
+    return spec
+
+
+def bind_parts(bind: str) -> tuple[str, str, list[str]]:
+    """Return source, target and options of a bind mount."""
+    source, target, *options = bind.split(":")
+    return source, target, [each for part in options for each in part.split(",") if each]
+
+
+def _bind(bind: str) -> str:
+    """Make a bind mount read-only unless its options ask for rw."""
+    source, target, chosen = bind_parts(bind)
+    if "rw" not in chosen and "ro" not in chosen:
+        chosen.append("ro")
+    return f"{source}:{target}:{','.join(chosen)}"
+
+
+def _device(device: str) -> dict[str, str]:
+    host, *rest = device.split(":")
+    return {
+        "PathOnHost": host,
+        "PathInContainer": rest[0] if rest else host,
+        "CgroupPermissions": rest[1] if len(rest) > 1 else "rwm",
+    }

@@ -1,0 +1,127 @@
+"""What a pilot is told of its node and its own limits, and what it may tell.
+
+Machine/job features after HSF-TN-2016-02: two folders of files, each holding one value.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from plancton.config.schema import Profile
+
+log = logging.getLogger("plancton")
+
+MACHINE, JOB, HINTS = "/plancton/machinefeatures", "/plancton/jobfeatures", "/plancton/hints"
+HINTS_TMPFS = {HINTS: "rw,nosuid,nodev,noexec,size=4k,mode=1777"}
+"""Where a pilot leaves hints: a small memory of its own, so that it fills nothing of the host."""
+CHECKPOINT = "checkpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class PilotEnvironment:
+    """What a new pilot gets."""
+
+    env: dict[str, str]
+    binds: list[str]
+
+
+class Features:
+    """The folders of all pilots of an instance, below one folder of the host."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """Keep them in *folder*; None: pilots get only environment variables."""
+        # Docker takes a bind source that is not absolute for the name of a volume.
+        self.folder = folder.absolute() if folder else None
+        self._failed = False
+
+    def prepare(
+        self, name: str, profile: Profile, *, node: str, ncpus: int, wall: float, instance: str
+    ) -> PilotEnvironment:
+        """Write the features of a new pilot; without a place for them it gets the environment."""
+        deadline = math.floor(wall + profile.ttl)
+        env = {
+            "PLANCTON_PILOT": name,
+            "PLANCTON_PROFILE": profile.name,
+            "PLANCTON_INSTANCE": instance,
+            "PLANCTON_NODE": node,
+            "PLANCTON_CPUS": f"{profile.cpus:g}",
+            "PLANCTON_MEMORY": str(profile.memory),
+            "PLANCTON_TTL": f"{profile.ttl:.0f}",
+            "PLANCTON_GRACE": f"{profile.grace:g}",
+            "PLANCTON_DEADLINE": str(deadline),
+        }
+        if not profile.features:
+            return PilotEnvironment({}, [])
+        env["PLANCTON_HINTS"] = HINTS
+        machine = {"total_cpu": str(ncpus)}
+        job = {
+            "allocated_cpu": f"{profile.cpus:g}",
+            "wall_limit_secs": f"{profile.ttl:.0f}",
+            "max_rss_bytes": str(profile.memory),
+            "max_swap_bytes": str(profile.swap),
+            "grace_secs_job": f"{profile.grace:g}",
+            "jobstart_secs": f"{wall:.0f}",
+            "shutdowntime_job": str(deadline),
+            "job_id": name,
+        }
+        if self.folder is None:
+            return PilotEnvironment(env, [])
+        try:
+            _write(self.folder / name / "machine", machine)
+            _write(self.folder / name / "job", job)
+        except OSError as error:
+            if not self._failed:
+                fields = {"folder": self.folder, "error": error.strerror}
+                log.warning("pilots get no machine/job features", extra={"fields": fields})
+            self._failed = True
+            return PilotEnvironment(env, [])
+        env |= {"MACHINEFEATURES": MACHINE, "JOBFEATURES": JOB}
+        place = self.folder / name
+        return PilotEnvironment(env, [f"{place}/machine:{MACHINE}:ro", f"{place}/job:{JOB}:ro"])
+
+    def shutting_down(self, name: str, wall: float) -> None:
+        """Tell a pilot that it must be gone at *wall*, seconds of the epoch."""
+        if self.folder is not None and name and (self.folder / name / "job").is_dir():
+            _write_quietly(self.folder / name / "job" / "shutdowntime_job", f"{wall:.0f}")
+
+    def forget(self, name: str) -> None:
+        """Remove a pilot's folders."""
+        if self.folder is not None and name:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+
+    def sweep(self, present: Iterable[str]) -> None:
+        """Remove the folders of pilots that are not *present*."""
+        if self.folder is not None and self.folder.is_dir():
+            for place in self.folder.iterdir():
+                if place.name not in present:
+                    self.forget(place.name)
+
+
+def checkpoint_of(pid: int) -> float | None:
+    """Return when the pilot whose first process is *pid* last touched its checkpoint hint.
+
+    Seconds of the epoch; None if it never did, or we may not look (only root may).
+    """
+    hint = Path(f"/proc/{pid}/root{HINTS}/{CHECKPOINT}")
+    try:
+        return hint.lstat().st_mtime
+    except OSError:
+        return None
+
+
+def _write(folder: Path, values: dict[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, value in values.items():
+        (folder / name).write_text(f"{value}\n")
+
+
+def _write_quietly(path: Path, value: str) -> None:
+    try:
+        path.write_text(f"{value}\n")
+    except OSError as error:
+        log.debug("cannot write %s: %s", path, error)

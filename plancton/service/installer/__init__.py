@@ -1,0 +1,1 @@
+"""Set a node up, and take it down again."""

@@ -1,0 +1,167 @@
+"""The handle of the engine in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import docker.errors
+
+from plancton.config.effective import ConfigState, Setting
+from plancton.config.expressions import ExpressionError
+from plancton.config.load import ConfigError
+from plancton.config.schema import Config
+from plancton.config.write import settings
+from plancton.control.broadcast import Broadcaster
+from plancton.engine.api import Item, NotRunningError, RefusedError, find_pilot
+from plancton.engine.dry_run import Preview
+from plancton.engine.loop import Engine
+from plancton.engine.model.operator import Mode, PilotCommand
+from plancton.engine.ports import RuntimeUnavailableError
+from plancton.engine.records.history import History
+from plancton.engine.views.fleet import Member
+from plancton.engine.views.snapshot import Snapshot
+from plancton.monitor.fleet_reader import FleetReader
+from plancton.runtime.docker.client import Client, api_text, talking
+
+STALLED = 90.0
+"""Seconds without a sign of life after which a tick hangs; no call to Docker takes that long."""
+_ON_STOP = {"drain": Mode.STOPPING, "kill": Mode.ENDING}
+
+
+class Candidate(Protocol):
+    """What makes a configuration from a text."""
+
+    def __call__(self, text: str, *, remote: bool = False) -> Config:
+        """Return what would be in force; ConfigError."""
+
+
+class ModeWriter(Protocol):
+    """What keeps the operator's standing word."""
+
+    def order(self, mode: Mode) -> None:
+        """Keep it; OSError if that cannot be."""
+
+
+class LocalEngine:
+    """Implements ``Handle``. Only letters and frozen values pass between threads."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        orders: ModeWriter,
+        broadcaster: Broadcaster,
+        docker: str,
+        *,
+        candidate: Candidate,
+        reload: Callable[[], None] | None = None,
+    ) -> None:
+        """Hold *engine*, which keeps its orders in *orders* and publishes to *hub*.
+
+        *candidate* makes the configuration that would be in force with a text as a file of it,
+        *reload* fetches a remote one before the engine reads it.
+        """
+        self.engine, self.orders, self.broadcaster, self.docker = (
+            engine,
+            orders,
+            broadcaster,
+            docker,
+        )
+        self._candidate = candidate
+        self._reload = reload or engine.reload
+        self._fleet = FleetReader()
+        self._stops = 0
+
+    def snapshot(self) -> Snapshot:
+        """Return the newest snapshot."""
+        if self.engine.latest is None:
+            raise NotRunningError("the engine has only just started; try again")
+        return self.engine.latest
+
+    def health(self) -> str:
+        """Return what is wrong with the engine; empty: nothing."""
+        if self.engine.latest is None:
+            return "the engine has only just started"
+        since, now = self.engine.busy_since, self.engine.ports.clock.now()
+        hangs = since is not None and now - since > STALLED
+        return f"the engine hangs since {now - (since or now):.0f} s" if hangs else ""
+
+    def stream(self) -> Iterator[Item]:
+        """Yield snapshots and log records."""
+        return self.broadcaster.items()
+
+    def order(self, mode: Mode) -> None:
+        """Set the operator's standing word; it is on disk before this returns."""
+        try:
+            self.orders.order(mode)
+        except OSError as error:
+            raise RefusedError(f"the order cannot be kept: {error}") from error
+        self.engine.wake()
+
+    def stop(self) -> None:
+        """End as ``node.on_stop`` says; a second time leave the pilots and end."""
+        self._stops += 1
+        state = self.engine.configuration
+        mode = _ON_STOP.get(state.config.node.on_stop) if state else None
+        if mode is None or self._stops > 1:
+            self.engine.quit()
+        else:
+            self.engine.request_mode(mode)
+
+    def reload(self) -> None:
+        """Have the configuration read, and fetched, again."""
+        self._reload()
+
+    def command_pilot(self, pilot: str, command: PilotCommand) -> str:
+        """Ask something of one pilot."""
+        id_, name = find_pilot(self.snapshot(), pilot)
+        self.engine.command_pilot(id_, command)
+        return name
+
+    def logs(self, pilot: str, *, tail: int, follow: bool) -> Iterator[bytes]:
+        """Yield a pilot's own output, by a client of its own."""
+        id_, _ = find_pilot(self.snapshot(), pilot)
+        client = None
+        try:
+            with talking(self.docker):
+                client = Client(self.docker, timeout=30)
+                chunks = client.logs(id_, tail=tail, follow=follow, stream=True)
+                return _closing(client, chunks)
+        except (docker.errors.APIError, RuntimeUnavailableError) as error:
+            if client is not None:
+                client.close()
+            words = api_text(error) if isinstance(error, docker.errors.APIError) else str(error)
+            raise RefusedError(words) from error
+
+    def history(self) -> History:
+        """Return the node's own past."""
+        return self.engine.history
+
+    def fleet(self) -> tuple[Member, ...]:
+        """Return all nodes that report to this one's database."""
+        return self._fleet.read(self._configuration.config.monitor)
+
+    def settings(self) -> tuple[Setting, ...]:
+        """Return the configuration in force, key by key."""
+        return settings(self._configuration)
+
+    @property
+    def _configuration(self) -> ConfigState:
+        state = self.engine.configuration
+        if state is None:
+            raise NotRunningError("the engine has only just started; try again")
+        return state
+
+    def preview(self, text: str, *, remote: bool = False) -> Preview:
+        """Say what the next tick would do with *text* as the local, or the remote, file."""
+        try:
+            return self.engine.preview(self._candidate(text, remote=remote))
+        except (ConfigError, ExpressionError, RuntimeUnavailableError) as error:
+            raise RefusedError(str(error)) from error
+
+
+def _closing(client: Client, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    finally:
+        client.close()

@@ -1,0 +1,1 @@
+"""Plancton as a process: paths, lock, logs, threads, signals."""

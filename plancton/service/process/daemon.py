@@ -1,0 +1,108 @@
+"""Run ``serve`` in the background without systemd, and learn whether it came up."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from plancton.service.process.paths import Paths
+
+PATIENCE = 60.0
+"""Seconds a start may take: Docker may hang for half of that before it counts as away."""
+
+_SERVE = (sys.executable, "-m", "plancton", "serve", "--detached")
+
+
+class StartError(Exception):
+    """The service did not come up. Says why."""
+
+
+def start(paths: Paths, log_level: str) -> int:
+    """Start the service in a session of its own; returns its PID once it is ready.
+
+    It says so as it would to systemd. Raises StartError with the last it said, OSError.
+    """
+    paths.rundir.mkdir(parents=True, exist_ok=True, mode=0o755)
+    said = paths.rundir / "plancton.stderr"
+    with tempfile.TemporaryDirectory(prefix="plancton-") as folder, _listening(folder) as ready:
+        environment = {**os.environ, "NOTIFY_SOCKET": f"{folder}/notify"}
+        for name in ("WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM"):
+            environment.pop(name, None)
+        with said.open("wb") as stderr:
+            child = subprocess.Popen(
+                [*_SERVE, "--log-level", log_level, *_options(paths)],
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+                cwd="/",
+                env=environment,
+                start_new_session=True,
+            )
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            state = _next_word(ready)
+            if state == "READY=1" and _next_word(ready) != "STOPPING=1":
+                return child.pid
+            code = child.wait(PATIENCE) if state else child.poll()
+            if code is not None:
+                raise StartError(_why(code, said))
+    raise StartError(
+        f"process {child.pid} was started and is not ready after {PATIENCE:.0f} s; see {paths.log}"
+    )
+
+
+def _options(paths: Paths) -> list[str]:
+    """Return the paths as options; the service's working directory is the root."""
+    named = {"rundir": paths.rundir, "logdir": paths.logdir, "statedir": paths.statedir}
+    named["pidfile"] = paths.pid
+    if paths.asked_for_config:
+        named["config"] = paths.config
+    return [word for name, path in named.items() for word in (f"--{name}", str(path.absolute()))]
+
+
+@contextmanager
+def _listening(folder: str) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as made:
+        made.bind(f"{folder}/notify")
+        made.settimeout(0.1)
+        yield made
+
+
+def _next_word(ready: socket.socket) -> str:
+    """Return the next thing the service says about its state; empty: nothing for a moment."""
+    with suppress(TimeoutError):
+        words = ready.recv(4096).decode().split("\n")
+        return next((word for word in words if word in ("READY=1", "STOPPING=1")), "")
+    return ""
+
+
+def _why(code: int, said: Path) -> str:
+    lines = said.read_text(errors="replace").split("\n")
+    last = [line.removeprefix("plancton: ") for line in lines if line.strip()][-3:]
+    if code == 0:
+        return "it ended at once, as asked while it was away; force-start takes that back"
+    return "; ".join(last) or f"it ended with code {code}"
+
+
+@contextmanager
+def pidfile(path: Path | None) -> Iterator[None]:
+    """Hold the PID file, if there is to be one."""
+    if path is None:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(f"{os.getpid()}\n")
+    new.replace(path)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)

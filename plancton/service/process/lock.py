@@ -1,0 +1,114 @@
+"""One engine a node: a lock that the kernel drops with its holder, so it is never stale."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+
+from plancton.engine.errors import NotRunningError
+
+PROBED = 0.5
+"""Seconds a lock held by a named process is tried for: ``holder`` takes it for an instant."""
+
+UNNAMED = 30.0
+"""Seconds a lock of an unnamed holder is waited for: one that ends by itself, as a reaper does."""
+
+_LOOK_AGAIN = 0.02
+
+
+class LockedError(Exception):
+    """Somebody else holds the lock; ``pid`` is the holder's, None if it wrote none."""
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        """Remember whose lock it is."""
+        super().__init__(f"{path} is locked by process {pid or 'unknown'}")
+        self.path, self.pid = path, pid
+
+
+class Lock:
+    """An exclusive ``flock`` on a file that also holds the owner's PID, if it is *named*."""
+
+    def __init__(self, path: Path, *, named: bool = True) -> None:
+        """Prepare; nothing is locked before ``acquire``."""
+        self.path, self.named = path, named
+        self._file: int | None = None
+
+    def acquire(self) -> Lock:
+        """Take the lock or raise LockedError; OSError if the file cannot be written."""
+        folder = self.path.parent
+        folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+        if os.geteuid() and folder.stat().st_uid not in (0, os.geteuid()):
+            raise PermissionError(errno.EPERM, "belongs to another user", str(folder))
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        file = os.open(self.path, flags, 0o644)
+        try:
+            self._wait_for(file)
+            os.ftruncate(file, 0)
+            if self.named:
+                os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+            self._file, file = file, -1
+            return self
+        finally:
+            if file >= 0:
+                os.close(file)
+
+    def _wait_for(self, file: int) -> None:
+        begun = time.monotonic()
+        while True:
+            try:
+                return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid = _pid_in(file)
+                if time.monotonic() - begun > (UNNAMED if pid is None else PROBED):
+                    raise LockedError(self.path, pid) from None
+                time.sleep(_LOOK_AGAIN)
+
+    def release(self) -> None:
+        """Give the lock back. The file stays: removing it would let two hold the same name."""
+        if self._file is not None:
+            os.ftruncate(self._file, 0)
+            os.close(self._file)
+            self._file = None
+
+    def __enter__(self) -> Lock:
+        return self.acquire()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def holder(path: Path) -> int | None:
+    """Return the PID in the lock at *path* if its owner holds it, else None."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _pid_in(file)
+    else:
+        return None
+    finally:
+        os.close(file)
+
+
+def nobody(path: Path) -> NotRunningError:
+    """Return that no engine holds the lock at *path*."""
+    return NotRunningError(
+        f"no engine runs here ({path} is not locked); start one: plancton start, or plancton serve"
+    )
+
+
+def _pid_in(file: int) -> int | None:
+    text = os.pread(file, 32, 0).decode("ascii", "replace").strip()
+    return int(text) if text.isdecimal() else None

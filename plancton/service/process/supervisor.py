@@ -1,0 +1,31 @@
+"""Threads whose death is seen: it is logged and ends the process, so that it is restarted."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+log = logging.getLogger("plancton")
+
+
+class ThreadSupervisor:
+    """Starts threads and learns of the first one that ends."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.over = threading.Event()
+        self.failure = ""
+
+    def start(self, name: str, work: Callable[[], None]) -> None:
+        """Run *work* in a thread; its end, of whatever kind, sets ``over``."""
+
+        def body() -> None:
+            try:
+                work()
+            except BaseException as error:
+                self.failure = self.failure or f"the {name} thread died: {error!r}"
+                log.exception("thread died", extra={"fields": {"thread": name}})
+            self.over.set()
+
+        threading.Thread(target=body, name=name, daemon=True).start()

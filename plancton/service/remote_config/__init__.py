@@ -1,0 +1,1 @@
+"""A configuration that is fetched from another machine."""

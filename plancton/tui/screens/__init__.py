@@ -1,0 +1,1 @@
+"""The screens over the main one, one file each."""
