@@ -9,10 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from plancton.config import legacy
-from plancton.config import restrictions as guard
+from plancton.config import legacy, restrictions
 from plancton.config.effective import Layer, RuleStatus
-from plancton.config.node_rules import Machine, RuleOutcome, merged, ruled, this_machine
+from plancton.config.node_rules import Machine, RuleOutcome, apply_rules, merge, this_machine
 from plancton.config.problems import message_of, problem_of
 from plancton.config.schema import Allow, Config
 from plancton.config.yaml_source import ConfigError, KeyPath, Problem, Source, dotted, parse, read
@@ -47,10 +46,11 @@ def load_text(text: str, file: str, here: Here = this_machine) -> Loaded:
 
 
 def from_source(source: Source, here: Here) -> Loaded:
+    """Read a configuration from a parsed file."""
     if legacy.is_legacy(source.values):
         return _load_legacy(source)
     whole = validated_whole(source)
-    found = ruled(source, whole, whole, here)
+    found = apply_rules(source, whole, whole, here)
     config = _validated(source, found.values) if found.over else whole
     return Loaded(_without_rules(config), layers=found.layers, rules=found.judged)
 
@@ -58,13 +58,15 @@ def from_source(source: Source, here: Here) -> Loaded:
 def validated_whole(source: Source) -> Config:
     """Return all that a native file says, its rules apart."""
     whole = _validated(source, source.values)
-    problems = [_excess(source, *each) for each in guard.unruled(source.values)]
+    problems = [
+        _violation(source, *each) for each in restrictions.keys_forbidden_in_rules(source.values)
+    ]
     if problems:
         raise ConfigError(source.file, problems)
     return whole
 
 
-def _excess(source: Source, place: KeyPath, text: str) -> Problem:
+def _violation(source: Source, place: KeyPath, text: str) -> Problem:
     return Problem(text, source.line(place), dotted(place))
 
 
@@ -100,27 +102,36 @@ def layered(local: Source, remote: Source, allow: Allow, here: Here = this_machi
 
     Raises ConfigError that names lines of the remote text, or of the local one.
     """
-    mine = validated_whole(local)
+    local_config = validated_whole(local)
     if legacy.is_legacy(remote.values):
         values, warnings = legacy.translate(remote)
-        base, far = _load_legacy(remote).config, RuleOutcome(values, (Layer(remote.file, values),))
-        old = True
+        base, remote_rules = (
+            _load_legacy(remote).config,
+            RuleOutcome(values, (Layer(remote.file, values),)),
+        )
+        is_legacy = True
     else:
-        whole, warnings, old = validated_whole(remote), (), False
-        far = ruled(remote, whole, mine, here)
-        base = _validated(remote, far.values) if far.over else whole
+        whole, warnings, is_legacy = validated_whole(remote), (), False
+        remote_rules = apply_rules(remote, whole, local_config, here)
+        base = _validated(remote, remote_rules.values) if remote_rules.over else whole
     problems = [
-        Problem(text, *_standing(far.origin(place), remote, old))
-        for place, text in (*guard.local_only(remote.values), *guard.excesses(base, allow))
+        Problem(text, *_position(remote_rules.origin(place), remote, is_legacy))
+        for place, text in (
+            *restrictions.keys_only_for_the_local_file(remote.values),
+            *restrictions.violations(base, allow),
+        )
     ]
     if problems:
         raise ConfigError(remote.file, problems)
-    near = ruled(local, mine, mine, here)
-    config = _validated(local, merged(far.values, near.values))
-    layers, judged = (*near.layers, *far.layers), (*near.judged, *far.judged)
-    return Loaded(_without_rules(config), warnings, old, layers, judged)
+    local_rules = apply_rules(local, local_config, local_config, here)
+    config = _validated(local, merge(remote_rules.values, local_rules.values))
+    layers, judged = (
+        (*local_rules.layers, *remote_rules.layers),
+        (*local_rules.judged, *remote_rules.judged),
+    )
+    return Loaded(_without_rules(config), warnings, is_legacy, layers, judged)
 
 
-def _standing(place: KeyPath, source: Source, old: bool) -> tuple[int | None, str]:
-    key = legacy.origin(place) if old else dotted(place)
-    return source.line((key,) if old else place), key
+def _position(place: KeyPath, source: Source, is_legacy: bool) -> tuple[int | None, str]:
+    key = legacy.origin(place) if is_legacy else dotted(place)
+    return source.line((key,) if is_legacy else place), key

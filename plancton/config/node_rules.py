@@ -63,7 +63,7 @@ class RuleOutcome:
         return place
 
 
-def ruled(
+def apply_rules(
     source: Source, config: Config, local: Config, here: Callable[[], Machine]
 ) -> RuleOutcome:
     """Put the rules that hold over the file they stand in, later ones over earlier ones.
@@ -81,7 +81,7 @@ def ruled(
         judged.append(RuleStatus(name, unmet(rule, machine, local)))
         if not judged[-1].unmet:
             asked = source.values["match"][index]["set"]
-            values = merged(values, asked)
+            values = merge(values, asked)
             layers.insert(0, Layer(name, asked))
             over.insert(0, (index, asked))
     return RuleOutcome(values, tuple(layers), tuple(judged), tuple(over))
@@ -89,10 +89,10 @@ def ruled(
 
 def unmet(rule: Rule, machine: Machine, local: Config) -> str:
     """Return why a rule does not hold on this node; empty: it does."""
-    return next(_unmet(rule, machine, local), "")
+    return next(_unmet_conditions(rule, machine, local), "")
 
 
-def _unmet(rule: Rule, machine: Machine, local: Config) -> Iterator[str]:
+def _unmet_conditions(rule: Rule, machine: Machine, local: Config) -> Iterator[str]:
     name, labels = local.node.name or machine.name, local.node.labels
     if rule.host and not any(_fits(name, pattern) for pattern in rule.host):
         yield f"the host is {name}"
@@ -112,13 +112,13 @@ def _fits(name: str, pattern: str) -> bool:
     return any(fnmatchcase(each, pattern.lower()) for each in (whole, whole.partition(".")[0]))
 
 
-def merged(under: Mapping[Any, Any], over: Mapping[Any, Any]) -> dict[Any, Any]:
+def merge(under: Mapping[Any, Any], over: Mapping[Any, Any]) -> dict[Any, Any]:
     """Return *under* with each key that *over* has, mappings within mappings alike."""
     both = {**under, **over}
     for key, value in over.items():
         inner = under.get(key)
         if isinstance(inner, Mapping) and isinstance(value, Mapping):
-            both[key] = merged(inner, value)
+            both[key] = merge(inner, value)
     return both
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from plancton.config.schema import Allow, Config, Profile
 from plancton.config.yaml_source import KeyPath
 
-Excess = tuple[KeyPath, str]
+Violation = tuple[KeyPath, str]
 
 _USUAL = frozenset(
     {
@@ -30,14 +30,14 @@ _LOCAL: tuple[KeyPath, ...] = (
 )
 
 
-def local_only(values: Mapping[Any, Any]) -> Iterator[Excess]:
+def keys_only_for_the_local_file(values: Mapping[Any, Any]) -> Iterator[Violation]:
     """Yield the keys of a remote configuration that only the local file may have."""
     for place in _LOCAL:
         if _value_at(values, place) is not None:
             yield place, "only the local file may say this"
 
 
-def unruled(values: Mapping[Any, Any]) -> Iterator[Excess]:
+def keys_forbidden_in_rules(values: Mapping[Any, Any]) -> Iterator[Violation]:
     """Yield the keys of rules that no rule may set: who the node is, which rules ask for."""
     for index, rule in enumerate(values.get("match", ())):
         for place in _LOCAL:
@@ -51,7 +51,7 @@ def _value_at(values: Any, place: KeyPath) -> Any:
     return values
 
 
-def excesses(config: Config, allow: Allow) -> Iterator[Excess]:
+def violations(config: Config, allow: Allow) -> Iterator[Violation]:
     """Yield what a remote configuration asks for beyond *allow*, and how to allow it."""
     for index, profile in enumerate(config.pilots):
         for key, asked, needed in _requested(profile, allow):
@@ -95,7 +95,7 @@ def _listed(profile: Profile, allow: Allow) -> Iterator[tuple[str, str, str]]:
             yield "security_opt", each, f'security_opt: ["{each}"]'
 
 
-def granting(config: Config, allow: Allow = Allow()) -> Allow:  # noqa: B008 (frozen)
+def widened_for(config: Config, allow: Allow = Allow()) -> Allow:  # noqa: B008 (frozen)
     """Return *allow*, widened by exactly what *config* asks for."""
     wider: dict[str, Any] = allow.model_dump()
     for profile in config.pilots:

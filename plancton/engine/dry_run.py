@@ -34,10 +34,10 @@ class Preview:
     findings: tuple[str, ...]
 
 
-def preview(seen: Observation, policy: Policy, state: State, now: float) -> Preview:
+def preview(observation: Observation, policy: Policy, state: State, now: float) -> Preview:
     """Decide as the engine would, but with all starts in one tick."""
     spawn = policy.spawn.model_copy(update={"per_tick": _ALL_AT_ONCE})
-    decision = decide(seen, replace(policy, spawn=spawn), state, now)
+    decision = decide(observation, replace(policy, spawn=spawn), state, now)
     actions = tuple(
         Planned(
             type(action).__name__.lower(),

@@ -26,8 +26,8 @@ from plancton.engine.model.state import State
 from plancton.engine.ports import Ports, RuntimeUnavailableError
 from plancton.engine.records.accounting import first_cause
 from plancton.engine.records.history import History
-from plancton.engine.records.metrics import metrics
-from plancton.engine.rules.apply_outcomes import apply_outcome, apply_to_pilots
+from plancton.engine.records.metrics import expression_metrics
+from plancton.engine.rules.apply_outcomes import apply_outcome
 from plancton.engine.rules.decide import decide
 from plancton.engine.schedule import Schedule, retry_after
 from plancton.engine.snapshot_builder import Identity, SnapshotBuilder
@@ -107,7 +107,7 @@ class Engine:
         observation, at = self.builder.observation, self.builder.observed_at
         if observation is None:
             raise RuntimeUnavailableError("the node has not been seen yet")
-        here = metrics(observation, self.history, self.ports.clock.wall())
+        here = expression_metrics(observation, self.history, self.ports.clock.wall())
         return preview(observation, Policy.of(config, evaluate(config, here)), self.state, at)
 
     # --- the loop -----------------------------------------------------------------------
@@ -210,7 +210,7 @@ class Engine:
 
     def _policy(self, state: ConfigState, observation: Observation, wall: float) -> Policy:
         config, builder = state.config, self.builder
-        here = metrics(observation, self.history, wall)
+        here = expression_metrics(observation, self.history, wall)
         builder.names = names_for(config, here)
         try:
             builder.values = evaluate(config, here)
@@ -282,11 +282,7 @@ class Engine:
             self._commands.pop(action.pilot.id, None)  # refused once is refused
         entry = self.books.book_outcome(outcome, self.state, wall)
         self.state = apply_outcome(self.state, outcome, policy, self.ports.clock.now())
-        self.builder.count(outcome, entry)
-        observation = self.builder.observation
-        if observation is not None:
-            pilots = apply_to_pilots(observation.pilots, outcome)
-            self.builder.observation = replace(observation, pilots=pilots)
+        self.builder.apply(outcome, entry)
 
     # --- publish ------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from plancton.config.effective import ConfigState
 from plancton.config.evaluate import ExpressionValues
@@ -15,6 +15,7 @@ from plancton.engine.model.pilot import Pilot
 from plancton.engine.model.state import State
 from plancton.engine.records.cpu_meter import CpuMeter
 from plancton.engine.records.ledger import Account, Ledger
+from plancton.engine.rules.apply_outcomes import apply_to_pilots
 from plancton.engine.views.signals import signal_views
 from plancton.engine.views.snapshot import Finding, PilotView, SinkState, Snapshot, UpcomingEvent
 from plancton.engine.views.text import sink_line
@@ -63,8 +64,11 @@ class SnapshotBuilder:
         self.observation, self.observed_at = observation, now
         self.meter.measure(observation.pilots, now)
 
-    def count(self, outcome: Outcome, entry: Account) -> None:
-        """Count what came of an action, of which *entry* is the account."""
+    def apply(self, outcome: Outcome, entry: Account) -> None:
+        """Take what came of an action, of which *entry* is the account."""
+        if self.observation is not None:
+            pilots = apply_to_pilots(self.observation.pilots, outcome)
+            self.observation = replace(self.observation, pilots=pilots)
         self.errors += bool(outcome.error)
         self.spawned += entry.started
         self.evicted += entry.evicted
@@ -73,7 +77,7 @@ class SnapshotBuilder:
     def snapshot(
         self, config: ConfigState, state: State, degraded: str, now: float, wall: float
     ) -> Snapshot:
-        """Freeze this moment. While degraded, pilots and load are those last observation."""
+        """Freeze this moment. While degraded, pilots and load are those seen last."""
         who, observation = self.identity, self.observation
         if observation is not None:
             self.recorder.slots.see(observation.pilots)

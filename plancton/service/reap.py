@@ -54,7 +54,7 @@ def _run(engine: Engine) -> tuple[int, int]:
         seen = engine.latest
         if seen is None or seen.degraded:
             raise RuntimeUnavailableError(seen.degraded if seen else "nothing was seen")
-        busy = engine.state.endings or engine.state.handled
+        busy = engine.state.endings or engine.state.counted_exits
         if engine.finished or not (busy or any(_overdue(p.ttl_left) for p in seen.pilots)):
             return len(seen.ended), sum(pilot.state == "running" for pilot in seen.pilots)
         time.sleep(_LOOK_AGAIN)

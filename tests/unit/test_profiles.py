@@ -15,7 +15,7 @@ from plancton.engine.model.operator import Mode
 from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.policy import Policy
 from plancton.engine.model.reason import Code, Reason
-from plancton.engine.model.state import Backoff, Ending, Failing, Rollout, State
+from plancton.engine.model.state import Backoff, Ending, FailureKind, Rollout, State
 from plancton.engine.rules.apply_outcomes import apply_outcome
 from tests.scenario.rig import Rig
 from tests.unit.tables import NOW, PROFILE, codes, look, pilot, policy, run
@@ -89,20 +89,20 @@ def exited(code: int, lived: float = 100.0) -> Pilot:
 @pytest.mark.parametrize(
     ("code", "kind", "wait"),
     [
-        (80, Failing.NO_WORK, 60.0),
-        (81, Failing.BROKEN, 3600.0),
-        (82, Failing.OUTDATED, 900.0),
+        (80, FailureKind.NO_WORK, 60.0),
+        (81, FailureKind.BROKEN, 3600.0),
+        (82, FailureKind.OUTDATED, 900.0),
         (0, None, 0.0),
         (1, None, 0.0),
     ],
 )
-def test_exit_codes_say_what_to_wait_for(code: int, kind: Failing | None, wait: float) -> None:
+def test_exit_codes_say_what_to_wait_for(code: int, kind: FailureKind | None, wait: float) -> None:
     """However long the pilot lived; other codes mean nothing after a long life."""
     decision = run(look(exited(code), mode=Mode.DRAINING))
     backoff = decision.state.backoffs.get("default")
     assert (backoff.kind if backoff else None) is kind
     assert (backoff.until - NOW if backoff else 0.0) == wait
-    assert decision.refresh == ({"busybox:latest"} if kind is Failing.OUTDATED else frozenset())
+    assert decision.refresh == ({"busybox:latest"} if kind is FailureKind.OUTDATED else frozenset())
 
 
 def test_an_outdated_image_is_waited_for_until_a_new_one_is_there() -> None:

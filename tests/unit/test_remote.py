@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from plancton.config.config_file import ConfigFile
 from plancton.config.load import ConfigError, Loaded, layered, load_text
-from plancton.config.restrictions import excesses, granting
+from plancton.config.restrictions import violations, widened_for
 from plancton.config.schema import Allow, Config, Remote
 from plancton.config.write import differences, to_yaml, without_credentials
 from plancton.config.yaml_source import parse
@@ -72,12 +72,12 @@ def test_what_exceeds_is_refused_and_granting_allows_exactly_that(
     """With the key, and the words that would allow it."""
     config = Config.model_validate({"pilots": [pilot]})
     bounds = Allow.model_validate(allow)
-    found = list(excesses(config, bounds))
+    found = list(violations(config, bounds))
     assert [str(place[-1]) for place, _ in found] == ([key] if key else [])
     assert all("the local file may say allow." in text for _, text in found)
-    assert list(excesses(config, granting(config, bounds))) == []
+    assert list(violations(config, widened_for(config, bounds))) == []
     if not key:
-        assert granting(config, bounds) == bounds
+        assert widened_for(config, bounds) == bounds
 
 
 def over(local: str, remote: str) -> Loaded:

@@ -11,7 +11,7 @@ from plancton.engine.model.pressure import TrackedAlarm
 from plancton.engine.model.reason import Reason
 
 
-class Failing(StrEnum):
+class FailureKind(StrEnum):
     """Why a profile waits."""
 
     FAILED = "failed"
@@ -28,7 +28,7 @@ class Backoff:
     until: float
     last_failure: float
     why: str = ""
-    kind: Failing = Failing.FAILED
+    kind: FailureKind = FailureKind.FAILED
     proof: float = 0.0
     """How long the one pilot that tries must live, to end the back-off."""
     image_id: str = ""
@@ -86,5 +86,5 @@ class State:
     """Nothing is started before this; armed by evictions only."""
     endings: Mapping[str, Ending] = field(default_factory=dict)
     backoffs: Mapping[str, Backoff] = field(default_factory=dict)
-    handled: frozenset[str] = frozenset()
+    counted_exits: frozenset[str] = frozenset()
     """Exited pilots whose end was already counted, while their removal is under way."""

@@ -21,17 +21,17 @@ def elapsed(before: HostSample | None, now: HostSample) -> float:
     return span if 0 < span <= LONGEST else 0.0
 
 
-def interval(before: HostSample | None, seen: Observation, why: str) -> Account:
+def interval(before: HostSample | None, observation: Observation, why: str) -> Account:
     """Return the account of the time since the sample *before*.
 
     What nobody used is put down to pilots that had cores and left them idle, and beyond that to
     *why* nothing more was started.
     """
-    now = seen.host
+    now = observation.host
     span = elapsed(before, now)
     if not span or before is None:
         return Account()
-    running = [p for p in seen.pilots if p.state is PilotState.RUNNING]
+    running = [p for p in observation.pilots if p.state is PilotState.RUNNING]
     busy = min(now.ncpus * span, max(0.0, now.busy_seconds - before.busy_seconds))
     if now.own_seconds is None or before.own_seconds is None:
         own = min(busy, sum(p.cpus for p in running) * span)

@@ -8,11 +8,11 @@ from plancton.engine.model.pilot import PilotState
 from plancton.engine.records.history import METRICS, SECONDS, History
 
 
-def levels(seen: Observation) -> tuple[float, ...]:
+def levels(observation: Observation) -> tuple[float, ...]:
     """Return what the history keeps of one moment, in the order of its metrics."""
-    host, load = seen.host, seen.load
+    host, load = observation.host, observation.load
     foreground = load.foreground if load else 0.0
-    states = [pilot.state for pilot in seen.pilots]
+    states = [pilot.state for pilot in observation.pilots]
     return (
         foreground + (load.own if load else 0.0),
         foreground,
@@ -24,9 +24,9 @@ def levels(seen: Observation) -> tuple[float, ...]:
     )
 
 
-def metrics(seen: Observation, history: History, wall: float) -> dict[str, float]:
+def expression_metrics(observation: Observation, history: History, wall: float) -> dict[str, float]:
     """Return the names of expressions with their values here and now."""
-    host, present = seen.host, dict(zip(METRICS, levels(seen), strict=True))
+    host, present = observation.host, dict(zip(METRICS, levels(observation), strict=True))
     return {
         "ncpus": host.ncpus,
         "ram_bytes": host.memory_total,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from plancton.config import schema
-from plancton.engine.model.state import Backoff, Failing
+from plancton.engine.model.state import Backoff, FailureKind
 
 
 def after_failure(
@@ -13,7 +13,7 @@ def after_failure(
     profile: schema.Profile,
     why: str,
     created_at: float,
-    kind: Failing = Failing.FAILED,
+    kind: FailureKind = FailureKind.FAILED,
     image_id: str = "",
 ) -> Backoff:
     """Count a failure of a pilot created at *created_at*; the wait doubles up to the longest.
@@ -30,14 +30,14 @@ def after_failure(
 
 def _waits(
     spawn: schema.Spawn, profile: schema.Profile
-) -> dict[Failing, tuple[float, float, float]]:
+) -> dict[FailureKind, tuple[float, float, float]]:
     """First wait, longest wait, and how long the probe must live, for each kind of failure."""
     first = profile.backoff or spawn.backoff
     short = spawn.short_life if profile.short_life is None else profile.short_life
     longest, no_work, broken = spawn.backoff_max, spawn.no_work_wait, spawn.broken_wait
     return {
-        Failing.FAILED: (first, max(first, longest), short),
-        Failing.NO_WORK: (no_work, max(no_work, longest), no_work),
-        Failing.BROKEN: (broken, broken, no_work),
-        Failing.OUTDATED: (longest, longest, short),
+        FailureKind.FAILED: (first, max(first, longest), short),
+        FailureKind.NO_WORK: (no_work, max(no_work, longest), no_work),
+        FailureKind.BROKEN: (broken, broken, no_work),
+        FailureKind.OUTDATED: (longest, longest, short),
     }

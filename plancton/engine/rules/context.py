@@ -40,7 +40,7 @@ class DecisionContext:
             for pilot in observation.pilots
             if pilot.frozen
         }
-        self.handled = state.handled & present
+        self.counted_exits = state.counted_exits & present
         self.backoffs, self.rollouts = dict(state.backoffs), dict(state.rollouts)
         self.kept_free_since = dict(state.kept_free_since)
         self.overcommitted_since, self.room_since = state.overcommitted_since, state.room_since
@@ -178,7 +178,7 @@ class DecisionContext:
             backoffs=self.backoffs,
             rollouts=self.rollouts,
             kept_free_since=self.kept_free_since,
-            handled=self.handled,
+            counted_exits=self.counted_exits,
             used=self.used,
             used_at=self.now,
         )

@@ -6,7 +6,7 @@ from plancton.config import schema
 from plancton.engine.model.action import Remove
 from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.reason import Code, Reason
-from plancton.engine.model.state import Failing
+from plancton.engine.model.state import FailureKind
 from plancton.engine.rules.backoff import after_failure
 from plancton.engine.rules.context import DecisionContext
 
@@ -18,7 +18,7 @@ def reap(context: DecisionContext) -> None:
     """Remove what has exited or never started, and learn from how it ended."""
     for pilot in context.observation.pilots:
         if pilot.state in (PilotState.EXITED, PilotState.DEAD):
-            if pilot.id not in context.handled:
+            if pilot.id not in context.counted_exits:
                 _record_exit(context, pilot)
             lifetime = pilot.lifetime
             code = "unknown" if pilot.exit_code is None else pilot.exit_code
@@ -33,8 +33,8 @@ def reap(context: DecisionContext) -> None:
             age = max(0.0, context.now - pilot.created_at)
             why = pilot.error or "Docker gives no reason"
             context.add_action(Remove(pilot, Reason.of(Code.NEVER_STARTED, age_s=age, error=why)))
-            if pilot.id not in context.handled:
-                _record_failure(context, pilot, Failing.FAILED, "it never started")
+            if pilot.id not in context.counted_exits:
+                _record_failure(context, pilot, FailureKind.FAILED, "it never started")
         elif pilot.state is PilotState.RUNNING:
             _clear_backoff(context, pilot, context.now)
 
@@ -43,19 +43,21 @@ def _record_exit(context: DecisionContext, pilot: Pilot) -> None:
     profile, name = _profile(context, pilot), pilot.label
     unknown = pilot.lifetime is None and pilot.started_at is not None
     if pilot.id in context.endings or unknown:
-        context.handled |= {pilot.id}
+        context.counted_exits |= {pilot.id}
     elif pilot.exit_code in profile.no_work:
-        _record_failure(context, pilot, Failing.NO_WORK, f"{name} found no work")
+        _record_failure(context, pilot, FailureKind.NO_WORK, f"{name} found no work")
     elif pilot.exit_code in profile.broken_node:
         _record_failure(
-            context, pilot, Failing.BROKEN, f"{name} says that this node cannot do its work"
+            context, pilot, FailureKind.BROKEN, f"{name} says that this node cannot do its work"
         )
     elif pilot.exit_code in profile.outdated_image:
         context.refresh.add(profile.image)
-        _record_failure(context, pilot, Failing.OUTDATED, f"{name} says that its image is outdated")
+        _record_failure(
+            context, pilot, FailureKind.OUTDATED, f"{name} says that its image is outdated"
+        )
     elif (pilot.lifetime or 0.0) < short_life(context, profile):
         _record_failure(
-            context, pilot, Failing.FAILED, f"{name} exited with code {pilot.exit_code}"
+            context, pilot, FailureKind.FAILED, f"{name} exited with code {pilot.exit_code}"
         )
     else:
         _clear_backoff(context, pilot, pilot.finished_at or context.now)
@@ -72,8 +74,8 @@ def _profile(context: DecisionContext, pilot: Pilot) -> schema.Profile:
     return next(known, schema.Profile())
 
 
-def _record_failure(context: DecisionContext, pilot: Pilot, kind: Failing, why: str) -> None:
-    context.handled |= {pilot.id}
+def _record_failure(context: DecisionContext, pilot: Pilot, kind: FailureKind, why: str) -> None:
+    context.counted_exits |= {pilot.id}
     known, profile = context.backoffs.get(pilot.profile), _profile(context, pilot)
     context.backoffs[pilot.profile] = after_failure(
         known,

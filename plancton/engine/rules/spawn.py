@@ -8,7 +8,7 @@ from plancton.engine.model.action import Spawn
 from plancton.engine.model.node import ImageStatus
 from plancton.engine.model.operator import Mode
 from plancton.engine.model.reason import Code, Reason, Value
-from plancton.engine.model.state import Failing
+from plancton.engine.model.state import FailureKind
 from plancton.engine.rules.canary import image_for, short
 from plancton.engine.rules.capacity import of_profile
 from plancton.engine.rules.context import DecisionContext
@@ -134,7 +134,7 @@ def _backed_off(context: DecisionContext, profile: schema.Profile) -> Reason | N
     backoff = context.backoffs.get(profile.name)
     if backoff is None:
         return None
-    if backoff.kind is Failing.OUTDATED:
+    if backoff.kind is FailureKind.OUTDATED:
         image = context.observation.images.get(profile.image)
         if image and image.id and image.id != backoff.image_id:
             del context.backoffs[profile.name]

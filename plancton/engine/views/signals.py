@@ -6,6 +6,7 @@ from plancton.config import schema
 from plancton.config.calendar import name_of
 from plancton.config.units import format_duration, format_size, level_of
 from plancton.engine.model.node import HostSample, Observation, Protection
+from plancton.engine.model.policy import evict_after, freeze_after
 from plancton.engine.model.pressure import Step
 from plancton.engine.model.state import State
 from plancton.engine.views.snapshot import SignalView
@@ -14,11 +15,11 @@ _WORDS = {Step.STOP: "stop", Step.FREEZE: "freeze", Step.EVICT: "evict"}
 
 
 def signal_views(
-    seen: Observation, protect: schema.Protect, state: State
+    observation: Observation, protect: schema.Protect, state: State
 ) -> tuple[SignalView, ...]:
     """Return all signals, those that are off too."""
-    host = seen.host
-    rows = [_cpu(seen, protect), _memory(host, protect.memory), _disk(host, protect.disk)]
+    host = observation.host
+    rows = [_cpu(observation, protect), _memory(host, protect.memory), _disk(host, protect.disk)]
     rows += [_stall(host, name, getattr(protect.stall, name)) for name in ("cpu", "memory", "io")]
     rows += [_load(host, protect.load), _user(host, protect.user), _battery(host, protect.battery)]
     rows.append(_calendar(host, protect.calendar))
@@ -34,13 +35,13 @@ def _acts(name: str, state: State) -> str:
     return _WORDS[max(steps)] if steps else ""
 
 
-def _cpu(seen: Observation, protect: schema.Protect) -> tuple[str, str, str]:
-    load, first = seen.load, protect.freeze_after if protect.freeze else 0.0
-    if protect.freeze and seen.host.protection is Protection.WEIGHT_ONLY:
-        first = protect.freeze_after_unprotected
+def _cpu(observation: Observation, protect: schema.Protect) -> tuple[str, str, str]:
+    load, unprotected = observation.load, observation.host.protection is Protection.WEIGHT_ONLY
     reading = f"{load.foreground:.2f} cores of foreground" if load else "being measured"
-    freeze = f"freeze after {format_duration(first)}, " if protect.freeze else ""
-    return "cpu", reading, f"{freeze}evict after {format_duration(first + protect.evict_after)}"
+    first = format_duration(freeze_after(protect, unprotected=unprotected))
+    freeze = f"freeze after {first}, " if protect.freeze else ""
+    end = format_duration(evict_after(protect, unprotected=unprotected))
+    return "cpu", reading, f"{freeze}evict after {end}"
 
 
 def _memory(host: HostSample, memory: schema.Memory) -> tuple[str, str, str]:

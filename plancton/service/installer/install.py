@@ -21,7 +21,7 @@ import yaml
 
 from plancton.config import legacy
 from plancton.config.load import ConfigError, layered, load_text
-from plancton.config.restrictions import granting
+from plancton.config.restrictions import widened_for
 from plancton.config.schema import Allow, Config, Remote
 from plancton.config.units import parse_duration
 from plancton.config.write import without_credentials
@@ -145,7 +145,9 @@ def _configuration(paths: Paths, wanted: Wanted, say: Say) -> tuple[str | None, 
     _told(loaded.warnings, say)
     if not wanted.follow:
         return text, loaded.config
-    local = _local_part(remote, text, granting(loaded.config) if wanted.trust else Allow(), wanted)
+    local = _local_part(
+        remote, text, widened_for(loaded.config) if wanted.trust else Allow(), wanted
+    )
     mine = parse(local, str(paths.config))
     try:
         both = layered(mine, parse(text, name), load_text(local, mine.file).config.allow)
