@@ -62,6 +62,11 @@ class ConfigFile:
         self.path, self.must_exist, self.remote, self.here = path, must_exist, remote, here
         self._stamp: object = object()
         self._state = ConfigState(Config(), DEFAULTS, revision=0)
+        self._confirmed: ConfigState | None = None
+        self._rejected: Config | None = None
+        self._why_rejected = ""
+        self._remote_text: Fetched | None = None
+        """The remote text that is in force."""
 
     def current(self, *, reload: bool = False) -> ConfigState:
         """Return the configuration in force, reading the file if it changed or if *reload*."""
@@ -77,6 +82,31 @@ class ConfigFile:
         if state.error and not state.revision:
             load(self.path, self.here)  # raises with every problem
         return state
+
+    def confirm(self) -> ConfigState:
+        """Take the configuration in force for good: a whole tick went well under it."""
+        if self._confirmed is not self._state:
+            if self.remote and self._remote_text:
+                self.remote.good(self._remote_text)
+                self._state = replace(self._state, remote=self.remote.state())
+            self._confirmed = self._state
+        return self._state
+
+    def reject(self, why: str) -> None:
+        """Put the last good configuration back in force, unless it is the one in force.
+
+        The rejected one stays refused until its files say something else.
+        """
+        good, bad = self._confirmed, self._state
+        if bad.config in (good.config if good else None, self._rejected):
+            return
+        self._rejected, self._why_rejected = bad.config, f"{bad.source}: {why}"
+        if good is not None:
+            revision, error = bad.revision + 1, self._why_rejected
+            self._state = self._confirmed = replace(good, error=error, revision=revision)
+        elif self._remote_text is not None:  # a start: what was fetched before is on disk
+            self._state = ConfigState(Config(), DEFAULTS, revision=bad.revision)
+            self._state = self._read()
 
     def candidate(self, text: str, *, remote: bool = False) -> Config:
         """Return what would be in force with *text* as the local, or the *remote*, file.
@@ -122,11 +152,14 @@ class ConfigFile:
             self.remote.configure(new.config.remote)
             if new.config.remote.url:
                 return self._with_remote(new, self.remote)
+        self._remote_text = None
+        if new.config == self._rejected:
+            return self._refused(self._why_rejected)
         return self._in_force(new, name)
 
     def _with_remote(self, local: Loaded, remote: RemoteText) -> ConfigState:
         """Put the local file over the newest good remote text."""
-        error = ""
+        error, self._remote_text = "", None
         for fetched in remote.texts():
             try:
                 found = layered(
@@ -138,7 +171,10 @@ class ConfigFile:
             except ConfigError as refused:
                 error = error or refused.summary
                 continue
-            remote.good(fetched)
+            if found.config == self._rejected:
+                error = error or self._why_rejected
+                continue
+            self._remote_text = fetched
             return self._in_force(found, f"{fetched.name} and {self.path}", error)
         if self._state.remote is not None:  # one of its texts is in force
             return self._refused(error)

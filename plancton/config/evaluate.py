@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from plancton.config.expressions import Expression, ExpressionError
 from plancton.config.schema import Config
 
+_MOST_PILOTS = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class ExpressionValues:
@@ -47,7 +49,7 @@ def names_for(config: Config, node: Mapping[str, float]) -> dict[str, float]:
 
 
 def _count(key: str, expression: Expression, names: Mapping[str, float]) -> int:
-    return max(0, math.floor(_value(key, expression, names)))
+    return min(_MOST_PILOTS, max(0, math.floor(_value(key, expression, names))))
 
 
 def _value(key: str, expression: Expression, names: Mapping[str, float]) -> float:

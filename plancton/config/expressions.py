@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import difflib
-import math
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -35,7 +34,10 @@ PLAIN: Mapping[str, str] = {
 NAMES = frozenset((*PLAIN, *MEASURED, *(f"{name}_{span}" for name in MEASURED for span in SPANS)))
 """All that an expression may name."""
 
+LARGEST = 1e30
+"""Largest number an expression may name or come to: it bounds the time and memory of any."""
 _LONGEST = 500
+_MOST_DIGITS = 15
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Number]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -57,7 +59,15 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
-_CALLS: dict[str, Callable[..., Number]] = {"min": min, "max": max, "int": int, "round": round}
+
+
+def _round(value: Number, digits: Number = 0) -> Number:
+    if digits != int(digits) or abs(digits) > _MOST_DIGITS:
+        raise ValueError(f"round takes at most {_MOST_DIGITS} digits")
+    return round(value, int(digits)) if digits else round(value)
+
+
+_CALLS: dict[str, Callable[..., Number]] = {"min": min, "max": max, "int": int, "round": _round}
 
 _PLAIN = (
     *(ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp, ast.IfExp, ast.And, ast.Or, ast.Load),
@@ -90,12 +100,9 @@ class Expression:
     def evaluate(self, names: Mapping[str, Number]) -> Number:
         """Return the value with these *names*; ExpressionError if it has none (1/0)."""
         try:
-            value = _value(self._tree, names)
+            return _value(self._tree, names)
         except (ArithmeticError, TypeError, ValueError, RecursionError) as error:
             raise ExpressionError(f"{self.text!r} has no value here: {error}") from None
-        if not math.isfinite(value):
-            raise ExpressionError(f"{self.text!r} has no finite value here")
-        return value
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Expression) and self.text == other.text
@@ -155,14 +162,23 @@ def _fault(node: ast.AST, *, called: bool) -> str:
         case ast.Name(id=name):
             return "" if name in NAMES else f"{name!r} is not known{_known(name)}"
         case ast.Constant(value=value):
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            return "" if number else f"{ast.unparse(node)} is not a number"
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                return f"{ast.unparse(node)} is not a number"
+            return "" if value <= LARGEST else f"numbers may be at most {LARGEST:g}"
         case ast.Call(func=ast.Name(), keywords=[]):
             return ""
     return "" if isinstance(node, _PLAIN) else f"{ast.unparse(node) or node!r} is not allowed here"
 
 
-def _value(node: ast.expr, names: Mapping[str, Number]) -> Number:  # noqa: PLR0911 (one a node type)
+def _value(node: ast.expr, names: Mapping[str, Number]) -> Number:
+    """Return the value of a node; no value on the way is beyond LARGEST."""
+    value = _computed(node, names)
+    if not -LARGEST <= value <= LARGEST:  # false for nan, too
+        raise ValueError(f"numbers may be at most {LARGEST:g}")
+    return value
+
+
+def _computed(node: ast.expr, names: Mapping[str, Number]) -> Number:  # noqa: PLR0911 (one a node type)
     match node:
         case ast.Constant(value=int() | float() as number):
             return number

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from plancton.config.schema import Config
 from plancton.config.yaml_source import KeyPath, Problem, Source, dotted
 
+_LONGEST_SHOWN = 80
 _SECRET = ("env", "influxdb", "elasticsearch")
 
 
@@ -30,13 +31,11 @@ def message_of(error: Any, place: KeyPath = ()) -> str:
     if error["type"] == "tuple_type":
         message = "must be a list"
     value = error.get("input")
-    plain = isinstance(value, str | int | float | bool)
-    if (
-        plain
-        and not set(_SECRET) & set(map(str, error["loc"]))
-        and not message.startswith(repr(value))
-    ):
-        message += f", not {value!r}"
+    secret = set(_SECRET) & set(map(str, error["loc"]))
+    if isinstance(value, str | int | float) and not secret:
+        shown = repr(value)
+        if len(shown) <= _LONGEST_SHOWN and not message.startswith(shown):
+            message += f", not {shown}"
     return message
 
 

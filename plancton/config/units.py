@@ -13,15 +13,39 @@ _BYTES = {"": 1, "b": 1} | {
     for suffix, base in (("", 1000), ("b", 1000), ("i", 1024), ("ib", 1024))
 }
 
+LONGEST = 100 * 365 * 86400.0
+"""Longest duration, seconds: a hundred years."""
+LARGEST = 2**60
+"""Largest size, bytes: 1 EiB."""
+_CLOCK = re.compile(r"([0-9]{1,4}):([0-5]?[0-9])")
+
 
 def parse_duration(value: object) -> float:
     """Turn ``90``, ``"90s"``, ``"1h30m"`` or ``"12h"`` into seconds; ValueError if it is none."""
     if isinstance(value, str):
+        _refuse_clock(value)
         matches = list(_NUMBER.finditer(value))
         if not matches or "".join(match[0] for match in matches) != value:
-            raise ValueError(f"{value!r} is not a duration; write for example 90s, 5m, 12h or 1d")
-        return sum(float(match[1]) * _unit(match[2], _SECONDS, "duration") for match in matches)
-    return _plain_number(value, "duration; write for example 90s, 5m, 12h or 1d")
+            raise ValueError(
+                f"{_short(value)} is not a duration; write for example 90s, 5m, 12h or 1d"
+            )
+        seconds = sum(float(match[1]) * _unit(match[2], _SECONDS, "duration") for match in matches)
+    else:
+        seconds = _plain_number(value, "duration; write for example 90s, 5m, 12h or 1d")
+    if not -LONGEST <= seconds <= LONGEST:
+        raise ValueError(f"{_short(value)} is longer than 36500d, the longest duration")
+    return seconds
+
+
+def _refuse_clock(value: str) -> None:
+    """Refuse ``12:30``, which YAML 1.1 reads as 750 and people in two ways."""
+    found = _CLOCK.fullmatch(value)
+    if found:
+        first, second = found.groups()
+        raise ValueError(
+            f"{value!r} is ambiguous; write {first}h{second}m for hours and minutes, "
+            f"or {first}m{second}s for minutes and seconds"
+        )
 
 
 def parse_size(value: object) -> int:
@@ -29,9 +53,13 @@ def parse_size(value: object) -> int:
     if isinstance(value, str):
         match = _NUMBER.fullmatch(value)
         if not match:
-            raise ValueError(f"{value!r} is not a size; write for example 512MiB or 2GB")
-        return int(float(match[1]) * _unit(match[2].lower(), _BYTES, "size"))
-    return int(_plain_number(value, "size; write for example 512MiB or 2GB"))
+            raise ValueError(f"{_short(value)} is not a size; write for example 512MiB or 2GB")
+        size = float(match[1]) * _unit(match[2].lower(), _BYTES, "size")
+    else:
+        size = _plain_number(value, "size; write for example 512MiB or 2GB")
+    if not -LARGEST <= size <= LARGEST:
+        raise ValueError(f"{_short(value)} is larger than 1048576TiB, the largest size")
+    return int(size)
 
 
 def parse_level(value: object) -> str:
@@ -66,9 +94,16 @@ def _unit(name: str, units: dict[str, float] | dict[str, int], what: str) -> flo
 
 
 def _plain_number(value: object, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is not a {what}")
-    return float(value)
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if number is None or (isinstance(number, float) and math.isnan(number)):
+        raise ValueError(f"{_short(value)} is not a {what}")
+    return float(number) if abs(number) <= LARGEST else math.inf if number > 0 else -math.inf
+
+
+def _short(value: object) -> str:
+    """Write a value that may be very long."""
+    text = "that number" if isinstance(value, int) and abs(value) > 10**20 else repr(value)
+    return text if len(text) <= 60 else f"{text[:40]}..."
 
 
 def format_duration(seconds: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +13,28 @@ import yaml
 
 _LARGEST = 1_000_000
 _MOST_NODES = 20_000
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LARGEST_NUMBER = 2.0**63
+_SEXAGESIMAL_FREE = {
+    "tag:yaml.org,2002:int": re.compile(
+        r"^(?:[-+]?0b[0-1_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+)$"
+    ),
+    "tag:yaml.org,2002:float": re.compile(
+        r"^(?:[-+]?(?:[0-9][0-9_]*)\.[0-9_]*(?:[eE][-+][0-9]+)?"
+        r"|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
+}
+"""PyYAML's own patterns, without the part that reads digits between colons."""
 KeyPath = tuple[str | int, ...]
+
+
+class _Loader(_Base):  # type: ignore[misc]  # which of the two it is depends on the machine
+    """Reads numbers as YAML 1.2 does: ``12:30`` and ``1000:50`` are text, not of base 60."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (as the library declares it)
+        first: [(tag, _SEXAGESIMAL_FREE.get(tag, regexp)) for tag, regexp in resolvers]
+        for first, resolvers in _Base.yaml_implicit_resolvers.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +123,9 @@ def parse(text: str, file: str) -> Source:
         if twice:
             problems.append(Problem("is given twice", line, dotted(place)))
         source.lines[place] = line
+    for place in _beyond_all_numbers(values, ()):
+        text = f"must be a number of at most {_LARGEST_NUMBER:g}"
+        problems.append(Problem(text, source.line(place), dotted(place)))
     if problems:
         raise ConfigError(file, problems)
     return source
@@ -128,6 +153,20 @@ def _places(node: yaml.Node, place: KeyPath) -> Iterator[tuple[KeyPath, int, boo
         for index, value in enumerate(node.value):
             yield (*place, index), _line(value), False
             yield from _places(value, (*place, index))
+
+
+def _beyond_all_numbers(value: Any, place: KeyPath) -> Iterator[KeyPath]:
+    """Yield the places of numbers that no key can mean: huge, infinite, or none at all."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _beyond_all_numbers(inner, (*place, str(key)))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _beyond_all_numbers(inner, (*place, index))
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        bounded = -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER
+        if not bounded or (isinstance(value, float) and not math.isfinite(value)):
+            yield place
 
 
 def _line(node: yaml.Node) -> int:

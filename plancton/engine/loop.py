@@ -11,27 +11,29 @@ from plancton.config.evaluate import evaluate, names_for
 from plancton.config.expressions import ExpressionError
 from plancton.config.schema import Config
 from plancton.engine.bookkeeper import Bookkeeper
+from plancton.engine.configurator import Configurator
 from plancton.engine.dry_run import Preview, preview
 from plancton.engine.event_recorder import EventRecorder
 from plancton.engine.executor import execute
 from plancton.engine.mailbox import Mailbox
 from plancton.engine.model.action import Action, Decision, Outcome, Spawn
-from plancton.engine.model.cpu_load import RECENT, cpu_load, remember
 from plancton.engine.model.node import Observation
 from plancton.engine.model.operator import Mode, PilotCommand
-from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.policy import Policy
 from plancton.engine.model.reason import Code
 from plancton.engine.model.state import State
+from plancton.engine.observer import Observer
 from plancton.engine.ports import Ports, RuntimeUnavailableError
 from plancton.engine.records.accounting import first_cause
 from plancton.engine.records.history import History
 from plancton.engine.records.metrics import expression_metrics
 from plancton.engine.rules.apply_outcomes import apply_outcome
-from plancton.engine.rules.decide import decide
+from plancton.engine.rules.decide import decide, decide_safely
 from plancton.engine.schedule import Schedule, retry_after
 from plancton.engine.snapshot_builder import Identity, SnapshotBuilder
 from plancton.engine.views.snapshot import Snapshot
+
+log = logging.getLogger("plancton")
 
 Rule = Callable[[Observation, Policy, State, float], Decision]
 
@@ -54,23 +56,24 @@ class Engine:
         self.state = State(rollouts=restored.rollouts, used=restored.used)
         self.recorder = EventRecorder(ports.monitor.publish)
         self.builder = SnapshotBuilder(identity, self.recorder)
+        self._configurator = Configurator(ports, self.recorder)
         self.finished = False
         self.latest: Snapshot | None = None
         self.busy_since: float | None = None
         """When the tick under way began; None between ticks."""
         self._mailbox, self._schedule = Mailbox(), Schedule()
         self._requested_mode = Mode.ACTIVE
-        self._commands = dict.fromkeys(restored.held, PilotCommand.FREEZE)
-        self._failures = 0
+        self._observer = Observer(ports, restored.held)
+        self._failures, self._recovered = 0, ""
+        self._last_good_policy: Policy | None = None
         self._mode: Mode | None = None
-        self._config: ConfigState | None = None
 
     # --- other threads call these -------------------------------------------------------
 
     @property
     def configuration(self) -> ConfigState | None:
         """The configuration as of the last tick; None before the first."""
-        return self._config
+        return self._configurator.state
 
     @property
     def history(self) -> History:
@@ -131,7 +134,7 @@ class Engine:
             return None
         self.busy_since = self.ports.clock.now()
         if requests.commands:
-            self._commands |= requests.commands
+            self._observer.commands |= requests.commands
             self.save()  # what is to stay frozen stays so whatever happens to us
         wait = self.step(reload=requests.reload, ended=ended | requests.ended)
         self.busy_since = None
@@ -145,40 +148,70 @@ class Engine:
         """
         self.builder.tick += 1
         now, wall = self.ports.clock.now(), self.ports.clock.wall()
-        config = self._configure(wall, reload=reload)
-        self.builder.reloads += reload
-        kept = self.ports.mode_store.mode()
-        self.builder.mode = max(kept, self._requested_mode, key=lambda mode: mode.rank)
         try:
-            observation = self._observe(now, ended)
-            self.books.book_interval(observation, wall)
-            policy = self._policy(config, observation, wall)
-            decision = self._decide(observation, policy, now, wall)
-            self._act(decision, policy, wall)
+            wait = self._tick(now, wall, ended, reload=reload)
         except RuntimeUnavailableError as error:
-            self._count_failure(error, wall)
-            self._publish(config, str(error), now, wall)
+            self._count_failure("Docker is unavailable", str(error), wall)
+            self._recovered = "Docker is available again"
+            self.books.cause = "docker away"
+            self._publish(str(error), now, wall)
             return retry_after(self._failures)
+        except Exception as error:  # noqa: BLE001 (whatever is wrong, pilots must end in time)
+            return self._survive(error, now, wall)
         if self._failures:
-            self.recorder.event(wall, "Docker is available again", failed_tries=self._failures)
-        self._failures = 0
-        self.finished = decision.finished
+            self.recorder.event(wall, self._recovered, failed_tries=self._failures)
+        self._failures, self.builder.failure = 0, ""
         if self.finished:
             self._close(wall)
         if self.books.save_is_due:
             self.save()
-        self._publish(config, "", now, wall)
+        return wait
+
+    def _tick(self, now: float, wall: float, ended: frozenset[str], *, reload: bool) -> float:
+        config = self._configurator.read(wall, reload=reload)
+        self.builder.reloads += reload
+        kept = self.ports.mode_store.mode()
+        self.builder.mode = max(kept, self._requested_mode, key=lambda mode: mode.rank)
+        observation = self._observer.observe(now, self.builder.mode, ended)
+        self.builder.observe(observation, now)
+        self.books.book_interval(observation, wall)
+        policy = self._policy(config, observation, wall)
+        decision = self._decide(observation, policy, now, wall)
+        self._act(decision, policy, wall)
+        self.finished = decision.finished
+        self._publish("", now, wall)
+        self._last_good_policy = policy
+        self._configurator.confirm()
         interval = config.config.node.interval
         decision = replace(decision, state=self.state)
         return self._schedule.wait(interval, observation, decision, self.ports.clock.now())
 
-    def _count_failure(self, error: RuntimeUnavailableError, wall: float) -> None:
+    def _count_failure(self, what: str, error: str, wall: float) -> None:
         self._failures += 1
         self.builder.errors += 1
-        self.books.cause = "docker away"
         if self._failures == 1:
-            text, level = "Docker is unavailable", logging.ERROR
-            self.recorder.event(wall, text, level, error=str(error))
+            self.recorder.event(wall, what, logging.ERROR, error=error)
+
+    def _survive(self, error: Exception, now: float, wall: float) -> float:
+        """Go on after a failure that nobody foresaw: pilots still end in time.
+
+        A configuration under which no tick ever went well makes way for the last good one.
+        """
+        why = f"{type(error).__name__}: {error}"[:500]
+        self._count_failure("a tick failed, only times to live and commands are obeyed", why, wall)
+        log.debug("a tick failed", exc_info=error)
+        self._recovered = "ticks go well again"
+        self.builder.failure = f"the last tick failed ({why}); this is a bug, please report it"
+        try:
+            self.ports.config.reject(f"a tick failed under it: {why}")
+            if self._last_good_policy is not None:
+                observation = self._observer.observe(now, self.builder.mode, frozenset())
+                safe = decide_safely(observation, self._last_good_policy, self.state, now)
+                self._act(safe, self._last_good_policy, wall)
+            self._publish("", now, wall)
+        except Exception as again:
+            log.debug("nor could pilots be ended", exc_info=again)
+        return retry_after(self._failures)
 
     def _close(self, wall: float) -> None:
         self.ports.mode_store.fulfilled(self.ports.mode_store.mode())
@@ -186,27 +219,9 @@ class Engine:
 
     def save(self) -> None:
         """Have kept what outlives this engine."""
-        self.books.save(self.state, self._commands)
+        self.books.save(self.state, self._observer.commands)
 
     # --- observe ------------------------------------------------------------------------
-
-    def _configure(self, wall: float, *, reload: bool) -> ConfigState:
-        new, old = self.ports.config.current(reload=reload), self._config
-        if new.error and (old is None or new.error != old.error):
-            text = "configuration refused, the last good one stays"
-            self.recorder.event(wall, text, logging.ERROR, error=new.error)
-        elif old is None or new.revision != old.revision:
-            text = "configuration in force"
-            self.recorder.event(wall, text, source=new.source, revision=new.revision)
-        if old is None or new.warnings != old.warnings:
-            for warning in new.warnings:
-                self.recorder.event(wall, "configuration", logging.WARNING, warning=warning)
-        self._config = new
-        wanted = frozenset(profile.image for profile in new.config.pilots)
-        image = new.config.image
-        self.ports.images.configure(wanted, image.refresh, pull=image.pull)
-        self.ports.monitor.configure(new.config.monitor)
-        return new
 
     def _policy(self, state: ConfigState, observation: Observation, wall: float) -> Policy:
         config, builder = state.config, self.builder
@@ -218,33 +233,6 @@ class Engine:
         except ExpressionError as error:
             builder.trouble = f"{error}; the last value stays"
         return Policy.of(config, builder.values)
-
-    def _observe(self, now: float, ended: frozenset[str]) -> Observation:
-        pilots = self.ports.runtime.pilots(ended)
-        host = self.ports.host.sample(now)
-        samples = remember(self.state.samples, host)
-        self.state = replace(self.state, samples=samples)
-        promised = sum(p.cpus for p in pilots if p.state is PilotState.RUNNING)
-        self._forget_fulfilled_commands(pilots)
-        observation = Observation(
-            pilots,
-            host,
-            cpu_load(samples, promised),
-            self.ports.images.status(),
-            self.builder.mode,
-            cpu_load(samples, promised, RECENT),
-            dict(self._commands),
-        )
-        self.builder.observe(observation, now)
-        return observation
-
-    def _forget_fulfilled_commands(self, pilots: tuple[Pilot, ...]) -> None:
-        live = {pilot.id: pilot for pilot in pilots if pilot.live}
-        self._commands = {
-            id_: command
-            for id_, command in self._commands.items()
-            if id_ in live and (command is not PilotCommand.THAW or live[id_].frozen)
-        }
 
     # --- decide and act -----------------------------------------------------------------
 
@@ -279,15 +267,17 @@ class Engine:
         self.recorder.outcome(wall, outcome, self.state)
         by_operator = action.reason.code is Code.PILOT_COMMAND
         if outcome.error and by_operator and not isinstance(action, Spawn):
-            self._commands.pop(action.pilot.id, None)  # refused once is refused
+            self._observer.commands.pop(action.pilot.id, None)  # refused once is refused
         entry = self.books.book_outcome(outcome, self.state, wall)
         self.state = apply_outcome(self.state, outcome, policy, self.ports.clock.now())
         self.builder.apply(outcome, entry)
 
     # --- publish ------------------------------------------------------------------------
 
-    def _publish(self, config: ConfigState, degraded: str, now: float, wall: float) -> None:
-        builder, ports = self.builder, self.ports
+    def _publish(self, degraded: str, now: float, wall: float) -> None:
+        builder, ports, config = self.builder, self.ports, self._configurator.state
+        if config is None:  # nothing can be said before a configuration was read
+            return
         builder.requests = ports.runtime.requests
         builder.protection_note = ports.host.protection_note
         builder.ledger = self.books.ledger

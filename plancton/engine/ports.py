@@ -100,7 +100,16 @@ class ConfigSource(Protocol):
     """Where the configuration comes from."""
 
     def current(self, *, reload: bool = False) -> ConfigState:
-        """Return the last good one, reading it again if it changed (or if *reload*)."""
+        """Return the one in force, reading it again if it changed (or if *reload*)."""
+
+    def confirm(self) -> ConfigState:
+        """Say that a whole tick went well under the one in force, which is returned: it is good."""
+
+    def reject(self, why: str) -> None:
+        """Say that a tick failed under the one in force, and why.
+
+        One that was never confirmed makes way for the last good one, if there is one.
+        """
 
 
 class ModeStore(Protocol):

@@ -48,6 +48,9 @@ class SnapshotBuilder:
     names: Mapping[str, float] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
     trouble: str = ""
+    """Why an expression has no value."""
+    failure: str = ""
+    """Why the last tick failed; empty: it did not."""
     protection_note: str = ""
     tick: int = 0
     reloads: int = 0
@@ -141,7 +144,7 @@ class SnapshotBuilder:
             for name, image in images.items()
             if image.id and image.error
         ]
-        trouble = [self.trouble] if self.trouble else []
+        trouble = filter(None, (self.failure, self.trouble))
         return (*config.warnings, *trouble, *stale, *map(sink_line, filter(_fails, self.sinks)))
 
     def _pilot(self, pilot: Pilot, state: State, now: float) -> PilotView:

@@ -101,6 +101,13 @@ class Fixed:
         """Return it."""
         return self._state
 
+    def confirm(self) -> ConfigState:
+        """Stay."""
+        return self.current()
+
+    def reject(self, why: str) -> None:
+        """Stay: there is no other."""
+
 
 class Undisturbed:
     """An operator who says nothing."""

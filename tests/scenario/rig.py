@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from plancton.config.effective import ConfigState, Layer
@@ -21,6 +22,8 @@ class Settings:
     def __init__(self, **groups: Any) -> None:
         """Start with these groups."""
         self.state = _state(groups, 1)
+        self.good: ConfigState | None = None
+        self.rejected: list[str] = []
 
     def current(self, *, reload: bool = False) -> ConfigState:
         """Return what was set last."""
@@ -29,6 +32,17 @@ class Settings:
     def set(self, **groups: Any) -> None:
         """Put another configuration into force."""
         self.state = _state(groups, self.state.revision + 1)
+
+    def confirm(self) -> ConfigState:
+        """Remember what proved good."""
+        self.good = self.state
+        return self.state
+
+    def reject(self, why: str) -> None:
+        """Go back to what proved good."""
+        self.rejected.append(why)
+        if self.good is not None and self.good is not self.state:
+            self.state = replace(self.good, error=why, revision=self.state.revision + 1)
 
 
 def _state(groups: dict[str, Any], revision: int) -> ConfigState:

@@ -435,7 +435,38 @@ class Followed:
         """Look once, as the thread does, and return what is in force."""
         wanted = self.source.current().config.remote
         self.remote.fetch(wanted)
-        return self.source.current()
+        self.source.current()
+        return self.source.confirm()
+
+
+def test_a_text_is_good_only_once_it_worked(web: Web, tmp_path: Path) -> None:
+    """One under which a tick fails makes way for the one before, now and at the next start."""
+    far = Followed(tmp_path, web)
+    far.source.first()
+    assert far.look().config.spawn.maximum.text == "1"
+    web.body = b"spawn: {maximum: 7}\n"
+    far.remote.fetch(far.source.current().config.remote)
+    assert far.source.current().config.spawn.maximum.text == "7"
+    far.source.reject("a tick failed under it: no")
+    kept = far.source.current(reload=True)
+    assert kept.config.spawn.maximum.text == "1"
+    assert kept.error.endswith("a tick failed under it: no")
+    assert Followed(tmp_path, web).source.first().config.spawn.maximum.text == "1"
+    web.body = b"spawn: {maximum: 2}\n"
+    mended = far.look()
+    assert (mended.config.spawn.maximum.text, mended.error) == ("2", "")
+
+
+def test_a_first_text_that_fails_starts_nothing(web: Web, tmp_path: Path) -> None:
+    """There is none before it to fall back on."""
+    far = Followed(tmp_path, web)
+    far.source.first()
+    far.remote.fetch(far.source.current().config.remote)
+    assert far.source.current().config.spawn.maximum.text == "1"
+    far.source.reject("no")
+    waiting = far.source.current()
+    assert waiting.config.spawn.when.text == "0"
+    assert waiting.error
 
 
 def test_a_good_text_is_in_force_and_a_bad_one_changes_nothing(web: Web, tmp_path: Path) -> None:

@@ -40,11 +40,14 @@ def _command(value: Any) -> Any:
     return shlex.split(value) if isinstance(value, str) else value
 
 
+ExitCode = Annotated[int, Field(ge=0, le=255)]
+
+
 class Ulimit(Group):
     """A resource limit of the pilot's processes; -1 means unlimited."""
 
-    soft: int = Field(ge=-1)
-    hard: int = Field(ge=-1)
+    soft: int = Field(ge=-1, le=2**63 - 1)
+    hard: int = Field(ge=-1, le=2**63 - 1)
 
 
 class Profile(Group):
@@ -78,11 +81,11 @@ class Profile(Group):
     """As spawn.short_life, for this profile."""
     backoff: Annotated[Duration, Field(gt=0)] | None = None
     """As spawn.backoff, for this profile."""
-    no_work: tuple[int, ...] = (80,)
+    no_work: tuple[ExitCode, ...] = (80,)
     """Exit codes that mean: there is no work. The profile waits for spawn.no_work_wait."""
-    broken_node: tuple[int, ...] = (81,)
+    broken_node: tuple[ExitCode, ...] = (81,)
     """Exit codes that mean: this node cannot do the work. Waits for spawn.broken_wait."""
-    outdated_image: tuple[int, ...] = (82,)
+    outdated_image: tuple[ExitCode, ...] = (82,)
     """Exit codes that mean: the image is too old. It is pulled, and a new one is waited for."""
     features: bool = True
     """Give the pilot its machine/job features: what it may use, and until when."""
@@ -106,7 +109,7 @@ class Profile(Group):
     """Security options: AppArmor and seccomp profiles, labels."""
     privileged: bool = False
     """All rights on the host. Say no."""
-    pids: Annotated[int, Field(ge=-1)] = 1024
+    pids: Annotated[int, Field(ge=-1, le=4_194_304)] = 1024
     """Most processes and threads in a pilot; -1: no limit."""
     ulimits: dict[str, Ulimit] = {}
     """Resource limits by name, for example nofile: {soft: 1024, hard: 4096}."""

@@ -23,7 +23,7 @@ class Spawn(Group):
     """Most pilots started in one tick."""
     ceiling: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the node's cores that foreground and pilots may take together."""
-    reserve: Annotated[float, Field(ge=0)] = 0.0
+    reserve: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     """Cores always kept free."""
     min_room: Annotated[float, Field(ge=0.3, le=1)] = 0.5
     """Part of a pilot's cores that must be free before it is started. Below 1 the last,

@@ -91,6 +91,7 @@ class Group(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
+        allow_inf_nan=False,
         use_attribute_docstrings=True,
         hide_input_in_errors=True,
         defer_build=True,  # verbs that only look need no validator

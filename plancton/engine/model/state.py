@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from plancton.engine.model.node import HostSample
 from plancton.engine.model.pressure import TrackedAlarm
 from plancton.engine.model.reason import Reason
 
@@ -68,7 +67,6 @@ class Rollout:
 class State:
     """What the engine carries from tick to tick. Losing it costs time, never a pilot."""
 
-    samples: tuple[HostSample, ...] = ()
     tracked_alarms: Mapping[str, TrackedAlarm] = field(default_factory=dict)
     """Alarms by signal and step."""
     overcommitted_since: float | None = None

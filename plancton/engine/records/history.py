@@ -34,6 +34,12 @@ class History:
 
     levels: tuple[tuple[Row, ...], ...] = ((), (), ())
 
+    def __post_init__(self) -> None:
+        """Refuse what another program, or a damaged file, takes for a history."""
+        rows = [row for level in self.levels for row in level]
+        if len(self.levels) != len(LEVELS) or any(len(r.values) != len(METRICS) for r in rows):
+            raise ValueError("this is no history of a node")
+
     def add(self, wall: float, seconds: float, values: tuple[float, ...]) -> History:
         """Return the history with *values* that held for the *seconds* before *wall*."""
         pairs = zip(self.levels, LEVELS, strict=True)

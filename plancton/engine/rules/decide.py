@@ -22,7 +22,9 @@ from plancton.engine.rules.thaw import thaw
 from plancton.engine.rules.time_to_live import expire, kill_after_grace
 from plancton.engine.rules.upcoming import next_due
 
-RULES: tuple[Callable[[DecisionContext], None], ...] = (
+Rule = Callable[[DecisionContext], None]
+
+RULES: tuple[Rule, ...] = (
     try_new_images,
     reap,
     apply_operator_requests,
@@ -37,11 +39,24 @@ RULES: tuple[Callable[[DecisionContext], None], ...] = (
 """In order of precedence: a pilot that one rule acted upon is left alone by the later ones."""
 
 
+SAFETY_RULES: tuple[Rule, ...] = (apply_operator_requests, expire, kill_after_grace)
+"""What still ends pilots in time when a tick failed: they start, freeze and thaw nothing."""
+
+
 def decide(observation: Observation, policy: Policy, state: State, now: float) -> Decision:
     """Return what to do now, why nothing more is done, and the state that follows."""
-    context = DecisionContext(observation, policy, state, now)
-    for rule in RULES:
+    return _decided(RULES, DecisionContext(observation, policy, state, now))
+
+
+def decide_safely(observation: Observation, policy: Policy, state: State, now: float) -> Decision:
+    """Return only what must be done whatever else is wrong."""
+    return _decided(SAFETY_RULES, DecisionContext(observation, policy, state, now))
+
+
+def _decided(rules: tuple[Rule, ...], context: DecisionContext) -> Decision:
+    for rule in rules:
         rule(context)
+    observation = context.observation
     left = any(pilot.state is not PilotState.REMOVING for pilot in observation.pilots)
     return Decision(
         tuple(context.actions),

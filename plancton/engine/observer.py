@@ -1,0 +1,46 @@
+"""Observe the node: its pilots, its counters, its images, and what is asked of it."""
+
+from __future__ import annotations
+
+from plancton.engine.model.cpu_load import RECENT, cpu_load, remember
+from plancton.engine.model.node import HostSample, Observation
+from plancton.engine.model.operator import Mode, PilotCommand
+from plancton.engine.model.pilot import Pilot, PilotState
+from plancton.engine.ports import Ports
+
+
+class Observer:
+    """Looks at the node, and keeps what the operator asked of single pilots while it holds."""
+
+    def __init__(self, ports: Ports, held: frozenset[str]) -> None:
+        """Look through *ports*; *held* are IDs of pilots that the operator keeps frozen."""
+        self._ports = ports
+        self._samples: tuple[HostSample, ...] = ()
+        self.commands = dict.fromkeys(held, PilotCommand.FREEZE)
+
+    def observe(self, now: float, mode: Mode, ended: frozenset[str]) -> Observation:
+        """Return the node as it is; *ended* are IDs of pilots said to have ended.
+
+        Raises RuntimeUnavailableError.
+        """
+        pilots = self._ports.runtime.pilots(ended)
+        self._samples = remember(self._samples, self._ports.host.sample(now))
+        promised = sum(p.cpus for p in pilots if p.state is PilotState.RUNNING)
+        self._forget_fulfilled(pilots)
+        return Observation(
+            pilots,
+            self._samples[-1],
+            cpu_load(self._samples, promised),
+            self._ports.images.status(),
+            mode,
+            cpu_load(self._samples, promised, RECENT),
+            dict(self.commands),
+        )
+
+    def _forget_fulfilled(self, pilots: tuple[Pilot, ...]) -> None:
+        live = {pilot.id: pilot for pilot in pilots if pilot.live}
+        self.commands = {
+            id_: command
+            for id_, command in self.commands.items()
+            if id_ in live and (command is not PilotCommand.THAW or live[id_].frozen)
+        }
