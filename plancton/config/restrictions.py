@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
@@ -19,6 +20,12 @@ _USUAL = frozenset(
     }
 )
 """Capabilities that Docker gives each container anyway (docs.docker.com, "Linux capabilities")."""
+_CANONICAL_USER = re.compile(r"[1-9][0-9]{0,9}:[1-9][0-9]{0,9}")
+_DOCKERS_OWN = "docker.io"
+_LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
+_MORE_THAN_READING = frozenset({"rw", "shared", "rshared"})
+_PIDS = 4_194_304
+"""Most processes that Linux can have."""
 _LOCAL: tuple[KeyPath, ...] = (
     ("remote",),
     ("allow",),
@@ -57,18 +64,30 @@ def violations(config: Config, allow: Allow) -> Iterator[Violation]:
         for key, asked, needed in _requested(profile, allow):
             text = f"{asked} is not allowed here; the local file may say allow.{needed}"
             yield ("pilots", index, key), text
-    if config.protect.oom_score_adj < 0:
+    yield from _of_the_node(config, allow)
+
+
+def _of_the_node(config: Config, allow: Allow) -> Iterator[Violation]:
+    """Yield what would leave the node's owner without protection, or the node open."""
+    protect, listener = config.protect, config.monitor.prometheus
+    if protect.oom_score_adj < 0:
         text = "a remote configuration may not protect pilots from the out-of-memory killer"
         yield ("protect", "oom_score_adj"), text
+    for group, key in (("memory", "stop_below"), ("memory", "evict_below"), ("disk", "stop_below")):
+        if getattr(getattr(protect, group), key) == "off":
+            yield ("protect", group, key), "a remote configuration may not switch this off"
+    if listener and not allow.listen and listener.rpartition(":")[0] not in _LOOPBACK:
+        text = f"{listener} is not allowed here; the local file may say allow.listen: true"
+        yield ("monitor", "prometheus"), text
 
 
 def _requested(profile: Profile, allow: Allow) -> Iterator[tuple[str, str, str]]:
     """Yield key, value and the permission that is lacking."""
     if profile.privileged and not allow.privileged:
         yield "privileged", "privileged", "privileged: true"
-    if not allow.root and is_root(profile.user):
-        yield "user", "root", "root: true"
-    if not any(fnmatchcase(profile.image, pattern) for pattern in allow.images):
+    if not allow.root and not surely_not_root(profile.user):
+        yield "user", profile.user or "the image's own user", "root: true"
+    if not any(image_fits(profile.image, pattern) for pattern in allow.images):
         yield "image", profile.image, f'images: ["{profile.image}"]'
     if profile.network not in allow.networks:
         yield "network", profile.network, f"networks: [{profile.network}]"
@@ -82,10 +101,6 @@ def _listed(profile: Profile, allow: Allow) -> Iterator[tuple[str, str, str]]:
     for each in profile.cap_add:
         if capability(each) not in allowed and "ALL" not in allowed:
             yield "cap_add", each, f"capabilities: [{each}]"
-    for each in profile.binds:
-        # What is no path is a named volume, in a folder of Docker's own.
-        if each.startswith("/") and not any(_bind_within(each, place) for place in allow.binds):
-            yield "binds", each, f"binds: [{each.split(':')[0]}]"
     for each in profile.devices:
         source = each.partition(":")[0]
         if not any(_within(source, folder) for folder in allow.devices):
@@ -93,6 +108,31 @@ def _listed(profile: Profile, allow: Allow) -> Iterator[tuple[str, str, str]]:
     for each in profile.security_opt:
         if each not in allow.security_opt:
             yield "security_opt", each, f'security_opt: ["{each}"]'
+    yield from _mounts(profile, allow)
+    yield from _resources(profile, allow)
+
+
+def _mounts(profile: Profile, allow: Allow) -> Iterator[tuple[str, str, str]]:
+    for each in profile.binds:
+        source = each.split(":")[0]
+        if not each.startswith("/"):
+            if not any(fnmatchcase(source, pattern) for pattern in allow.volumes):
+                yield "binds", source, f"volumes: [{source}]"
+        elif not any(_bind_within(each, place) for place in allow.binds):
+            yield "binds", each, f"binds: [{source}]"
+
+
+def _resources(profile: Profile, allow: Allow) -> Iterator[tuple[str, str, str]]:
+    if _most_pids(profile) > allow.pids:
+        yield "pids", f"{profile.pids}", f"pids: {_most_pids(profile)}"
+    if profile.log_size > allow.log_size:
+        yield "log_size", f"{profile.log_size} bytes", f"log_size: {profile.log_size}"
+    for name in sorted(profile.ulimits.keys() - set(allow.ulimits)):
+        yield "ulimits", name, f"ulimits: [{name}]"
+
+
+def _most_pids(profile: Profile) -> int:
+    return profile.pids if profile.pids > 0 else _PIDS
 
 
 def widened_for(config: Config, allow: Allow = Allow()) -> Allow:  # noqa: B008 (frozen)
@@ -107,8 +147,14 @@ def widened_for(config: Config, allow: Allow = Allow()) -> Allow:  # noqa: B008 
                     wider["root"] = True
                 case "memory":
                     wider["memory"] = max(wider["memory"], profile.memory + profile.swap)
-                case "binds":
+                case "binds" if asked.startswith("/"):
                     wider["binds"] += (asked.split(":")[0],)
+                case "binds":
+                    wider["volumes"] += (asked,)
+                case "pids":
+                    wider["pids"] = max(wider["pids"], _most_pids(profile))
+                case "log_size":
+                    wider["log_size"] = max(wider["log_size"], profile.log_size)
                 case _:
                     name = {"cap_add": "capabilities", "image": "images"}.get(key, key)
                     name = {"network": "networks"}.get(name, name)
@@ -126,6 +172,39 @@ def is_root(user: str) -> bool:
     return name in ("", "root") or (name.isdecimal() and int(name) == 0)
 
 
+def surely_not_root(user: str) -> bool:
+    """Say whether neither user nor group can come out as root, whatever the image.
+
+    Docker reads more than we do: ``+0`` is root, a name is what the image says, and a user
+    without a group may be in root's.
+    """
+    return _CANONICAL_USER.fullmatch(user) is not None
+
+
+def image_fits(reference: str, pattern: str) -> bool:
+    """Say whether a pattern means an image: the registry and the rest must fit, each by itself.
+
+    A reference whose first part is no host name lies on Docker's own registry; a pattern too,
+    unless that part is nothing but wildcards.
+    """
+    if pattern == "*":
+        return True
+    host, name = _registry(reference)
+    wanted_host, wanted_name = _registry(pattern)
+    first, _, rest = pattern.partition("/")
+    if rest and set(first) <= set("*?"):
+        wanted_host, wanted_name = "*", rest
+    return fnmatchcase(host, wanted_host) and fnmatchcase(name, wanted_name)
+
+
+def _registry(reference: str) -> tuple[str, str]:
+    """Return host and name, by the rule of Docker's reference package."""
+    first, _, rest = reference.partition("/")
+    if rest and (set(".:") & set(first) or first == "localhost"):
+        return first, rest
+    return _DOCKERS_OWN, reference.removeprefix("library/")
+
+
 def capability(name: str) -> str:
     """Return a capability's name without its usual beginning."""
     return name.upper().removeprefix("CAP_")
@@ -133,10 +212,10 @@ def capability(name: str) -> str:
 
 def _bind_within(bind: str, allowed: str) -> bool:
     """Say whether a bind lies in an allowed folder, and only reads it where that is asked."""
-    source, _, options = bind.partition(":")
+    source, _, target = bind.partition(":")
     folder, _, mode = allowed.partition(":")
-    writes = "rw" in options.partition(":")[2].split(",")
-    return _within(source, folder) and not (mode == "ro" and writes)
+    options = set(target.partition(":")[2].split(","))
+    return _within(source, folder) and not (mode == "ro" and options & _MORE_THAN_READING)
 
 
 def _within(path: str, folder: str) -> bool:

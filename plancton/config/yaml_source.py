@@ -101,9 +101,9 @@ def read(path: Path) -> str:
 
 
 def parse(text: str, file: str) -> Source:
-    """Parse YAML; ConfigError for what is no mapping, has a key twice, aliases or tags."""
+    """Parse YAML; ConfigError for what is no mapping, has a key twice, tags or too many values."""
     try:
-        _refuse_aliases(text, file)
+        _refuse_bombs(text, file)
         root = yaml.compose(text, Loader=_Loader)
         values = yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader)
     except yaml.MarkedYAMLError as error:
@@ -131,12 +131,27 @@ def parse(text: str, file: str) -> Source:
     return source
 
 
-def _refuse_aliases(text: str, file: str) -> None:
-    """Count events before anything is built: an alias can make a small file huge."""
-    for count, event in enumerate(yaml.parse(text, Loader=_Loader)):
+def _refuse_bombs(text: str, file: str) -> None:
+    """Count values before any is built: an alias (*name) can make a small file huge."""
+    sizes: dict[str, int] = {}  # values below each anchor, those of its aliases included
+    open_nodes: list[tuple[str | None, int]] = []
+    count = 0
+    for event in yaml.parse(text, Loader=_Loader):
         line = event.start_mark.line + 1 if event.start_mark else None
-        if isinstance(event, yaml.AliasEvent):
-            raise ConfigError(file, [Problem("aliases (*name) are not allowed", line)])
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((event.anchor, count))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            if anchor:
+                sizes[anchor] = count - before + 1
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor not in sizes:
+                name = event.anchor
+                raise ConfigError(file, [Problem(f"*{name} stands before or inside &{name}", line)])
+            count += sizes[event.anchor]
+        elif isinstance(event, yaml.ScalarEvent) and event.anchor:
+            sizes[event.anchor] = 1
+        count += 1
         if count > _MOST_NODES:
             raise ConfigError(file, [Problem("holds too many values", line)])
 

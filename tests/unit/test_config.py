@@ -51,7 +51,17 @@ def test_empty_files_are_the_defaults(text: str) -> None:
         ("node: {name: a}\nnode: {name: b}", ["f.yaml:2: node: is given twice"]),
         ("- 1\n- 2", ["f.yaml:1: must hold keys and values"]),
         ("node: [", ["f.yaml:2: is not valid YAML"]),
-        ("a: &x [1]\nb: *x", ["f.yaml:2: aliases"]),
+        ("a: *x", ["f.yaml:1: *x stands before or inside &x"]),
+        ("a: &x [*x]", ["f.yaml:1: *x stands before or inside &x"]),
+        (
+            "a: &a [1,1,1,1,1,1,1,1,1]\n"
+            + "".join(f"{n}: &{n} [{', '.join([f'*{p}'] * 9)}]\n" for p, n in zip("abcd", "bcde")),
+            ["f.yaml:5: holds too many values"],
+        ),
+        ("pilots: [{env: {A: yes}}]", ["f.yaml:1: pilots[0].env: the value of A is true to YAML"]),
+        ("pilots: [{env: {A: null}}]", ["f.yaml:1: pilots[0].env: the value of A is null to YAML"]),
+        ("pilots: [{binds: ['~/d:/d']}]", ["f.yaml:1: pilots[0].binds: '~/d:/d': write an absolute"]),
+        ("pilots: [{binds: ['./x:/x']}]", ["f.yaml:1: pilots[0].binds: './x:/x': write an"]),
         ("a: !!python/object/apply:os.system [ls]", ["f.yaml:1: is not valid YAML"]),
         ("pilots: 3", ["f.yaml:1: pilots: must be a list, not 3"]),
         ("pilots: []", ["f.yaml: pilots: at least one profile is needed"]),
@@ -143,7 +153,7 @@ def test_0_6_0_defaults_and_keys() -> None:
     assert (pilot.ttl, pilot.image, pilot.command) == (3600, "busybox", ("/bin/sleep", "60"))
     assert (pilot.memory, pilot.swap, pilot.user, pilot.cpus) == (2_000_000_000, 0, "0:0", 1)
     assert (pilot.cap_add, pilot.cap_drop) == (("SYS_ADMIN", "CHOWN"), ("NET_RAW",))
-    assert (pilot.security_opt, pilot.pids, pilot.privileged) == ((), -1, False)
+    assert (pilot.security_opt, pilot.pids, pilot.privileged) == ((), 32768, False)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from pydantic import (
 from plancton.config.expressions import Expression
 from plancton.config.schema.types import Duration, Group, Size
 
+_VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+"""Names of volumes, after Docker's rule."""
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 
 
@@ -41,6 +43,22 @@ def _command(value: Any) -> Any:
 
 
 ExitCode = Annotated[int, Field(ge=0, le=255)]
+
+
+def _env(value: Any) -> Any:
+    """Take numbers for their text, as compose does; a truth value has no one text."""
+    if not isinstance(value, dict):
+        return value
+    for name, each in value.items():
+        if each is None or isinstance(each, bool):
+            raise ValueError(
+                f"the value of {name} is {_YAML_WORDS[each]} to YAML; put it in quotes"
+            )
+    plain = (int, float)
+    return {str(k): str(v) if isinstance(v, plain) else v for k, v in value.items()}
+
+
+_YAML_WORDS = {None: "null", True: "true", False: "false"}
 
 
 class Ulimit(Group):
@@ -91,7 +109,7 @@ class Profile(Group):
     """Give the pilot its machine/job features: what it may use, and until when."""
     user: str = "65534:65534"
     """User and group inside the container, uid[:gid] or names."""
-    env: dict[str, str] = {}
+    env: Annotated[dict[str, str], BeforeValidator(_env)] = {}
     """Environment variables. Their values are never shown."""
     network: str = "bridge"
     """Docker network mode: bridge, host, none or the name of a network."""
@@ -127,4 +145,9 @@ class Profile(Group):
             parts = bind.split(":")
             if len(parts) not in (2, 3) or not parts[0] or not parts[1].startswith("/"):
                 raise ValueError(f"{bind!r} is not host:container[:options]")
+            if not parts[0].startswith("/") and not _VOLUME.fullmatch(parts[0]):
+                raise ValueError(
+                    f"{bind!r}: write an absolute path, or the name of a volume; "
+                    "~ and relative paths are not expanded"
+                )
         return binds

@@ -54,18 +54,30 @@ class Allow(Group):
     privileged: bool = False
     """Privileged pilots."""
     root: bool = True
-    """Pilots whose user is root inside the container."""
+    """Pilots whose user is root inside the container. If false, user and group must be numbers
+    other than 0."""
     capabilities: tuple[str, ...] = ()
     """Capabilities beyond Docker's own default set."""
     binds: tuple[str, ...] = ()
     """Folders of the node that may be bound, with all below them; add :ro for read-only alone."""
+    volumes: tuple[str, ...] = ()
+    """Named volumes of Docker: patterns of their names."""
     devices: tuple[str, ...] = ()
     """Devices of the node, or folders of them."""
     images: tuple[str, ...] = ("*",)
-    """Images: patterns of their references, like registry.example/lab/*."""
+    """Images: patterns of their references, like registry.example/lab/*. One without a registry,
+    like lab/*, means Docker's own."""
     networks: tuple[str, ...] = ("bridge", "none")
     """Network modes."""
     security_opt: tuple[str, ...] = ("no-new-privileges",)
     """Security options."""
     memory: Annotated[Size, Field(ge=6 * 2**20)] | None = None
     """Most memory and swap of one pilot; empty: what fits."""
+    pids: Annotated[int, Field(ge=1, le=4_194_304)] = 32768
+    """Most processes and threads of one pilot."""
+    log_size: Annotated[Size, Field(ge=1024)] = 1_000_000_000
+    """Most disk that the log of one pilot may take."""
+    ulimits: tuple[str, ...] = ("core", "cpu", "fsize", "nofile", "nproc", "stack")
+    """Resource limits that may be set."""
+    listen: bool = False
+    """Serve metrics (monitor.prometheus) on other addresses than the loopback."""

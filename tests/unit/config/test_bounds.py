@@ -109,3 +109,19 @@ def test_a_maximum_is_a_number_of_pilots() -> None:
     """However large the expression comes out."""
     config = load_text("spawn: {maximum: 1e29}", "c.yaml").config
     assert evaluate(config, HERE).maximum == 1_000_000
+
+
+def test_anchors_and_merge_keys_say_things_once() -> None:
+    """As in other YAML files."""
+    text = "pilots:\n- &first {name: a, image: lab/a, cpus: 2}\n- {<<: *first, name: b}\n"
+    pilots = load_text(text, "c.yaml").config.pilots
+    assert [(each.name, each.image, each.cpus) for each in pilots] == [
+        ("a", "lab/a", 2.0),
+        ("b", "lab/a", 2.0),
+    ]
+
+
+def test_numbers_in_the_environment_are_their_text() -> None:
+    """As compose has it."""
+    env = load_text("pilots: [{env: {A: 1, B: 1.5, C: x}}]", "c.yaml").config.pilots[0].env
+    assert env == {"A": "1", "B": "1.5", "C": "x"}
