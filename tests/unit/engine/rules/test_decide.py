@@ -1,0 +1,188 @@
+"""Decisions as a whole: their end, their reasons, and properties that hold for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plancton.config import schema
+from plancton.engine.model.action import Freeze, Remove, Spawn, Thaw
+from plancton.engine.model.node import CpuLoad, Protection
+from plancton.engine.model.operator import Mode
+from plancton.engine.model.pilot import Pilot, PilotState
+from plancton.engine.model.policy import Policy
+from plancton.engine.model.reason import EVICTIONS, Code, Reason
+from plancton.engine.model.state import Backoff, Ending, State
+from plancton.engine.rules.decide import decide
+from tests.unit.engine.rules.tables import HOST, NOW, carry_out, exited, look, pilot, policy, run
+
+
+@pytest.mark.parametrize("mode", [Mode.STOPPING, Mode.ENDING, Mode.FORCED])
+def test_the_engine_ends_only_when_no_pilot_is_left(mode: Mode) -> None:
+    """An exited pilot must still be recorded and removed first."""
+    assert not run(look(exited("x", 99.0), mode=mode)).finished
+    assert not run(look(pilot("a"), mode=mode)).finished
+    assert run(look(mode=mode)).finished
+    assert not run(look(mode=Mode.DRAINING)).finished
+
+
+def test_every_reason_makes_a_sentence() -> None:
+    """No decision has a reason that cannot be said."""
+    state = State(
+        overcommitted_since=NOW - 500,
+        endings={"e": Ending(Reason.of(Code.OPERATOR, mode="ending"), NOW + 3)},
+        backoffs={"default": Backoff(3, NOW + 9, NOW - 1, "exit 1")},
+    )
+    pilots = [pilot("a"), pilot("e"), exited("x", 1.0), pilot("t", deadline_at=NOW - 1)]
+    seen = look(*pilots, foreground=4.0)
+    decision = run(seen, state=state)
+    said = [str(a.reason) for a in decision.actions] + [str(f) for f in decision.findings]
+    assert len(said) >= 5
+    assert all(said)
+
+
+_PILOTS = st.lists(
+    st.builds(
+        lambda i, s, c, age, ttl: pilot(
+            f"p{i}",
+            state=s,
+            cpus=c,
+            created_at=NOW - age,
+            started_at=NOW - age,
+            deadline_at=NOW + ttl,
+            finished_at=NOW,
+            exit_code=0,
+        ),
+        st.integers(0, 99),
+        st.sampled_from(PilotState),
+        st.sampled_from([0.5, 1.0, 2.0, 4.0]),
+        st.floats(0, 1000),
+        st.floats(-100, 5000),
+    ),
+    max_size=12,
+    unique_by=lambda p: p.id,
+)
+_STATES = st.builds(
+    State,
+    overcommitted_since=st.none() | st.floats(NOW - 1000, NOW),
+    hold_until=st.floats(0, NOW + 100),
+    backoffs=st.just({}) | st.just({"default": Backoff(2, NOW + 5, NOW - 3, "x")}),
+)
+
+
+@given(_PILOTS, st.floats(0, 4), st.sampled_from(Mode), st.integers(0, 8), _STATES)
+def test_decisions_keep_the_promises(
+    pilots: list[Pilot], foreground: float, mode: Mode, maximum: int, state: State
+) -> None:
+    """Never over the maximum or N a tick, one action a pilot, no start without room or mode."""
+    decision = run(look(*pilots, foreground=foreground, mode=mode), policy(maximum), state)
+    starts = [a for a in decision.actions if isinstance(a, Spawn)]
+    touched = [a.pilot.id for a in decision.actions if not isinstance(a, Spawn)]
+    live = [p for p in pilots if p.live]
+    assert len(touched) == len(set(touched))
+    assert len(starts) <= 4
+    if starts:
+        assert mode is Mode.ACTIVE
+        gone = {a.pilot.id for a in decision.actions if isinstance(a, Remove)}
+        kept = [p for p in live if p.id not in gone]
+        assert not any(p.frozen for p in kept if p.id not in touched)
+        assert len(kept) + len(starts) <= maximum
+        held = sum(p.cpus for p in kept if not p.frozen)
+        assert foreground + held + len(starts) <= 4 + 0.5 + 1e-9
+    pressed = [a for a in decision.actions if a.reason.code is Code.PRESSURE]
+    if pressed:
+        assert foreground + sum(p.cpus for p in live if not p.frozen) > 4
+    assert decision.finished is False or not live
+
+
+class Loop:
+    """A steady node, ticked with its own decisions carried out."""
+
+    def __init__(self, rules: Policy, protection: Protection, ncpus: int = 8) -> None:
+        """Begin empty."""
+        self.rules, self.ncpus, self.pilots, self.count = rules, ncpus, list[Pilot](), 0
+        self.host = replace(HOST, ncpus=ncpus, protection=protection)
+        self.state, self.now, self.evicted = State(), NOW, 0
+
+    def tick(self, foreground: float, seconds: float = 5.0) -> int:
+        """Do one round; returns how many actions it took."""
+        self.now += seconds
+        promised = sum(p.cpus for p in self.pilots if not p.frozen)
+        own = min(promised, self.ncpus - foreground)
+        load = CpuLoad(self.ncpus, foreground, own, self.ncpus - foreground - own, 10.0)
+        seen = look(*self.pilots, host=self.host, load=load)
+        decision = decide(seen, self.rules, self.state, self.now)
+        self.state = carry_out(decision, self.rules, self.now)
+        for action in decision.actions:
+            self._do(action)
+        return len(decision.actions)
+
+    def _do(self, action: Any) -> None:
+        if isinstance(action, Spawn):
+            self.count += 1
+            fields = {"cpus": action.profile.cpus, "created_at": self.now, "started_at": self.now}
+            new = pilot(f"n{self.count}", deadline_at=None, **fields)
+            self.pilots.append(replace(new, profile=action.profile.name))
+            return
+        self.evicted += action.reason.code in EVICTIONS and not isinstance(action, Freeze)
+        others = [p for p in self.pilots if p.id != action.pilot.id]
+        if isinstance(action, Freeze | Thaw):
+            state = PilotState.PAUSED if isinstance(action, Freeze) else PilotState.RUNNING
+            others.append(replace(action.pilot, state=state))
+        self.pilots = sorted(others, key=lambda p: (p.created_at, p.id))
+
+
+LOADS = st.floats(0, 8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    LOADS,
+    LOADS,
+    st.lists(st.sampled_from([0.5, 1.0, 1.5, 3.0]), min_size=1, max_size=3),
+    st.integers(0, 12),
+    st.sampled_from(Protection),
+)
+def test_steady_load_reaches_a_fixed_point(
+    before: float, then: float, sizes: list[float], maximum: int, protection: Protection
+) -> None:
+    """After any change of load all is quiet within minutes, and stays so."""
+    profiles = [schema.Profile(name=f"p{i}", cpus=c) for i, c in enumerate(sizes)]
+    loop = Loop(policy(maximum, *profiles), protection)
+    for foreground in (before, then):
+        for _ in range(100):
+            loop.tick(foreground, 30.0)
+        assert sum(loop.tick(foreground, 30.0) for _ in range(300)) == 0
+    assert not any(p.frozen for p in loop.pilots)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 3), st.integers(1, 60)), max_size=12))
+def test_no_pilot_is_evicted_or_frozen_while_no_pressure_exists(
+    phases: list[tuple[float, int]],
+) -> None:
+    """With five pilots at most on eight cores, three cores of foreground are no pressure."""
+    loop = Loop(policy(5), Protection.IDLE)
+    for foreground, ticks in phases:
+        for _ in range(ticks):
+            loop.tick(foreground)
+            assert not any(p.frozen for p in loop.pilots)
+    assert loop.evicted == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 5), st.integers(5, 20)), min_size=1, max_size=12))
+def test_bursts_shorter_than_the_grace_freeze_nobody(bursts: list[tuple[int, int]]) -> None:
+    """Twenty-five seconds of a full machine at most, again and again."""
+    loop = Loop(policy(8), Protection.IDLE)
+    for busy, calm in bursts:
+        for _ in range(busy):
+            loop.tick(8.0)
+        for _ in range(calm):
+            loop.tick(0.0)
+        assert not any(p.frozen for p in loop.pilots)
+    assert loop.evicted == 0

@@ -1,0 +1,59 @@
+"""Frozen pilots go on when there is room."""
+
+from __future__ import annotations
+
+from plancton.engine.model.node import CpuLoad
+from plancton.engine.model.operator import Mode
+from plancton.engine.model.reason import Code, Reason
+from plancton.engine.model.state import Frozen, State
+from tests.unit.engine.rules.tables import (
+    NOW,
+    OLD,
+    YOUNG,
+    codes,
+    frozen,
+    kinds,
+    look,
+    policy,
+    pressed,
+    run,
+)
+
+
+def test_thaws_the_last_frozen_first_when_there_has_been_room_for_long_enough() -> None:
+    """In the reverse order of freezing, as far as there is room; nothing starts before."""
+    seen = look(frozen(OLD), frozen(YOUNG), foreground=2.6)
+    both = {
+        "old": Frozen(Reason.of(Code.PRESSURE), NOW - 9),
+        "young": Frozen(Reason.of(Code.TTL), NOW),
+    }
+    state = State(frozen={**both, "young": Frozen(Reason.of(Code.PRESSURE), NOW - 10)})
+    first = run(seen, state=state)
+    assert kinds(first) == []
+    assert codes(first) == [Code.FROZEN_FIRST]
+    later = run(seen, state=first.state, now=NOW + 2)
+    assert kinds(later) == ["Thaw old"]
+    again = run(look(OLD, frozen(YOUNG), foreground=2.6), state=later.state, now=NOW + 9)
+    assert kinds(again) == []
+
+
+def test_a_short_look_is_enough_to_thaw() -> None:
+    """The mean of ten seconds lags behind; the last second shows that the burst is over."""
+    state = State(frozen={"old": Frozen(Reason.of(Code.PRESSURE), NOW - 9)}, room_since=NOW - 2)
+    calm = CpuLoad(4, 0.1, 0.0, 3.9, 1.0)
+    assert kinds(run(pressed(frozen(OLD), recent=calm), policy(1), state)) == ["Thaw old"]
+
+
+def test_pilots_found_frozen_are_taken_over() -> None:
+    """After a restart, or paused by hand: they go on when there is room, or end in their time."""
+    first = run(look(frozen(OLD)), policy(1))
+    assert kinds(run(look(frozen(OLD)), policy(1), first.state, NOW + 2)) == ["Thaw old"]
+    busy = run(pressed(frozen(OLD)))
+    assert kinds(run(pressed(frozen(OLD)), state=busy.state, now=NOW + 119)) == []
+    assert kinds(run(pressed(frozen(OLD)), state=busy.state, now=NOW + 120)) == ["Terminate old"]
+
+
+def test_draining_nodes_thaw_too() -> None:
+    """Else they would never be empty."""
+    seen = look(frozen(OLD), mode=Mode.DRAINING)
+    assert kinds(run(seen, state=State(room_since=NOW - 2))) == ["Thaw old"]

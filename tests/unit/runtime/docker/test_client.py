@@ -1,0 +1,28 @@
+"""Docker's errors in words."""
+
+from __future__ import annotations
+
+import pytest
+from docker.errors import DockerException
+from requests.exceptions import ConnectionError as RequestsConnectionError
+from requests.exceptions import ReadTimeout
+
+from plancton.runtime.docker.client import explain
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "words"),
+    [
+        (DockerException, "PermissionError(13, 'Permission denied')", "group docker"),
+        (DockerException, "FileNotFoundError(2, 'No such file')", "systemctl start docker"),
+        (RequestsConnectionError, "Connection refused", "does not run"),
+        (ReadTimeout, "Read timed out. (read timeout=60)", "stalled"),
+        (DockerException, "client API version 9 is too new", "no API version of ours"),
+        (OSError, "odd", "no usable answer: odd"),
+    ],
+)
+def test_errors_say_what_to_do(kind: type[Exception], text: str, words: str) -> None:
+    """Each with the engine's URL."""
+    said = explain("unix:///x.sock", kind(text))
+    assert words in said
+    assert "unix:///x.sock" in said

@@ -1,0 +1,69 @@
+"""Docker's listings are understood."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from docker.errors import NotFound
+
+from plancton.runtime.cgroup import ParentCgroup
+from plancton.runtime.docker import container_spec as spec
+from plancton.runtime.docker.runtime import DockerRuntime
+from plancton.runtime.simulated import SimulatedNode
+from plancton.service.process.clock import SystemClock
+
+
+class Listing:
+    """Stands in for Docker's client: one listing, and inspections by ID."""
+
+    count = 0
+
+    def __init__(self, items: list[dict[str, Any]], states: dict[str, dict[str, Any]]) -> None:
+        """Answer with these."""
+        self.items, self.states = items, states
+
+    def containers(self, **_: Any) -> list[dict[str, Any]]:
+        """Return the listing."""
+        return self.items
+
+    def inspect_container(self, id_: str) -> dict[str, Any]:
+        """Return a state, or say that the container has gone."""
+        if id_ not in self.states:
+            raise NotFound("gone")
+        return {"State": self.states[id_]}
+
+
+def test_listings_of_half_removed_containers_are_understood(tmp_path: Path) -> None:
+    """No names, no labels, unknown states, stamps of zero, gone between two requests."""
+    zero = "0001-01-01T00:00:00Z"
+    dead = {"Status": "dead", "StartedAt": zero, "FinishedAt": zero, "ExitCode": 255}
+    items: list[dict[str, Any]] = [
+        {"Id": "a", "Names": None, "State": "dead", "Created": 1, "Labels": None},
+        {"Id": "b", "Names": [], "State": "removing", "Created": 2, "Labels": {}},
+        {"Id": "c", "Names": ["/x"], "State": "of tomorrow", "Created": 3},
+        {"Id": "d", "Names": ["/y"], "State": "running", "Created": 4},
+        {"Id": "e", "State": "running", "Created": 5, "Labels": {spec.TTL: "x", spec.CPUS: ""}},
+    ]
+    listing = Listing(items, {"a": dead, "e": {"Status": "running", "StartedAt": zero}})
+    runtime = DockerRuntime("unix:///x", "t", SystemClock(), ParentCgroup("t", tmp_path))
+    runtime._client = listing  # type: ignore[assignment]
+    pilots = {pilot.id: pilot for pilot in runtime.pilots()}
+    assert set(pilots) == {"a", "b", "c", "e"}
+    assert [pilots[key].state for key in "abce"] == ["dead", "removing", "removing", "running"]
+    assert (pilots["a"].name, pilots["a"].started_at, pilots["a"].lifetime) == ("", None, None)
+    assert (pilots["e"].deadline_at, pilots["e"].cpus) == (None, 1.0)
+
+
+def test_ttl_counts_from_dockers_start_on_the_boot_clock(tmp_path: Path) -> None:
+    """The wall clock was stepped by an hour after the pilot was made: its label knows better."""
+    clock = SimulatedNode()
+    labels = {spec.TTL: "60.000", spec.CLOCK: "1000000.000", spec.DEADLINE: "1001010.000"}
+    item = {"Id": "a", "Names": ["/a"], "State": "running", "Created": 1000950, "Labels": labels}
+    started = {"Status": "running", "StartedAt": "1970-01-12T15:02:32.250+01:00"}
+    runtime = DockerRuntime("unix:///x", "t", clock, ParentCgroup("t", tmp_path))
+    runtime._client = Listing([item], {"a": started})  # type: ignore[assignment]
+    clock.wall_step = 3600
+    (pilot,) = runtime.pilots()
+    assert (pilot.created_at, pilot.started_at) == (950.0, 952.25)
+    assert pilot.deadline_at == 1012.25

@@ -1,0 +1,33 @@
+"""Machine/job features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plancton.config.schema import Profile
+from plancton.runtime.job_features import Features
+
+
+def test_features_are_bound_by_absolute_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A run directory may be given relative to where Plancton was started."""
+    monkeypatch.chdir(tmp_path)
+    features = Features(Path("run"))
+    facts: dict[str, Any] = {"node": "n", "ncpus": 4, "wall": 1000.0, "instance": "i"}
+    told = features.prepare("p", Profile(ttl=60), **facts)
+    assert [bind.split(":")[0] for bind in told.binds] == [
+        f"{tmp_path}/run/p/machine",
+        f"{tmp_path}/run/p/job",
+    ]
+    assert (tmp_path / "run/p/job/shutdowntime_job").read_text() == "1060\n"
+    features.sweep({"q"})
+    assert not (tmp_path / "run/p").exists()
+    (tmp_path / "file").touch()
+    nowhere = Features(tmp_path / "file")
+    assert "MACHINEFEATURES" not in nowhere.prepare("p", Profile(), **facts).env
+    nowhere.prepare("q", Profile(), **facts)
+    assert caplog.text.count("pilots get no machine/job features") == 1

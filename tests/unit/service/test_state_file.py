@@ -1,0 +1,53 @@
+"""What outlives the engine, in its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from plancton.engine.model.state import Rollout
+from plancton.engine.records.persistent_state import PersistentState
+from plancton.service.state_file import StateFile
+from tests.scenario.rig import Rig
+
+
+def test_what_outlives_the_engine_is_there_after_a_restart(tmp_path: Path) -> None:
+    """History, ledger, good images: through the real file."""
+    rig = Rig(2)
+    state_store = StateFile(tmp_path / "state" / "memory.json")
+    rig.run(120)
+    rig.engine.save()
+    saved = rig.node.memory
+    state_store.save(saved)
+    assert state_store.load() == saved
+    rig.node.memory = state_store.load()
+    rig.engine = rig.new_engine()
+    rig.run(10)
+    assert rig.latest.ledger.total.seconds > 120
+    assert rig.latest.policy["cpu_5m"] == pytest.approx(2.0, abs=0.3)
+    assert (tmp_path / "state" / "memory.json").stat().st_mode & 0o007 == 0
+
+
+def test_an_unreadable_memory_is_set_aside(tmp_path: Path) -> None:
+    """It is neither trusted nor overwritten."""
+    path = tmp_path / "memory.json"
+    path.write_text('{"history": ')
+    assert StateFile(path).load() == PersistentState()
+    assert (tmp_path / "memory.unreadable").read_text() == '{"history": '
+    assert StateFile(path).load() == PersistentState()
+    kept = PersistentState(rollouts={"a": Rollout("sha256:1", why="x")})
+    StateFile(path).save(kept)
+    assert StateFile(path).peek() == kept
+
+
+def test_a_memory_that_cannot_be_written_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk stops nothing."""
+    (tmp_path / "file").touch()
+    state_store = StateFile(tmp_path / "file" / "memory.json")
+    for _ in range(3):
+        state_store.save(PersistentState())
+    said = [r.message for r in caplog.records]
+    assert said.count("cannot keep the history and the ledger") == 1

@@ -1,0 +1,53 @@
+"""Simulations: the same decisions, other time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from plancton.config.schema import Config
+from plancton.engine.model.node import Protection
+from plancton.simulation.simulator import Assumed, Simulation
+from plancton.simulation.trace import SYNTHETIC, Trace, TracePoint, synthetic
+
+HOUR = Trace("hour", 4, 16e9, (TracePoint(0, 1.0), TracePoint(3600, 1.0)))
+LONG = Assumed(life=1e9, start_delay=0, start_cost=0)
+
+
+def test_a_constant_owner_leaves_three_of_four_cores() -> None:
+    """The result is what arithmetic says: 3 of 4 cores but for the first seconds."""
+    result = Simulation(Config(), HOUR, assumed=LONG).run(columns=60)
+    assert result.wanted == result.got == pytest.approx(3600)
+    assert result.share == pytest.approx(1.0, abs=0.005)
+    assert result.slowdown == 1.0
+    assert result.account.started == 3
+    assert [c.foreground for c in result.columns] == pytest.approx([1.0] * 60, abs=0.1)
+    assert result.columns[-1].own == pytest.approx(3.0, abs=0.3)
+
+
+def test_without_protection_the_owner_pays() -> None:
+    """Until pilots are frozen, and only until then."""
+    points = (TracePoint(0, 0.0), TracePoint(600, 4.0), TracePoint(660, 0.0), TracePoint(1200, 0.0))
+    trace = Trace("burst", 4, 16e9, points)
+    bare = replace(LONG, protection=Protection.WEIGHT_ONLY)
+    result = Simulation(Config(), trace, assumed=bare).run()
+    assert 1.01 < result.slowdown < 1.1
+    assert result.account.frozen == 3
+    assert result.account.reaction_max < 5
+    assert Simulation(Config(), trace, assumed=LONG).run().slowdown == 1.0
+
+
+@pytest.mark.timeout(600)  # a day of ticks takes its time on a busy machine
+@pytest.mark.parametrize("name", SYNTHETIC)
+def test_no_synthetic_trace_slows_the_owner(name: str) -> None:
+    """In the idle class, and what is idle is harvested."""
+    result = Simulation(Config(), synthetic(name, 4), name=name).run()
+    assert result.slowdown == 1.0
+    assert result.share is None or result.share > 0.3
+
+
+def test_the_same_seed_gives_the_same_day() -> None:
+    """Results can be compared."""
+    runs = [Simulation(Config(), synthetic("ramp", 4)).run().account for _ in range(2)]
+    assert runs[0] == runs[1]
