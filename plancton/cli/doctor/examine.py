@@ -24,7 +24,8 @@ from plancton.runtime.docker.client import Client, docker_url, talking
 from plancton.runtime.docker.images import image_id
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.docker.timestamps import epoch_of
-from plancton.service.assemble import in_force, instance_of
+from plancton.service.assemble import in_force
+from plancton.service.instance import instance_of
 from plancton.service.process.clock import SystemClock
 from plancton.service.process.lock import holder
 from plancton.service.process.paths import Paths

@@ -91,7 +91,6 @@ class Group(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
         hide_input_in_errors=True,
         defer_build=True,  # verbs that only look need no validator
     )
