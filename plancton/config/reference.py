@@ -43,8 +43,7 @@ def _describe_fields(model: type[BaseModel]) -> None:
     """
     for base in reversed(model.__mro__[: model.__mro__.index(BaseModel)]):
         (source,) = ast.parse(inspect.getsource(base)).body
-        assert isinstance(source, ast.ClassDef)
-        for statement, below in pairwise(source.body):
+        for statement, below in pairwise(ast.iter_child_nodes(source)):
             match statement, below:
                 case ast.AnnAssign(ast.Name(name)), ast.Expr(ast.Constant(str(text))):
                     model.model_fields[name].description = inspect.cleandoc(text)

@@ -9,7 +9,7 @@ import pytest
 
 from plancton.cli.doctor.check import Check
 from plancton.cli.doctor.fuse import Kernel
-from plancton.cli.doctor.mounts import MountFacts, Place, check_mounts, examine
+from plancton.cli.doctor.mounts import MountFacts, Place, check_mounts, judge
 from plancton.config.schema import Config, Profile
 from plancton.runtime import fuse
 from plancton.runtime.fuse import Module
@@ -82,7 +82,7 @@ def seen(
 
 def checks(node: MountFacts, *profiles: dict[str, Any]) -> list[Check]:
     """Examine a node for some profiles."""
-    return examine(Config(pilots=tuple(Profile(**each) for each in profiles)), node)
+    return judge(Config(pilots=tuple(Profile(**each) for each in profiles)), node)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Figures of the node, for expressions."""
+"""Values of the node that expressions may name."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ _CPU_SECONDS = 0.1
 """How long the CPU in use is measured."""
 
 
-def figures(paths: Paths, config: Config) -> tuple[dict[str, float], str]:
+def values_of_node(paths: Paths, config: Config) -> tuple[dict[str, float], str]:
     """Return the names of expressions that describe the node, and where their values are from.
 
-    A running engine's own figures; else those of this moment, with the means it last kept.
+    A running engine's own values; else those of this moment, with the means it last kept.
     """
     from plancton.service.instance import instance_of
-    from plancton.service.process.lock import holder
 
-    policy = _of_engine(paths) if holder(paths.lock) else None
+    policy = _policy_of_engine(paths)
     if policy:
         names = {name: value for name, value in policy.items() if name not in _OF_PROFILE}
         return names, "as the running engine sees them"
@@ -35,11 +34,16 @@ def figures(paths: Paths, config: Config) -> tuple[dict[str, float], str]:
     ), "measured now; without an engine all CPU counts as foreground"
 
 
-def _of_engine(paths: Paths) -> Mapping[str, float]:
+def _policy_of_engine(paths: Paths) -> Mapping[str, float]:
+    """Return what a running engine counts with; nothing if none runs or answers."""
     from plancton.engine.errors import NotRunningError
-    from plancton.service.node import LocalNode
+    from plancton.service.process.lock import holder
 
     try:
+        if holder(paths.lock) is None:
+            return {}
+        from plancton.service.node import LocalNode  # here, as it takes long
+
         return LocalNode(paths).engine.snapshot().policy
     except (NotRunningError, OSError):
         return {}

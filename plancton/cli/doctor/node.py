@@ -34,7 +34,7 @@ _LEAST_DISK = 2_000_000_000
 _MOST_SKEW = 5.0
 
 
-def examine(paths: Paths) -> list[Check]:
+def check_node(paths: Paths) -> list[Check]:
     """Check everything; never raises for what it finds."""
     config, first = _config(paths)
     checks = [first, _rundir(paths), _lock(paths)]
