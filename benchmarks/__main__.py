@@ -26,6 +26,7 @@ from benchmarks import fleet as fleet_
 from benchmarks import proof as proof_
 from benchmarks import scale as scale_
 from benchmarks import screen as screen_
+from benchmarks import verbs as verbs_
 from benchmarks.peers import Pool, Rule060
 from plancton.config.schema import Profile
 from plancton.runtime.cgroup import ParentCgroup
@@ -314,6 +315,14 @@ def scale(_: Client) -> None:
     scale_.scale(row)
 
 
+def verbs(client: Client) -> None:
+    """Measure verbs beside a service with a few pilots."""
+    with service(SLEEP, maximum=2):
+        wait(lambda: len(mine(client)) == 2)
+        verbs_.verbs(SERVICE["paths"], row)
+    clear(client)
+
+
 BENCHES: dict[str, Callable[[Client], None]] = {
     "requests": requests_a_tick,
     "refill": refill,
@@ -323,6 +332,7 @@ BENCHES: dict[str, Callable[[Client], None]] = {
     "fleet": lambda _: fleet_.fleet(row),
     "proof": proof,
     "scale": scale,
+    "verbs": verbs,
 }
 
 

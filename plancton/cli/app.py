@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 import typer
 
 from plancton import __version__
 from plancton.cli import bootstrap as bootstrap_verb
-from plancton.cli import config as config_verbs
-from plancton.cli import hosts, lifecycle, pilots, relay, simulate, tui
-from plancton.cli import inspect as views
-from plancton.cli import monitoring as names
-from plancton.cli.hosts import HostOption
-from plancton.cli.options import (
-    ConfDir,
-    ConfigOption,
-    Json,
-    Level,
-    LogDir,
-    LogLevel,
-    PidFile,
-    RunDir,
-    StateDir,
-    paths_of,
+from plancton.cli import (
+    config,
+    dashboards,
+    fleet,
+    hosts,
+    lifecycle,
+    mode,
+    pilots,
+    queries,
+    relay,
+    simulate,
+    tui,
 )
+from plancton.cli.hosts import HostOption
+from plancton.cli.options import Json, Level, LogLevel, PidFile, with_paths
+
+if TYPE_CHECKING:
+    from plancton.service.process.paths import Paths
 
 app = typer.Typer(
     help="Keep disposable pilot containers running on the idle CPU of this machine.",
@@ -35,19 +37,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
 )
-app.add_typer(config_verbs.app, name="config")
-app.add_typer(names.dashboards, name="dashboards")
+app.add_typer(config.app, name="config")
+app.add_typer(dashboards.app, name="dashboards")
 _VERBS = (
     *(tui.tui, tui.web, tui.demo),
-    *(views.status, views.pilots, views.why, views.events, views.logs, views.health),
-    *(views.history, views.ledger, names.fleet),
+    *(queries.status, queries.pilots, queries.why, queries.events, queries.logs, queries.health),
+    *(queries.history, queries.ledger, fleet.fleet),
     *(lifecycle.start, lifecycle.stop, lifecycle.force_start, lifecycle.force_stop),
-    *(lifecycle.drain, lifecycle.drain_stop, lifecycle.resume, lifecycle.reload),
+    *(mode.drain, mode.drain_stop, mode.resume, lifecycle.reload),
     *(pilots.kill, pilots.freeze, pilots.thaw, lifecycle.reap),
     bootstrap_verb.bootstrap,
     *(simulate.simulate, simulate.record),
 )
 for verb in _VERBS:
+    # Else typer evaluates each annotation four times, which all verbs would wait for.
+    verb.__annotations__ = get_type_hints(verb, include_extras=True)
     app.command(verb.__name__.replace("_", "-"))(verb)
 
 
@@ -85,16 +89,13 @@ def _common(
     ] = False,
 ) -> None:
     if host:
-        hosts.choose(context.invoked_subcommand or "", host)
+        hosts.choose_hosts_for(context.invoked_subcommand or "", host)
 
 
 @app.command()
+@with_paths("config", "confdir", "rundir", "logdir", "statedir")
 def serve(
-    config: ConfigOption = None,
-    confdir: ConfDir = None,
-    rundir: RunDir = None,
-    logdir: LogDir = None,
-    statedir: StateDir = None,
+    paths: Paths,
     log_level: LogLevel = Level.INFO,
     pidfile: PidFile = None,
     detached: Annotated[bool, typer.Option("--detached", hidden=True)] = False,
@@ -106,7 +107,7 @@ def serve(
     from plancton.service.assemble import locked_assembly
     from plancton.service.serve import serve as run
 
-    paths = paths_of(config, confdir, rundir, logdir, statedir, pidfile)
+    paths = replace(paths, pidfile=pidfile)
     with locked_assembly(paths, log_level, detached=detached) as parts:
         code = run(parts)
     raise typer.Exit(code)
@@ -117,13 +118,12 @@ app.command("nodaemon", hidden=True, help="The same as serve; the name it had in
 
 
 @app.command()
-def doctor(
-    config: ConfigOption = None, confdir: ConfDir = None, rundir: RunDir = None, json: Json = False
-) -> None:
+@with_paths("config", "confdir", "rundir")
+def doctor(paths: Paths, json: Json = False) -> None:
     """Check Docker, rights, the idle class, image, time, disk, mounts, and say how to mend each."""
-    from plancton.cli.doctor.examine import examine, report
+    from plancton.cli.doctor.node import check_node, report
     from plancton.cli.render import as_json
 
-    checks = examine(paths_of(config, confdir, rundir))
+    checks = check_node(paths)
     typer.echo(as_json(checks) if json else report(checks))
     raise typer.Exit(1 if any(check.verdict == "FAIL" for check in checks) else 0)

@@ -2,45 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plancton.cli.options import RunDir, StateDir, paths_of
+from plancton.cli.options import with_paths
 from plancton.cli.terminal import say
 
+if TYPE_CHECKING:
+    from plancton.service.process.paths import Paths
 
+_STOP_TIMEOUT = 120.0
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="[SOURCE]",
+        help="USER/REPO[:BRANCH] on GitHub, a git or HTTPS address, a file or a folder.",
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dryrun", help="Install a harmless configuration: pilots that sleep.")
+]
+Once = Annotated[bool, typer.Option("--once", help="Copy a remote source instead of following it.")]
+Trust = Annotated[bool, typer.Option("--trust", help="Allow what a remote source asks for today.")]
+CaFile = Annotated[str, typer.Option(help="Certificates to check an HTTPS source by.")]
+AllowHttp = Annotated[bool, typer.Option(help="Accept http:// as a source.")]
+NoStart = Annotated[bool, typer.Option("--no-start", help="Only install.")]
+Unprivileged = Annotated[
+    bool, typer.Option("--unprivileged", help="Run as the user plancton instead of root.")
+]
+Uninstall = Annotated[
+    bool, typer.Option("--uninstall", help="Stop Plancton, end its pilots, remove its units.")
+]
+Purge = Annotated[
+    bool, typer.Option("--purge", help="With --uninstall: configuration, logs and user too.")
+]
+
+
+@with_paths("rundir", "statedir")
 def bootstrap(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="[SOURCE]",
-            help="USER/REPO[:BRANCH] on GitHub, a git or HTTPS address, a file or a folder.",
-        ),
-    ] = "",
-    dryrun: Annotated[
-        bool, typer.Option("--dryrun", help="Install a harmless configuration: pilots that sleep.")
-    ] = False,
-    once: Annotated[
-        bool, typer.Option("--once", help="Copy a remote source instead of following it.")
-    ] = False,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Allow what a remote source asks for today.")
-    ] = False,
-    ca_file: Annotated[str, typer.Option(help="Certificates to check an HTTPS source by.")] = "",
-    allow_http: Annotated[bool, typer.Option(help="Accept http:// as a source.")] = False,
-    no_start: Annotated[bool, typer.Option("--no-start", help="Only install.")] = False,
-    unprivileged: Annotated[
-        bool, typer.Option("--unprivileged", help="Run as the user plancton instead of root.")
-    ] = False,
-    uninstall: Annotated[
-        bool, typer.Option("--uninstall", help="Stop Plancton, end its pilots, remove its units.")
-    ] = False,
-    purge: Annotated[
-        bool, typer.Option("--purge", help="With --uninstall: configuration, logs and user too.")
-    ] = False,
-    rundir: RunDir = None,
-    statedir: StateDir = None,
+    source: Source = "",
+    dryrun: DryRun = False,
+    once: Once = False,
+    trust: Trust = False,
+    ca_file: CaFile = "",
+    allow_http: AllowHttp = False,
+    no_start: NoStart = False,
+    unprivileged: Unprivileged = False,
+    uninstall: Uninstall = False,
+    purge: Purge = False,
+    *,
+    paths: Paths,
 ) -> None:
     """Set this node up: user, directories, configuration, systemd units. May be repeated.
 
@@ -50,29 +63,14 @@ def bootstrap(
     Examples: plancton bootstrap lab/plancton-conf:main; plancton bootstrap --dryrun;
     plancton bootstrap https://conf.example/plancton.yaml --ca-file /etc/ssl/lab.pem
     """
-    from plancton.service.installer.install import Wanted, set_up, tear_down
+    from plancton.service.installer.install import Wanted, set_up
 
-    paths = paths_of(rundir=rundir, statedir=statedir)
     if uninstall:
-        from plancton.engine.model.operator import Mode
-        from plancton.service.node import LocalNode
-        from plancton.service.reap import reap_all
-
-        node = LocalNode(paths)
-        if node.pid:
-            node.order(Mode.FORCED)
-            node.watch(lambda seen: seen is None, 120)
-        else:
-            reap_all(paths, Mode.FORCED)
-        say("ended Plancton and all its pilots")
-        tear_down(paths, say, purge=purge)
+        _uninstall(paths, purge=purge)
         return
-    if purge:
-        raise typer.BadParameter("--purge goes with --uninstall")
-    if dryrun and source:
-        raise typer.BadParameter("--dryrun takes the place of a source")
+    _refuse_contradictions(source, dryrun=dryrun, purge=purge)
     wanted = Wanted(
-        source=source,
+        source,
         harmless=dryrun,
         follow=not once,
         trust=trust,
@@ -82,3 +80,26 @@ def bootstrap(
         unprivileged=unprivileged,
     )
     set_up(paths, wanted, say)
+
+
+def _refuse_contradictions(source: str, *, dryrun: bool, purge: bool) -> None:
+    if purge:
+        raise typer.BadParameter("--purge goes with --uninstall")
+    if dryrun and source:
+        raise typer.BadParameter("--dryrun takes the place of a source")
+
+
+def _uninstall(paths: Paths, *, purge: bool) -> None:
+    from plancton.engine.model.operator import Mode
+    from plancton.service.installer.install import tear_down
+    from plancton.service.node import LocalNode
+    from plancton.service.reap import reap_all
+
+    node = LocalNode(paths)
+    if node.pid:
+        node.set_mode(Mode.FORCED)
+        node.wait_for(lambda snapshot: snapshot is None, _STOP_TIMEOUT)
+    else:
+        reap_all(paths, Mode.FORCED)
+    say("ended Plancton and all its pilots")
+    tear_down(paths, say, purge=purge)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plancton.cli.options import ConfDir, ConfigOption, RunDir, StateDir, paths_of
+from plancton.cli.options import with_paths
 
 if TYPE_CHECKING:
     from plancton.config.config_file import ConfigFile
     from plancton.config.effective import RuleStatus
+    from plancton.config.load import Loaded
     from plancton.config.schema import Config
     from plancton.service.process.paths import Paths
 
@@ -22,38 +23,19 @@ app = typer.Typer(
 File = Annotated[Path | None, typer.Argument(help="Configuration file; else the usual one.")]
 
 
-def _path(file: Path | None, config: Path | None, confdir: Path | None) -> Path:
-    return file or paths_of(config, confdir).config
-
-
 @app.command()
-def check(
-    file: File = None,
-    config: ConfigOption = None,
-    confdir: ConfDir = None,
-    rundir: RunDir = None,
-    statedir: StateDir = None,
-) -> None:
+@with_paths("config", "confdir", "rundir", "statedir")
+def check(file: File = None, *, paths: Paths) -> None:
     """Say whether a file is good, with line and key of each problem, and what it means here."""
-    from plancton.cli.expression_names import figures
+    from plancton.cli.expression_values import values_of_node
     from plancton.config.evaluate import evaluate, names_for
-    from plancton.config.load import Loaded, load
-    from plancton.config.schema import Config
 
-    path = _path(file, config, confdir)
-    try:
-        loaded = load(path)
-        found = f"OK, {'0.6.0' if loaded.legacy else 'native'} form"
-    except FileNotFoundError:
-        if file or config or confdir:
-            raise
-        loaded, found = Loaded(Config()), "not there, so the built-in defaults are in force"
+    path = file or paths.config
+    loaded, found = _loaded(path, must_exist=file is not None or paths.asked_for_config)
     for warning in loaded.warnings:
         typer.echo(f"warning: {warning}", err=True)
-    paths = paths_of(config, confdir, rundir, None, statedir)
-    node, origin = figures(paths, loaded.config)
-    names = names_for(loaded.config, node)
-    found_here = evaluate(loaded.config, node)
+    node, origin = values_of_node(paths, loaded.config)
+    names, found_here = names_for(loaded.config, node), evaluate(loaded.config, node)
     spawn = loaded.config.spawn
     typer.echo(f"{path}: {found}")
     for rule in loaded.rules:
@@ -69,7 +51,22 @@ def check(
         typer.echo(f"  {name} = {value:.4g}" if value < 1e6 else f"  {name} = {value:.0f}")
 
 
+def _loaded(path: Path, *, must_exist: bool) -> tuple[Loaded, str]:
+    """Return what the file says, and in words how it was found."""
+    from plancton.config.load import Loaded, load
+    from plancton.config.schema import Config
+
+    try:
+        loaded = load(path)
+    except FileNotFoundError:
+        if must_exist:
+            raise
+        return Loaded(Config()), "not there, so the built-in defaults are in force"
+    return loaded, f"OK, {'0.6.0' if loaded.legacy else 'native'} form"
+
+
 @app.command()
+@with_paths("config", "confdir", "rundir", "statedir")
 def diff(
     candidate: Annotated[
         Path | None, typer.Argument(help="A file that would take the local one's place.")
@@ -78,10 +75,8 @@ def diff(
         bool,
         typer.Option("--remote", help="Rather the remote one's; without a file it is fetched."),
     ] = False,
-    config: ConfigOption = None,
-    confdir: ConfDir = None,
-    rundir: RunDir = None,
-    statedir: StateDir = None,
+    *,
+    paths: Paths,
 ) -> None:
     """Say what a configuration would change: each key, and what would be started and ended now.
 
@@ -90,34 +85,44 @@ def diff(
     from plancton.cli.terminal import say
     from plancton.config.config_file import ConfigFile
     from plancton.config.write import differences
-    from plancton.config.yaml_source import read
-    from plancton.engine.api import NotRunningError
-    from plancton.service.node import LocalNode
-    from plancton.service.remote_config.fetch import Fetcher
 
-    paths = paths_of(config, confdir, rundir, None, statedir)
     alone = ConfigFile(paths.config).first().config
-    source = _kept(paths, alone)
+    source = _over_kept_remote(paths, alone)
     now = source.first().config
-    if candidate is not None:
-        text = read(candidate)
-    elif remote and alone.remote.url:
-        found = Fetcher().fetch(alone.remote)
-        text = found.text if found else ""
-    else:
-        raise typer.BadParameter("name a file, or say --remote where remote.url is set")
+    text = _candidate_text(candidate, alone, remote=remote)
     new = source.candidate(text, remote=remote)
     lines = [_change(*each) for each in differences(now, new)]
     say("\n".join(lines) if lines else "nothing would change")
+    _show_preview(paths, text, remote=remote)
+
+
+def _candidate_text(candidate: Path | None, alone: Config, *, remote: bool) -> str:
+    """Return the text of the file that is named, or of the remote one as it is now."""
+    from plancton.config.yaml_source import read
+    from plancton.service.remote_config.fetch import Fetcher
+
+    if candidate is not None:
+        return read(candidate)
+    if not remote or not alone.remote.url:
+        raise typer.BadParameter("name a file, or say --remote where remote.url is set")
+    fetched = Fetcher().fetch(alone.remote)
+    return fetched.text if fetched else ""
+
+
+def _show_preview(paths: Paths, text: str, *, remote: bool) -> None:
+    from plancton.cli.terminal import say
+    from plancton.engine.errors import NotRunningError
+    from plancton.service.node import LocalNode
+
     try:
-        found_here = LocalNode(paths).engine.preview(text, remote=remote)
+        preview = LocalNode(paths).engine.preview(text, remote=remote)
     except NotRunningError:
         say("no engine runs: what it would do is not known")
         return
-    say(f"at most {found_here.maximum} pilots; now it would:")
-    for each in found_here.actions:
+    say(f"at most {preview.maximum} pilots; now it would:")
+    for each in preview.actions:
         say(f"  {each.does} {each.subject}: {each.text}")
-    for reason in found_here.findings:
+    for reason in preview.findings:
         say(f"  nothing more: {reason}")
 
 
@@ -126,14 +131,14 @@ def _change(key: str, old: str, new: str) -> str:
 
 
 @app.command()
+@with_paths("config", "confdir", "statedir")
 def show(
     file: File = None,
     origins: Annotated[
         bool, typer.Option("--origins", help="A line for each value, with what sets it.")
     ] = False,
-    config: ConfigOption = None,
-    confdir: ConfDir = None,
-    statedir: StateDir = None,
+    *,
+    paths: Paths,
 ) -> None:
     """Print every value in force, defaults included, as YAML. Secrets are masked.
 
@@ -142,10 +147,10 @@ def show(
     from plancton.config.config_file import ConfigFile
     from plancton.config.write import settings, to_yaml
 
-    paths = paths_of(file or config, confdir, None, None, statedir)
-    state = ConfigFile(paths.config, must_exist=paths.asked_for_config).first()
+    must_exist = file is not None or paths.asked_for_config
+    state = ConfigFile(file or paths.config, must_exist=must_exist).first()
     if state.config.remote.url and file is None:
-        state = _kept(paths, state.config).first()
+        state = _over_kept_remote(paths, state.config).first()
     for rule in state.rules:
         typer.echo(f"# {_rule(rule)}")
     typer.echo(f"# {state.source}")
@@ -160,10 +165,10 @@ def _rule(rule: RuleStatus) -> str:
     return f"{rule.name} {f'does not hold: {rule.unmet}' if rule.unmet else 'holds'}"
 
 
-def _kept(paths: Paths, alone: Config) -> ConfigFile:
+def _over_kept_remote(paths: Paths, alone: Config) -> ConfigFile:
     """Return the local file over the remote one as it was last fetched."""
     from plancton.config.config_file import ConfigFile
-    from plancton.service.assemble import instance_of
+    from plancton.service.instance import instance_of
     from plancton.service.process.clock import SystemClock
     from plancton.service.remote_config.follow import RemoteFile
 

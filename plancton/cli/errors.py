@@ -10,20 +10,31 @@ REFUSED, NO_ENGINE = 1, 3
 
 def explain(error: Exception) -> int | None:
     """Print the line for an expected *error*; None if it is none of those."""
-    said = words(error)
+    said = describe(error)
     if said is None:
         return None
     print(f"plancton: {said[0]}", file=sys.stderr)
     return said[1]
 
 
-def words(error: Exception) -> tuple[str, int] | None:
+def describe(error: Exception) -> tuple[str, int] | None:
     """Return the line for an expected *error*, and the exit code; None if it is none of those."""
+    from plancton.engine.errors import NotRunningError, RefusedError
+
+    match error:
+        case NotRunningError():
+            return str(error), NO_ENGINE
+        case RefusedError():
+            return str(error), REFUSED
+    return _describe_rarer(error)
+
+
+def _describe_rarer(error: Exception) -> tuple[str, int] | None:
+    """Describe those errors whose classes take long to import."""
     from pydantic import ValidationError
 
     from plancton.config.expressions import ExpressionError
     from plancton.config.load import ConfigError
-    from plancton.engine.api import NotRunningError, RefusedError
     from plancton.engine.ports import ActionError, RuntimeUnavailableError
     from plancton.service.process.daemon import StartError
     from plancton.service.process.lock import LockedError
@@ -31,13 +42,10 @@ def words(error: Exception) -> tuple[str, int] | None:
     from plancton.simulation.trace import TraceError
 
     match error:
-        case NotRunningError():
-            return str(error), NO_ENGINE
         case LockedError(path=path, pid=pid):
             return _locked(path, pid), REFUSED
         case (
-            RefusedError()
-            | StartError()
+            StartError()
             | TraceError()
             | ConfigError()
             | ExpressionError()

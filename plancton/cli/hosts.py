@@ -15,28 +15,18 @@ if TYPE_CHECKING:
     from plancton.control.ssh_host import SshHost
     from plancton.control.ssh_transport import SshTransport
 
-_FAR = frozenset(
+_REMOTE_VERBS = frozenset(
     {
-        *(
-            "status",
-            "pilots",
-            "why",
-            "events",
-            "logs",
-            "history",
-            "ledger",
-            "fleet",
-            "health",
-            "tui",
-        ),
-        *("kill", "freeze", "thaw", "drain", "drain-stop", "resume", "reload", "stop"),
+        *("status", "pilots", "why", "events", "logs", "history", "ledger", "fleet", "health"),
+        *("tui", "kill", "freeze", "thaw", "drain", "drain-stop", "resume", "reload", "stop"),
     }
 )
 """Verbs that do all they do through the control socket."""
-_SEVERAL = frozenset({"status", "drain", "drain-stop", "resume"})
+_MULTI_HOST_VERBS = frozenset({"status", "drain", "drain-stop", "resume"})
 """Verbs for several nodes at once."""
-_HERE = "relay"
-_TYPING = 120.0
+_RELAY = "relay"
+"""The verb at the far end of ``--host``, which is always about its own machine."""
+_PROMPT_TIMEOUT = 120.0
 """Seconds to answer what ssh asks."""
 
 HostOption = Annotated[
@@ -50,16 +40,15 @@ HostOption = Annotated[
     ),
 ]
 
+_chosen: ContextVar[tuple[SshHost, ...]] = ContextVar("hosts", default=())
 
-_named: ContextVar[tuple[SshHost, ...]] = ContextVar("hosts", default=())
 
-
-def named() -> tuple[SshHost, ...]:
+def chosen_hosts() -> tuple[SshHost, ...]:
     """Return the machines that were named; none: this one."""
-    return _named.get()
+    return _chosen.get()
 
 
-def name(addresses: Sequence[str]) -> tuple[SshHost, ...]:
+def choose_hosts(addresses: Sequence[str]) -> tuple[SshHost, ...]:
     """Take the addresses of the machines that all that follows is about."""
     from plancton.control.ssh_host import SshHost
 
@@ -67,21 +56,21 @@ def name(addresses: Sequence[str]) -> tuple[SshHost, ...]:
         hosts = tuple(dict.fromkeys(map(SshHost.parse, addresses)))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--host") from None
-    _named.set(hosts)
+    _chosen.set(hosts)
     return hosts
 
 
-def choose(verb: str, addresses: Sequence[str]) -> None:
+def choose_hosts_for(verb: str, addresses: Sequence[str]) -> None:
     """Take the addresses, if *verb* can be for those machines."""
     from plancton.engine.api import RefusedError
 
-    hosts = name(addresses if verb != _HERE else ())
-    if hosts and verb not in _FAR:
+    hosts = choose_hosts(addresses if verb != _RELAY else ())
+    if hosts and verb not in _REMOTE_VERBS:
         raise RefusedError(
             f"{verb} is about the machine it runs on: leave --host (PLANCTON_HOST) out, or run "
             f"it there: {hosts[0].by_hand} plancton {verb}"
         )
-    if len(hosts) > 1 and verb not in _SEVERAL:
+    if len(hosts) > 1 and verb not in _MULTI_HOST_VERBS:
         raise RefusedError(f"{verb} is for one node at a time, and {len(hosts)} are named")
 
 
@@ -91,4 +80,4 @@ def transport_to(host: SshHost, rundir: Path | None, *, batch: bool = False) -> 
 
     if batch or not sys.stdin.isatty():
         return SshTransport(host, rundir)
-    return SshTransport(host, rundir, batch=False, timeout=_TYPING)
+    return SshTransport(host, rundir, batch=False, timeout=_PROMPT_TIMEOUT)

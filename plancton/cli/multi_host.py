@@ -11,8 +11,8 @@ from typing import Generic, TypeVar
 
 import typer
 
-from plancton.cli.errors import words
-from plancton.cli.hosts import named, transport_to
+from plancton.cli.errors import describe
+from plancton.cli.hosts import chosen_hosts, transport_to
 from plancton.cli.render import as_json, hosts_text
 from plancton.cli.terminal import say
 from plancton.control.ssh_host import SshHost
@@ -20,7 +20,7 @@ from plancton.engine.views.snapshot import Snapshot
 from plancton.service.node import NodeClient, RemoteNode
 
 T = TypeVar("T")
-_AT_ONCE = 32
+_MOST_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,48 +33,48 @@ class HostResult(Generic[T]):
     """Why there is no answer."""
 
 
-def status(rundir: Path | None, *, json: bool) -> None:
+def show_status_of_all(rundir: Path | None, *, json: bool) -> None:
     """Show one line for each node."""
-    came = list(_ask(lambda node: node.engine.snapshot(), rundir))
-    came.sort(key=lambda each: named().index(each.host))
+    results = list(_on_each_host(lambda node: node.engine.snapshot(), rundir))
+    results.sort(key=lambda each: chosen_hosts().index(each.host))
     if json:
-        say(as_json([_plain(each) for each in came]))
+        say(as_json([_as_row(each) for each in results]))
     else:
-        say(hosts_text([(str(each.host), each.answer, each.error) for each in came]))
-    _end(came)
+        say(hosts_text([(str(each.host), each.answer, each.error) for each in results]))
+    _exit_1_if_any_failed(results)
 
 
-def _plain(came: HostResult[Snapshot]) -> dict[str, object]:
-    return {"host": str(came.host), "error": came.error, "status": came.answer}
+def _as_row(result: HostResult[Snapshot]) -> dict[str, object]:
+    return {"host": str(result.host), "error": result.error, "status": result.answer}
 
 
-def order(rundir: Path | None, ask: Callable[[NodeClient], str]) -> None:
+def give_order_to_all(rundir: Path | None, ask: Callable[[NodeClient], str]) -> None:
     """Give an order to each node, and say what each answers as soon as it does."""
-    came = []
-    for each in _ask(ask, rundir):
-        came.append(each)
+    results = []
+    for each in _on_each_host(ask, rundir):
+        results.append(each)
         typer.echo(f"{each.host}: {each.answer or each.error}", err=each.answer is None)
-    _end(came)
+    _exit_1_if_any_failed(results)
 
 
-def _end(came: Sequence[HostResult[T]]) -> None:
-    if any(each.error for each in came):
+def _exit_1_if_any_failed(results: Sequence[HostResult[T]]) -> None:
+    if any(each.error for each in results):
         raise typer.Exit(1)
 
 
-def _ask(ask: Callable[[RemoteNode], T], rundir: Path | None) -> Iterator[HostResult[T]]:
+def _on_each_host(ask: Callable[[RemoteNode], T], rundir: Path | None) -> Iterator[HostResult[T]]:
     """Ask all hosts and yield what comes of each, as it comes."""
 
-    def one(host: SshHost) -> HostResult[T]:
+    def result_of(host: SshHost) -> HostResult[T]:
         try:
             with closing(transport_to(host, rundir, batch=True)) as transport:
                 return HostResult(host, ask(RemoteNode(transport)))
         except Exception as error:
-            said = words(error)
+            said = describe(error)
             if said is None:
                 raise
             return HostResult(host, None, said[0].removeprefix(f"{host}: "))
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for done in as_completed([pool.submit(one, host) for host in named()]):
+    with ThreadPoolExecutor(_MOST_AT_ONCE) as pool:
+        for done in as_completed([pool.submit(result_of, host) for host in chosen_hosts()]):
             yield done.result()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -58,10 +61,10 @@ Timeout = Annotated[
 
 def _pilot_names(context: typer.Context, incomplete: str) -> list[str]:
     """Complete names of pilots from the running engine; nothing if there is none."""
-    from plancton.cli.hosts import name
+    from plancton.cli.hosts import choose_hosts
 
     try:
-        name(context.find_root().params.get("host") or ())
+        choose_hosts(context.find_root().params.get("host") or ())
         pilots = node_of(None).engine.snapshot().pilots
     except Exception:  # noqa: BLE001 (a shell completes in silence)
         return []
@@ -82,6 +85,41 @@ PilotNames = Annotated[
         autocompletion=_pilot_names,
     ),
 ]
+
+
+_PATH_OPTIONS: dict[str, Any] = {
+    "config": ConfigOption,
+    "confdir": ConfDir,
+    "rundir": RunDir,
+    "logdir": LogDir,
+    "statedir": StateDir,
+    "pidfile": PidFile,
+}
+
+
+def with_paths(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a verb these options in the place of its parameter ``paths``, which they make up."""
+    options = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=_PATH_OPTIONS[name])
+        for name in names
+    ]
+
+    def decorate(verb: Callable[..., None]) -> Callable[..., None]:
+        @wraps(verb)
+        def run(**values: Any) -> None:
+            verb(paths=paths_of(**{name: values.pop(name) for name in names}), **values)
+
+        hints = get_type_hints(verb, localns={"Paths": Any}, include_extras=True)
+        parameters = []
+        for each in signature(verb).parameters.values():
+            own = each.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[each.name])
+            parameters += options if each.name == "paths" else [own]
+        # What typer looks at.
+        run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        return run
+
+    return decorate
 
 
 def paths_of(
@@ -108,10 +146,10 @@ def paths_of(
 
 def node_of(rundir: Path | None) -> NodeClient:
     """Return the Plancton that uses *rundir*, on this machine or on the one that was named."""
-    from plancton.cli.hosts import named, transport_to
+    from plancton.cli.hosts import chosen_hosts, transport_to
     from plancton.service.node import LocalNode, RemoteNode
 
-    for host in named():
+    for host in chosen_hosts():
         return RemoteNode(transport_to(host, rundir))
     return LocalNode(paths_of(rundir=rundir))
 

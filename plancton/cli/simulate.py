@@ -8,40 +8,51 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plancton.cli.options import ConfDir, ConfigOption, paths_of
+from plancton.cli.options import Json, with_paths
 
 if TYPE_CHECKING:
     from plancton.config.schema import Config
+    from plancton.engine.model.node import Protection
+    from plancton.service.process.paths import Paths
     from plancton.simulation.simulator import Assumed, Result
+    from plancton.simulation.trace import Trace
+
+
+Configs = Annotated[
+    list[Path] | None,
+    typer.Option("--config", "-c", help="Configuration file; several are compared."),
+]
+TraceFile = Annotated[Path | None, typer.Option("--trace", "-t", help="A recorded trace.")]
+Synthetic = Annotated[
+    str | None, typer.Option(help="A made-up trace: day, bursts, ramp, memory, idle or full.")
+]
+Cores = Annotated[int | None, typer.Option(min=1, max=1024, help="Cores, with --synthetic.")]
+Nodes = Annotated[
+    int | None, typer.Option(min=1, help="A fleet of so many nodes, no two of them alike.")
+]
+Hours = Annotated[float, typer.Option(min=0.1, max=1000, help="How long, with --nodes.")]
+PilotLife = Annotated[
+    float, typer.Option(min=1, help="Mean life of a pilot that nobody ends, seconds.")
+]
+PilotCpu = Annotated[float, typer.Option(min=0, max=1, help="Part of its cores that a pilot uses.")]
+ProtectionOption = Annotated[
+    str, typer.Option(help="idle: the idle class protects the owner; weight: nothing does.")
+]
+Svg = Annotated[Path | None, typer.Option(help="Write the plot as SVG too.")]
 
 
 def simulate(
-    config: Annotated[
-        list[Path] | None,
-        typer.Option("--config", "-c", help="Configuration file; several are compared."),
-    ] = None,
-    trace: Annotated[Path | None, typer.Option("--trace", "-t", help="A recorded trace.")] = None,
-    synthetic: Annotated[
-        str | None, typer.Option(help="A made-up trace: day, bursts, ramp, memory, idle or full.")
-    ] = None,
-    cores: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="Cores, with --synthetic.")
-    ] = None,
-    nodes: Annotated[
-        int | None, typer.Option(min=1, help="A fleet of so many nodes, no two of them alike.")
-    ] = None,
-    hours: Annotated[float, typer.Option(min=0.1, max=1000, help="How long, with --nodes.")] = 24,
-    pilot_life: Annotated[
-        float, typer.Option(min=1, help="Mean life of a pilot that nobody ends, seconds.")
-    ] = 3600,
-    pilot_cpu: Annotated[
-        float, typer.Option(min=0, max=1, help="Part of its cores that a pilot uses.")
-    ] = 1.0,
-    protection: Annotated[
-        str, typer.Option(help="idle: the idle class protects the owner; weight: nothing does.")
-    ] = "idle",
-    svg: Annotated[Path | None, typer.Option(help="Write the plot as SVG too.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: Configs = None,
+    trace: TraceFile = None,
+    synthetic: Synthetic = None,
+    cores: Cores = None,
+    nodes: Nodes = None,
+    hours: Hours = 24,
+    pilot_life: PilotLife = 3600,
+    pilot_cpu: PilotCpu = 1.0,
+    protection: ProtectionOption = "idle",
+    svg: Svg = None,
+    json: Json = False,
 ) -> None:
     """Run the real decisions on a simulated node, much faster than time. Touches nothing.
 
@@ -49,29 +60,43 @@ def simulate(
     plancton simulate -c config.yaml --trace monday.csv --svg monday.svg;
     plancton simulate -c config.yaml --nodes 1000
     """
-    from plancton.cli.render import as_json
     from plancton.config.load import load
     from plancton.config.schema import Config
-    from plancton.engine.model.node import Protection
     from plancton.simulation import trace as traces
-    from plancton.simulation.report import print_results
-    from plancton.simulation.simulator import Assumed, Simulation
+    from plancton.simulation.simulator import Assumed
 
-    kinds = {"idle": Protection.IDLE, "weight": Protection.WEIGHT_ONLY}
     if svg is not None and json:
         raise typer.BadParameter("--json writes no picture", param_hint="--svg")
-    if protection not in kinds:
-        raise typer.BadParameter("it is idle or weight", param_hint="--protection")
+    protected = _protection(protection)
     if nodes and (trace or synthetic or cores or svg):
         text = "its nodes have cores and owners of their own, and there is no picture of them"
         raise typer.BadParameter(text, param_hint="--nodes")
     configs = [(path.name, load(path).config) for path in config or []] or [("defaults", Config())]
-    assumed = Assumed(life=pilot_life, appetite=pilot_cpu, protection=kinds[protection])
+    assumed = Assumed(life=pilot_life, appetite=pilot_cpu, protection=protected)
     if nodes:
         _fleet(configs, nodes, hours, assumed, json)
         return
     run = traces.read(trace) if trace else traces.synthetic(synthetic or "day", cores or 8)
-    results = [Simulation(each, run, name=name, assumed=assumed).run() for name, each in configs]
+    _node(configs, run, assumed, json, svg)
+
+
+def _protection(word: str) -> Protection:
+    from plancton.engine.model.node import Protection
+
+    kinds = {"idle": Protection.IDLE, "weight": Protection.WEIGHT_ONLY}
+    if word not in kinds:
+        raise typer.BadParameter("it is idle or weight", param_hint="--protection")
+    return kinds[word]
+
+
+def _node(
+    configs: list[tuple[str, Config]], trace: Trace, assumed: Assumed, json: bool, svg: Path | None
+) -> None:
+    from plancton.cli.render import as_json
+    from plancton.simulation.report import print_results
+    from plancton.simulation.simulator import Simulation
+
+    results = [Simulation(each, trace, name=name, assumed=assumed).run() for name, each in configs]
     if json:
         typer.echo(as_json([_figures(result) for result in results]))
     else:
@@ -113,14 +138,15 @@ def _figures(result: Result) -> dict[str, object]:
     }
 
 
+@with_paths("config", "confdir")
 def record(
     output: Annotated[Path, typer.Option("--output", "-o", help="Write here; must not exist.")],
     every: Annotated[float, typer.Option(min=0.2, help="Seconds between rows.")] = 1.0,
     seconds: Annotated[
         float, typer.Option("--for", min=1, help="How long; Ctrl-C ends it too.")
     ] = 86400,
-    config: ConfigOption = None,
-    confdir: ConfDir = None,
+    *,
+    paths: Paths,
 ) -> None:
     """Write down what this node's owner does, as a trace for simulate. Runs beside an engine.
 
@@ -128,5 +154,5 @@ def record(
     """
     from plancton.service.record import record as run
 
-    rows = run(paths_of(config, confdir).config, output, every, seconds)
+    rows = run(paths.config, output, every, seconds)
     typer.echo(f"wrote {rows} rows to {output}; now: plancton simulate --trace {output}")

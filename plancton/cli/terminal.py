@@ -48,13 +48,13 @@ def _console(*, stderr: bool) -> Console:
     return Console(stderr=stderr, highlighter=Words(), theme=Theme(_STYLES))
 
 
-def watching(look: Callable[[], str], pause: float, *, plain: bool = False) -> NoReturn:
-    """Show what *look* returns each *pause* seconds, in place on a terminal, until interrupted."""
+def show_live(text_now: Callable[[], str], pause: float, *, plain: bool = False) -> NoReturn:
+    """Show what *text_now* returns each *pause* seconds, on a terminal in place, until Ctrl-C."""
     from plancton.engine.api import NotRunningError, RefusedError
 
     def text() -> str:
         try:
-            return look()
+            return text_now()
         except (NotRunningError, RefusedError) as error:  # it may come back
             return f"plancton: {error}"
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from plancton.cli.hosts import named, transport_to
+from plancton.cli.hosts import chosen_hosts, transport_to
 from plancton.cli.options import (
     ConfDir,
     ConfigOption,
@@ -65,7 +65,7 @@ def tui(
     from plancton.service.node import RemoteNode
     from plancton.tui.launch import Look, attach_to, run
 
-    for host in named():
+    for host in chosen_hosts():
         # Later connections could not ask for anything: the screen has the terminal.
         far = transport_to(host, rundir, batch=True)
         if not attach:

@@ -28,24 +28,24 @@ def wait_until(
     limit = seconds_of(timeout)
     try:
         with progress() as tell:
-            if node.watch(met, limit, lambda seen: tell(doing(seen))):
+            if node.wait_for(met, limit, lambda snapshot: tell(doing(snapshot))):
                 return
     except KeyboardInterrupt:
         fail("no longer waiting; what was asked goes on")
     over = f"not within {format_duration(limit or 0)}"
-    fail(f"{over}: {doing(node.seen())}; it goes on, see plancton status")
+    fail(f"{over}: {doing(node.newest_snapshot())}; it goes on, see plancton status")
 
 
 def wait_until_ended(node: NodeClient, doing: str, timeout: str | None) -> Snapshot | None:
     """Wait until no engine runs; returns its last snapshot."""
-    last: Snapshot | None = node.seen()
+    last: Snapshot | None = node.newest_snapshot()
 
-    def told(snapshot: Snapshot | None) -> str:
+    def remember(snapshot: Snapshot | None) -> str:
         nonlocal last
         last = snapshot or last
         return f"{doing}, {pilots_left(snapshot)}"
 
-    wait_until(node, lambda snapshot: snapshot is None, told, timeout)
+    wait_until(node, lambda snapshot: snapshot is None, remember, timeout)
     return last
 
 

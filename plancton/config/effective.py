@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from plancton.config.schema import Config
+if TYPE_CHECKING:
+    from plancton.config.schema import Config  # takes long, and readers of snapshots need none
 
 
 @dataclass(frozen=True, slots=True)

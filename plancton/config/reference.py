@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
@@ -22,13 +24,32 @@ from plancton.config.schema import (
     Rule,
     Spawn,
 )
+from plancton.config.schema.types import Group
 
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema (draft 2020-12) of the native form."""
+    _describe_fields(Group)
+    Config.model_rebuild(force=True)  # once more: its parts were described after it
     schema = Config.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return {**schema, "title": "Plancton configuration"}
+
+
+def _describe_fields(model: type[BaseModel]) -> None:
+    """Make the docstring below each field its description, in *model* and all made from it.
+
+    pydantic's use_attribute_docstrings would do so whenever a configuration is read: 80 ms.
+    """
+    for base in reversed(model.__mro__[: model.__mro__.index(BaseModel)]):
+        (source,) = ast.parse(inspect.getsource(base)).body
+        for statement, below in pairwise(ast.iter_child_nodes(source)):
+            match statement, below:
+                case ast.AnnAssign(ast.Name(name)), ast.Expr(ast.Constant(str(text))):
+                    model.model_fields[name].description = inspect.cleandoc(text)
+    model.model_rebuild(force=True)
+    for each in model.__subclasses__():
+        _describe_fields(each)
 
 
 _GROUPS: tuple[tuple[str, type[BaseModel]], ...] = (
@@ -48,6 +69,7 @@ _GROUPS: tuple[tuple[str, type[BaseModel]], ...] = (
 
 def reference() -> str:
     """Return the tables of the reference page, made from the schema itself."""
+    _describe_fields(Group)
     parts = [_group(title, model) for title, model in _GROUPS]
     plain = [f"| `{name}` | {meaning} |" for name, meaning in PLAIN.items()]
     spans = ", ".join(f"`_{span}`" for span in SPANS)

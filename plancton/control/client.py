@@ -6,7 +6,7 @@ import http.client
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pydantic import ValidationError
@@ -15,11 +15,13 @@ from plancton.config.effective import Setting
 from plancton.control.protocol import Answer, Failure, StreamLine, adapter, item_of
 from plancton.control.transport import Transport, UnixTransport, Wire
 from plancton.engine.api import Item, NotRunningError, RefusedError
-from plancton.engine.dry_run import Preview
 from plancton.engine.model.operator import Mode, PilotCommand
 from plancton.engine.records.history import History
 from plancton.engine.views.fleet import Member
 from plancton.engine.views.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from plancton.engine.dry_run import Preview
 
 _STREAM_TIMEOUT = 60.0
 """Seconds without a word (the server says one each 15 s) after which a stream is dead."""
@@ -112,6 +114,8 @@ class RemoteEngine:
 
     def preview(self, text: str, *, remote: bool = False) -> Preview:
         """Say what the next tick would do with *text* as the local, or the remote, file."""
+        from plancton.engine.dry_run import Preview  # all rules, which few clients need
+
         path = f"/v1/config/preview?remote={int(remote)}"
         return adapter(Preview).validate_json(self._ask("POST", path, text.encode()))
 

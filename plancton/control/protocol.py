@@ -9,7 +9,6 @@ from pydantic import TypeAdapter
 
 from plancton.config.effective import Setting
 from plancton.engine.api import Item, LogRecord, Lost
-from plancton.engine.dry_run import Preview
 from plancton.engine.records.history import History
 from plancton.engine.views.fleet import Member
 from plancton.engine.views.snapshot import Snapshot
@@ -70,6 +69,8 @@ def item_of(line: StreamLine) -> Item:
 
 def schema() -> dict[str, Any]:
     """Return the JSON schema of every answer, by the request it answers."""
+    from plancton.engine.dry_run import Preview  # all rules, which few clients need
+
     answers: dict[str, TypeAdapter[Any]] = {
         "GET /v1/status": adapter(Snapshot),
         "GET /v1/stream": adapter(StreamLine),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from plancton.config.effective import Setting
-from plancton.engine.dry_run import Preview
 from plancton.engine.errors import NotRunningError, RefusedError, UnreachableError
-from plancton.engine.model.operator import Mode, PilotCommand
-from plancton.engine.records.history import History
-from plancton.engine.views.fleet import Member
 from plancton.engine.views.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from plancton.config.effective import Setting
+    from plancton.engine.dry_run import Preview
+    from plancton.engine.model.operator import Mode, PilotCommand
+    from plancton.engine.records.history import History
+    from plancton.engine.views.fleet import Member
 
 __all__ = [
     "EngineApi",

@@ -20,20 +20,21 @@ from plancton.engine.ports import Images, Monitor, NoMonitor, Ports
 from plancton.engine.snapshot_builder import Identity
 from plancton.engine.views.snapshot import Snapshot
 from plancton.monitor.publisher import MetricsPublisher
-from plancton.runtime.cgroup import DEFAULT_INSTANCE, ParentCgroup
+from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.client import docker_url
 from plancton.runtime.docker.events import EventListener
 from plancton.runtime.docker.images import ImageKeeper
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.host import HostSampler
 from plancton.runtime.job_features import Features
+from plancton.service.instance import instance_of
 from plancton.service.local_engine import LocalEngine
 from plancton.service.marker_files import MarkerFiles
 from plancton.service.process import logs
 from plancton.service.process.clock import SystemClock
 from plancton.service.process.daemon import pidfile
 from plancton.service.process.lock import Lock
-from plancton.service.process.paths import Paths, default_paths, is_system
+from plancton.service.process.paths import Paths, default_paths
 from plancton.service.process.supervisor import ThreadSupervisor
 from plancton.service.remote_config.follow import RemoteFile
 from plancton.service.state_file import StateFile
@@ -67,12 +68,6 @@ class Assembly:
         self.images.stop()
         self.remote.stop()
         self.sinks.end()
-
-
-def instance_of(config: Config) -> str:
-    """Return the instance: as configured, else one for root and one for each user."""
-    usual = DEFAULT_INSTANCE if is_system() else f"u{os.geteuid()}"
-    return config.node.instance or usual
 
 
 def node_name(config: Config) -> str:

@@ -18,14 +18,14 @@ from plancton.service.marker_files import MarkerFiles
 from plancton.service.process.lock import holder, nobody
 from plancton.service.process.paths import Paths
 
-_FIRST_LOOK = 0.05
+_FIRST_PAUSE = 0.05
 
 
 class NodeClient(ABC):
     """A node, this machine or another."""
 
-    slowest_look = 1.0
-    """Seconds between two looks at something that takes long."""
+    longest_pause = 1.0
+    """Seconds between two observations of something that takes long."""
 
     @property
     @abstractmethod
@@ -38,25 +38,25 @@ class NodeClient(ABC):
         """The running engine; NotRunningError if none runs."""
 
     @abstractmethod
-    def order(self, mode: Mode) -> bool:
+    def set_mode(self, mode: Mode) -> bool:
         """Set the standing order; returns whether an engine took it, or it is only kept."""
 
     @abstractmethod
     def stop(self) -> None:
         """Ask the engine to end."""
 
-    def seen(self) -> Snapshot | None:
+    def newest_snapshot(self) -> Snapshot | None:
         """Return the newest snapshot; None if there is none (yet, or any more)."""
         with suppress(NotRunningError):
             return self.engine.snapshot()
         return None
 
-    def look(self) -> tuple[bool, Snapshot | None]:
+    def observe(self) -> tuple[bool, Snapshot | None]:
         """Return whether an engine runs, and its newest snapshot."""
-        seen = self.seen()
-        return seen is not None, seen
+        snapshot = self.newest_snapshot()
+        return snapshot is not None, snapshot
 
-    def watch(
+    def wait_for(
         self,
         met: Callable[[Snapshot | None], bool],
         limit: float | None = None,
@@ -64,19 +64,19 @@ class NodeClient(ABC):
     ) -> bool:
         """Wait until *met* holds of the newest snapshot, or of None when no engine runs.
 
-        Returns whether it did within *limit* seconds; *each* is told of every look.
+        Returns whether it did within *limit* seconds; *each* is told of every observation.
         """
         end = None if limit is None else time.monotonic() + limit
-        pause = _FIRST_LOOK
+        pause = _FIRST_PAUSE
         while True:
-            running, seen = self.look()
-            if (seen is not None or not running) and met(seen):
+            running, snapshot = self.observe()
+            if (snapshot is not None or not running) and met(snapshot):
                 return True
-            each(seen)
+            each(snapshot)
             if end is not None and time.monotonic() + pause > end:
                 return False
             time.sleep(pause)
-            pause = min(self.slowest_look, 1.5 * pause)
+            pause = min(self.longest_pause, 1.5 * pause)
 
 
 class LocalNode(NodeClient):
@@ -84,7 +84,7 @@ class LocalNode(NodeClient):
 
     def __init__(self, paths: Paths) -> None:
         """Look at the engine that uses these *paths*."""
-        self.paths, self.orders = paths, MarkerFiles(paths.rundir)
+        self.paths, self.marker_files = paths, MarkerFiles(paths.rundir)
         self._remote = RemoteEngine(paths.socket)
 
     @property
@@ -99,13 +99,13 @@ class LocalNode(NodeClient):
             raise nobody(self.paths.lock)
         return self._remote
 
-    def order(self, mode: Mode) -> bool:
+    def set_mode(self, mode: Mode) -> bool:
         """Set the standing order; returns whether an engine took it, or it is only kept."""
         if self.pid is not None:
             with suppress(NotRunningError):
                 self._remote.order(mode)
                 return True
-        self.orders.order(mode)
+        self.marker_files.order(mode)
         return False
 
     def stop(self) -> None:
@@ -116,15 +116,15 @@ class LocalNode(NodeClient):
             if self.pid is not None:
                 os.kill(self.pid, signal.SIGTERM)
 
-    def look(self) -> tuple[bool, Snapshot | None]:
+    def observe(self) -> tuple[bool, Snapshot | None]:
         """Return whether an engine runs, and its newest snapshot."""
-        return self.pid is not None, self.seen()
+        return self.pid is not None, self.newest_snapshot()
 
 
 class RemoteNode(NodeClient):
     """The running engine of another machine. Without one there is nothing to be done there."""
 
-    slowest_look = 5.0
+    longest_pause = 5.0
 
     def __init__(self, transport: Transport) -> None:
         """Look at the engine behind *transport*."""
@@ -140,7 +140,7 @@ class RemoteNode(NodeClient):
         """The engine, running or not."""
         return self._remote
 
-    def order(self, mode: Mode) -> bool:
+    def set_mode(self, mode: Mode) -> bool:
         """Set the standing order; NotRunningError if no engine runs."""
         self._remote.order(mode)
         return True

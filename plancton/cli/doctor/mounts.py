@@ -1,6 +1,6 @@
 """The doctor's look at what pilots share with the node, at CVMFS and at FUSE.
 
-``look`` gathers, ``examine`` judges; it is pure.
+``gather`` looks, ``judge`` is pure.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ def check_mounts(config: Config, info: Mapping[str, Any], url: str) -> list[Chec
     """Check what the pilots' binds and devices need; *info* is of the engine at *url*."""
     if any(_concerns(profile) for profile in config.pilots):
         if url.startswith("unix://") and os.path.isdir(info.get("DockerRootDir") or ""):  # noqa: PTH112 (no right to look is no)
-            return examine(config, look(config, info, url))
+            return judge(config, gather(config, info, url))
         mend = "run plancton doctor on the node itself, outside of containers"
         return [Check("bind", "WARN", "the node's mounts are not seen from here", mend)]
     return []
 
 
-def look(config: Config, info: Mapping[str, Any], url: str) -> MountFacts:
+def gather(config: Config, info: Mapping[str, Any], url: str) -> MountFacts:
     """Gather what the checks need."""
     own = Path("/proc/self/mountinfo").read_text()
     confined = any("name=apparmor" in each for each in info.get("SecurityOptions") or ())
@@ -96,12 +96,12 @@ def _place(path: str) -> Place:
 # --- judging ------------------------------------------------------------------------------
 
 
-def examine(config: Config, seen: MountFacts) -> list[Check]:
+def judge(config: Config, facts: MountFacts) -> list[Check]:
     """Return the checks, each once however many profiles need it."""
     found = [
         check
         for profile in config.pilots
-        for part in (_binds(profile, seen), fuse_checks(profile, seen.kernel))
+        for part in (_binds(profile, facts), fuse_checks(profile, facts.kernel))
         for check in part
     ]
     return list(dict.fromkeys(found))
@@ -120,26 +120,26 @@ def _shared(profile: Profile) -> Iterator[tuple[str, str, str]]:
             yield source, target, spread
 
 
-def _binds(profile: Profile, seen: MountFacts) -> Iterator[Check]:
+def _binds(profile: Profile, facts: MountFacts) -> Iterator[Check]:
     for source, target, spread in _shared(profile):
-        yield _bind(profile, source, target, spread, seen)
+        yield _bind(profile, source, target, spread, facts)
         if within(source, CVMFS):
-            yield _client(seen)
+            yield _client(facts)
 
 
-def _bind(profile: Profile, source: str, target: str, spread: str, seen: MountFacts) -> Check:
-    place, slave = seen.places[source], f"bind it as {source}:{target}:rslave"
+def _bind(profile: Profile, source: str, target: str, spread: str, facts: MountFacts) -> Check:
+    place, slave = facts.places[source], f"bind it as {source}:{target}:rslave"
     if place.trouble:
         return Check("bind", "FAIL", f"{source}: {place.trouble}", _mend(source, place))
     if not spread:
         found = f"{source} is private: pilots do not see what is mounted there after their start"
         return Check("bind", "WARN", found, slave)
-    mount = holding(place.real, seen.engine_mounts)
+    mount = holding(place.real, facts.engine_mounts)
     if not (mount.shared or (mount.slave and spread in _SLAVE)):
         found = (
             f"{source} ({spread}) lies on {mount.point}, which is not shared: no pilot can start"
         )
-        return Check("bind", "FAIL", found, _share(holding(place.real, seen.mounts)))
+        return Check("bind", "FAIL", found, _share(holding(place.real, facts.mounts)))
     if spread in _SHARED and may_mount(profile):
         found = f"{source} ({spread}): what a pilot mounts there is left on the node by its end"
         return Check("bind", "WARN", found, slave)
@@ -165,13 +165,13 @@ def _share(mount: Mount) -> str:
     return f"mount --make-rshared {mount.point} (at each boot; systemd does so for /)"
 
 
-def _client(seen: MountFacts) -> Check:
-    inside = [mount for mount in seen.mounts if within(mount.point, CVMFS)]
+def _client(facts: MountFacts) -> Check:
+    inside = [mount for mount in facts.mounts if within(mount.point, CVMFS)]
     if any(mount.kind == "autofs" for mount in inside):
         return Check("cvmfs", "OK", "autofs mounts each repository when it is used")
     if inside:
         return Check("cvmfs", "OK", f"mounted: {', '.join(mount.point for mount in inside)}")
-    if seen.client:
+    if facts.client:
         mend = "cvmfs_config setup, then cvmfs_config probe"
         return Check("cvmfs", "FAIL", f"the client is there, but {CVMFS} is not set up", mend)
     mend = "install the CVMFS client (package cvmfs), then cvmfs_config setup"

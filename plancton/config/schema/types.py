@@ -92,7 +92,6 @@ class Group(BaseModel):
         frozen=True,
         extra="forbid",
         allow_inf_nan=False,
-        use_attribute_docstrings=True,
         hide_input_in_errors=True,
         defer_build=True,  # verbs that only look need no validator
     )

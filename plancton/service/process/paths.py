@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-
-from platformdirs import PlatformDirs
 
 _SYSTEM_RUNDIR = Path("/run/plancton")
 
@@ -68,6 +65,8 @@ def default_paths() -> Paths:
     """Return root's or the user's places. Locks never lie on a (network) home."""
     if is_system():
         return system_paths()
+    from platformdirs import PlatformDirs
+
     dirs = PlatformDirs("plancton", appauthor=False)
     return Paths(
         config=dirs.user_config_path / "config.yaml",
@@ -91,6 +90,8 @@ def _user_rundir() -> Path:
     usual = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
     if Path(usual).is_dir() and os.access(usual, os.W_OK):
         return Path(usual) / "plancton"
+    import tempfile  # here, as it takes long
+
     return Path(tempfile.gettempdir()) / f"plancton-{os.geteuid()}"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from plancton.cli.doctor.check import Check
 from plancton.cli.doctor.fuse import Kernel
-from plancton.cli.doctor.mounts import MountFacts, Place, examine
+from plancton.cli.doctor.mounts import MountFacts, Place, judge
 from plancton.config.schema import Config, Profile
 from plancton.runtime.fuse import Module
 from plancton.runtime.mounts import mounts_of
@@ -43,7 +43,7 @@ def seen(
 
 def checks(node: MountFacts, *profiles: dict[str, Any]) -> list[Check]:
     """Examine a node for some profiles."""
-    return examine(Config(pilots=tuple(Profile(**each) for each in profiles)), node)
+    return judge(Config(pilots=tuple(Profile(**each) for each in profiles)), node)
 
 
 INSIDE = {"devices": ("/dev/fuse",), "cap_add": ("SYS_ADMIN",), "user": "0:0"}

@@ -1,27 +1,22 @@
-"""Verbs around the databases of metrics: all nodes at a glance, dashboards."""
+"""The verb that shows all nodes at a glance, from the database of metrics."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from plancton.cli.options import Json, RunDir, node_of
-from plancton.cli.terminal import say, watching
+from plancton.cli.terminal import say, show_live
 
 if TYPE_CHECKING:
     from plancton.engine.views.fleet import Member
 
 _PAUSE = 5.0
-
-dashboards = typer.Typer(
-    help="Dashboards for Grafana.", no_args_is_help=True, rich_markup_mode=None
-)
 
 
 def fleet(
@@ -51,10 +46,10 @@ def fleet(
     """
     from plancton.cli.render import as_json, fleet_text
 
-    look = _reader(url, ca_file, rundir)
+    read = _reader(url, ca_file, rundir)
 
     def shown() -> str:
-        members = look()
+        members = read()
         if json:
             return as_json(members, indent=None if watch else 2)
         return fleet_text(members, time.time())
@@ -63,7 +58,7 @@ def fleet(
         say(shown())
         return
     with suppress(KeyboardInterrupt):
-        watching(shown, _PAUSE, plain=json)
+        show_live(shown, _PAUSE, plain=json)
 
 
 def _reader(
@@ -83,40 +78,3 @@ def _reader(
         words = error.errors(include_input=False)[0]["msg"].removeprefix("Value error, ")
         raise typer.BadParameter(words, param_hint="--url") from None
     return lambda: read(target)
-
-
-class Database(StrEnum):
-    """What Grafana asks."""
-
-    INFLUXDB = "influxdb"
-    PROMETHEUS = "prometheus"
-
-
-@dashboards.command()
-def export(
-    folder: Annotated[
-        Path, typer.Argument(help="Where the files go.", file_okay=False, show_default=True)
-    ] = Path(),
-    database: Annotated[
-        Database | None, typer.Option("--for", help="Only those for this database.")
-    ] = None,
-    datasource: Annotated[
-        str,
-        typer.Option(help="Name of the data source in Grafana that is chosen at first."),
-    ] = "",
-) -> None:
-    """Write dashboards for Grafana: one node, and all nodes, for InfluxDB and Prometheus.
-
-    Import the files in Grafana, or put them into a folder that it is provisioned from.
-
-    Example: plancton dashboards export --for influxdb /etc/grafana/dashboards
-    """
-    from plancton.monitor.dashboards.grafana import export as text_of
-    from plancton.monitor.dashboards.panels import SHEETS
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for sheet in SHEETS:
-        if database in (None, sheet.source):
-            path = folder / f"{sheet.name}.json"
-            path.write_text(text_of(sheet, datasource))
-            typer.echo(f"{path}: {sheet.title}")

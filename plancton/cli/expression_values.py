@@ -1,4 +1,4 @@
-"""Figures of the node, for expressions."""
+"""Values of the node that expressions may name."""
 
 from __future__ import annotations
 
@@ -6,44 +6,57 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-import psutil
-
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from plancton.config.schema import Config
     from plancton.service.process.paths import Paths
 
 _OF_PROFILE = ("max_dock_mem", "max_dock_swap")
+_CPU_SECONDS = 0.1
+"""How long the CPU in use is measured."""
 
 
-def figures(paths: Paths, config: Config) -> tuple[dict[str, float], str]:
+def values_of_node(paths: Paths, config: Config) -> tuple[dict[str, float], str]:
     """Return the names of expressions that describe the node, and where their values are from.
 
-    A running engine's own figures; else those of this moment, with the means it last kept.
+    A running engine's own values; else those of this moment, with the means it last kept.
     """
-    from plancton.engine.api import NotRunningError
-    from plancton.service.assemble import instance_of
-    from plancton.service.node import LocalNode
+    from plancton.service.instance import instance_of
 
-    try:
-        policy = LocalNode(paths).engine.snapshot().policy
-        if policy:
-            names = {name: value for name, value in policy.items() if name not in _OF_PROFILE}
-            return names, "as the running engine sees them"
-    except (NotRunningError, OSError):
-        pass
+    policy = _policy_of_engine(paths)
+    if policy:
+        names = {name: value for name, value in policy.items() if name not in _OF_PROFILE}
+        return names, "as the running engine sees them"
     return _measured(
         paths.memory(instance_of(config))
     ), "measured now; without an engine all CPU counts as foreground"
 
 
+def _policy_of_engine(paths: Paths) -> Mapping[str, float]:
+    """Return what a running engine counts with; nothing if none runs or answers."""
+    from plancton.engine.errors import NotRunningError
+    from plancton.service.process.lock import holder
+
+    try:
+        if holder(paths.lock) is None:
+            return {}
+        from plancton.service.node import LocalNode  # here, as it takes long
+
+        return LocalNode(paths).engine.snapshot().policy
+    except (NotRunningError, OSError):
+        return {}
+
+
 def _measured(memory_file: Path) -> dict[str, float]:
+    import psutil
+
     from plancton.engine.records.metrics import past
     from plancton.service.state_file import StateFile
 
     ncpus, memory = psutil.cpu_count() or 1, psutil.virtual_memory()
-    busy = ncpus * psutil.cpu_percent(interval=0.5) / 100
+    busy = ncpus * psutil.cpu_percent(interval=_CPU_SECONDS) / 100
     present = {
         "cpu": busy,
         "foreground": busy,

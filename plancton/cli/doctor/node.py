@@ -24,7 +24,8 @@ from plancton.runtime.docker.client import Client, docker_url, talking
 from plancton.runtime.docker.images import image_id
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.docker.timestamps import epoch_of
-from plancton.service.assemble import in_force, instance_of
+from plancton.service.assemble import in_force
+from plancton.service.instance import instance_of
 from plancton.service.process.clock import SystemClock
 from plancton.service.process.lock import holder
 from plancton.service.process.paths import Paths
@@ -33,7 +34,7 @@ _LEAST_DISK = 2_000_000_000
 _MOST_SKEW = 5.0
 
 
-def examine(paths: Paths) -> list[Check]:
+def check_node(paths: Paths) -> list[Check]:
     """Check everything; never raises for what it finds."""
     config, first = _config(paths)
     checks = [first, _rundir(paths), _lock(paths)]

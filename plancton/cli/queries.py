@@ -1,4 +1,4 @@
-"""Verbs that look: at the node, its pilots, its reasons and its log."""
+"""Verbs that only read: of the node, its pilots, its reasons and its log."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def status(rundir: RunDir = None, json: Json = False) -> None:
 
     Example: plancton status --json | jq .load
     """
-    from plancton.cli.hosts import named
+    from plancton.cli.hosts import chosen_hosts
     from plancton.cli.render import as_json, status_text
 
-    if len(named()) > 1:
-        from plancton.cli.multi_host import status as status_of_all
+    if len(chosen_hosts()) > 1:
+        from plancton.cli.multi_host import show_status_of_all
 
-        status_of_all(rundir, json=json)
+        show_status_of_all(rundir, json=json)
         return
     snapshot = node_of(rundir).engine.snapshot()
     say(as_json(snapshot) if json else status_text(snapshot))
@@ -152,7 +152,7 @@ def health(rundir: RunDir = None) -> None:
 
     node = node_of(rundir)
     wrong = node.engine.health()
-    if wrong and not node.look()[0]:
+    if wrong and not node.observe()[0]:
         raise NotRunningError(wrong)
     typer.echo(wrong or "the engine ticks", err=bool(wrong))
     raise typer.Exit(1 if wrong else 0)
