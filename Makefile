@@ -1,8 +1,9 @@
 # Plancton. `make run` and `make test` do all the set-up by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-examples test-vm soak check image bench clean
+.PHONY: help run test test-quick test-examples test-vm soak check image bench clean
 PY := .venv/bin/python
 IMAGE ?= plancton
+QUICK := tests/unit tests/scenario tests/control tests/tui
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
@@ -16,6 +17,10 @@ test: ## set up what the tests need, check the code, run all tests
 	@$(MAKE) --no-print-directory check
 	@.venv/bin/pytest -n 4 --dist worksteal -m 'not quiet' $(ARGS)
 	@.venv/bin/pytest -m quiet $(ARGS)
+
+test-quick: ## the daily loop, without Docker: unit, scenario, control and tui tests (about a minute)
+	@scripts/setup quick
+	@.venv/bin/pytest -n 4 --dist worksteal --hypothesis-profile quick $(QUICK) $(ARGS)
 
 test-examples: ## run the recipes in examples/ and contrib/ for real (5 minutes, builds a Debian once)
 	@scripts/setup examples

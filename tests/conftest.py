@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -9,12 +10,22 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from plancton.runtime.docker import container_spec as spec
 from plancton.runtime.docker.client import Client, docker_url
 from plancton.service.process.paths import default_paths
 
 INSTANCE = f"test{os.getpid()}"
+
+# Textual makes many small objects that live for long: to walk them seldom saves a fifth of the time.
+gc.set_threshold(100_000, 50, 100)
+
+# No deadline: how long an example takes says how busy the machine is. `make test-quick` asks for
+# fewer examples by --hypothesis-profile.
+settings.register_profile("thorough", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=20)
+settings.load_profile("thorough")
 
 
 def until(met: Callable[[], object], seconds: float = 120.0, pause: float = 0.1) -> None:

@@ -41,12 +41,12 @@ def test_the_first_report_waits_for_its_turn(
     """Although there is something to tell from the first moment on."""
     monkeypatch.setattr(random, "uniform", lambda _, high: high)
     made, supervisor = sinks(tmp_path), ThreadSupervisor()
-    made.configure(Monitor.model_validate({"interval": 2, "influxdb": [NOBODY]}))
+    made.configure(Monitor.model_validate({"interval": 1, "influxdb": [NOBODY]}))
     began = time.monotonic()
     supervisor.start("metrics", made.run)
     try:
         until(lambda: any(state.queued or state.error for state in made.status()))
-        assert time.monotonic() - began >= 2
+        assert time.monotonic() - began >= 1
         assert made.until_first(Monitor()) == 0  # what is changed later applies at once
     finally:
         made.end()

@@ -198,12 +198,12 @@ def test_after_a_common_start_a_look_comes_when_it_is_due_or_asked(
     thread = threading.Thread(target=far.remote.run)
     asked, began = len(web.asked), time.monotonic()
     far.local = ""
-    far.path.write_text(far.path.read_text().replace("timeout: 2", "timeout: 2, interval: 2s"))
+    far.path.write_text(far.path.read_text().replace("timeout: 2", "timeout: 2, interval: 1s"))
     far.source.first()
     thread.start()
     try:
         until(lambda: len(web.asked) > asked)
-        assert time.monotonic() - began >= 2
+        assert time.monotonic() - began >= 1
         late = Followed(tmp_path, web)
         late.source.first()
         thread_of_late = threading.Thread(target=late.remote.run)
