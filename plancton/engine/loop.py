@@ -278,7 +278,7 @@ class Engine:
         builder, ports, config = self.builder, self.ports, self._configurator.state
         if config is None:  # nothing can be said before a configuration was read
             return
-        builder.requests = ports.runtime.requests
+        builder.requests, builder.ignored = ports.runtime.requests, ports.runtime.ignored
         builder.protection_note = ports.host.protection_note
         builder.ledger = self.books.ledger
         builder.tick_seconds = ports.clock.now() - now

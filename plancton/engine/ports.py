@@ -38,6 +38,10 @@ class Runtime(Protocol):
     def requests(self) -> int:
         """Requests made so far."""
 
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Containers that carry our label and make no sense as pilots, each with why."""
+
     def pilots(self, doubted: frozenset[str] = frozenset()) -> tuple[Pilot, ...]:
         """Return all containers of this instance, in any state, oldest first.
 

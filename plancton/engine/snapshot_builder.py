@@ -58,6 +58,8 @@ class SnapshotBuilder:
     evicted: int = 0
     frozen: int = 0
     requests: int = 0
+    ignored: tuple[str, ...] = ()
+    """Containers that are left alone, and why."""
     tick_seconds: float = 0.0
     errors: int = 0
     sinks: tuple[SinkState, ...] = ()
@@ -145,7 +147,8 @@ class SnapshotBuilder:
             if image.id and image.error
         ]
         trouble = filter(None, (self.failure, self.trouble))
-        return (*config.warnings, *trouble, *stale, *map(sink_line, filter(_fails, self.sinks)))
+        said = (*config.warnings, *trouble, *self.ignored, *stale)
+        return (*said, *map(sink_line, filter(_fails, self.sinks)))
 
     def _pilot(self, pilot: Pilot, state: State, now: float) -> PilotView:
         ending = state.endings.get(pilot.id)

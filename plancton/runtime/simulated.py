@@ -196,6 +196,11 @@ class SimulatedNode:
         """Requests made so far."""
         return self._requests
 
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Nothing: no others make containers here."""
+        return ()
+
     def _count_request(self) -> None:
         self._requests += 1
         if self.down:

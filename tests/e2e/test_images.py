@@ -75,7 +75,7 @@ class Registry:
         self.client.remove_container(made["Id"])
         for line in self.client.push(name, tag, stream=True, decode=True):
             assert "error" not in line, line
-        id_ = str(self.client.inspect_image(self.reference)["Id"])  # type: ignore[no-untyped-call]
+        id_ = str(self.client.inspect_image(self.reference)["Id"])
         self.client.remove_image(self.reference, force=True)
         self.pushed.append(id_)
         return id_

@@ -23,6 +23,15 @@ def docker_url(configured: str = "") -> str:
     return configured or os.environ.get("DOCKER_HOST") or DEFAULT_URL
 
 
+_NONSENSE = "it answered something that is no answer of Docker"
+
+
+def _mapping(answer: Any) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise docker.errors.DockerException(_NONSENSE)
+    return answer
+
+
 class Client(docker.APIClient):
     """The low-level client, counting its requests. One client belongs to one thread."""
 
@@ -36,6 +45,40 @@ class Client(docker.APIClient):
         """Count, then send."""
         self.count += 1
         return super().request(*args, **kwargs)
+
+    # An engine, or what stands between, may answer anything. What is no answer is said by
+    # DockerException, so that nobody stumbles over it.
+
+    def info(self) -> dict[str, Any]:
+        """Return what the engine says of itself."""
+        return _mapping(super().info())
+
+    def containers(self, *args: Any, **kwargs: Any) -> list[Any]:
+        """Return a listing."""
+        listed = super().containers(*args, **kwargs)
+        if not isinstance(listed, list):
+            raise docker.errors.DockerException(_NONSENSE)
+        return listed
+
+    def inspect_container(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return all of a container."""
+        return _mapping(super().inspect_container(*args, **kwargs))
+
+    def inspect_image(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return all of an image."""
+        return _mapping(super().inspect_image(*args, **kwargs))  # type: ignore[no-untyped-call]
+
+    def _result(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super()._result(*args, **kwargs)  # type: ignore[misc]  # not in the stubs
+        except (ValueError, RecursionError) as error:
+            raise docker.errors.DockerException(_NONSENSE) from error
+
+    def _raise_for_status(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super()._raise_for_status(*args, **kwargs)  # type: ignore[misc]  # not in the stubs
+        except (LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise docker.errors.DockerException(_NONSENSE) from error
 
 
 @contextmanager

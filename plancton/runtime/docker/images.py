@@ -165,7 +165,7 @@ def _local_id(status: ImageStatus | None) -> str | None:
 def image_id(client: Client, reference: str) -> str | None:
     """Return the ID of a local image, None if it is not there."""
     try:
-        return str(client.inspect_image(reference)["Id"])  # type: ignore[no-untyped-call]
+        return str(client.inspect_image(reference)["Id"])
     except docker.errors.NotFound:
         return None
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from plancton.config.schema import Profile
+from plancton.config.units import LARGEST, LONGEST
 from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker import container_spec
@@ -15,6 +17,8 @@ from plancton.runtime.job_features import checkpoint_of
 
 STATES = {state.value: state for state in PilotState} | {"restarting": PilotState.RUNNING}
 """What Docker calls the states."""
+_END_OF_TIME = 1e11
+"""Seconds of the epoch, some thousand years from now."""
 ENDED = (PilotState.EXITED, PilotState.DEAD)
 
 
@@ -36,16 +40,47 @@ class Details:
         """Return the details in the ``State`` of an inspection."""
         status = str(state.get("Status") or "")
         ended = STATES.get(status) in ENDED
+        code = state.get("ExitCode")
+        pid = state.get("Pid")
         return cls(
             ended=ended,
             started=epoch_of(state.get("StartedAt")),
             finished=epoch_of(state.get("FinishedAt")) if ended else None,
-            exit_code=state.get("ExitCode") if ended else None,
+            exit_code=code if ended and isinstance(code, int) else None,
             oom_killed=bool(state.get("OOMKilled")) and ended,
             error=str(state.get("Error") or ""),
             status=status,
-            pid=int(state.get("Pid") or 0),
+            pid=pid if isinstance(pid, int) else 0,
         )
+
+
+class NoPilotError(Exception):
+    """A container carries our label, but makes no sense as a pilot. Says why."""
+
+
+def id_of(item: object) -> str:
+    """Return the ID of one item of a listing; NoPilotError if it has none."""
+    found = item.get("Id") if isinstance(item, Mapping) else None
+    if not isinstance(found, str) or not found:
+        raise NoPilotError("Docker lists it without an ID")
+    return found
+
+
+def labels_of(item: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the labels of one item of a listing."""
+    labels = item.get("Labels")
+    return labels if isinstance(labels, Mapping) else {}
+
+
+def label_of(item: Mapping[str, Any]) -> str:
+    """Return what people call a container: its name, or the beginning of its ID."""
+    return _name(item) or id_of(item)[:12]
+
+
+def _name(item: Mapping[str, Any]) -> str:
+    names = item.get("Names")
+    first = names[0] if isinstance(names, list) and names else ""
+    return first.lstrip("/") if isinstance(first, str) else ""
 
 
 def pilot_of(
@@ -55,21 +90,26 @@ def pilot_of(
     offset: float,
     parent: ParentCgroup,
 ) -> Pilot:
-    """Return the pilot of one *item* of a listing; *offset* is epoch minus boot clock, seconds."""
-    labels: Mapping[str, str] = item.get("Labels") or {}
-    ttl = number_in(labels, container_spec.TTL)
-    promised = number_in(labels, container_spec.DEADLINE)
-    created = float(item.get("Created") or offset)
+    """Return the pilot of one *item* of a listing; *offset* is epoch minus boot clock, seconds.
+
+    NoPilotError if its labels make no sense.
+    """
+    id_, labels = id_of(item), labels_of(item)
+    ttl = number_in(labels, container_spec.TTL, most=LONGEST)
+    promised = number_in(labels, container_spec.DEADLINE, most=_END_OF_TIME)
+    listed = item.get("Created")
+    created = float(listed) if isinstance(listed, int | float) else offset
     if ttl is not None and promised is not None:
         created = promised - ttl  # as Created, but in milliseconds
     started = details.started if details else None
     deadline = promised if ttl is None else (started or created) + ttl
+    image = item.get("ImageID")
     return Pilot(
-        id=item["Id"],
-        name=next(iter(item.get("Names") or ()), "").lstrip("/"),
-        profile=labels.get(container_spec.PROFILE, ""),
+        id=id_,
+        name=_name(item),
+        profile=str(labels.get(container_spec.PROFILE, "")),
         state=state,
-        cpus=number_in(labels, container_spec.CPUS, 1.0),
+        cpus=number_in(labels, container_spec.CPUS, 1.0, most=4096),
         created_at=created - offset,
         started_at=_shift(started, offset),
         deadline_at=_shift(deadline, offset),
@@ -77,12 +117,12 @@ def pilot_of(
         exit_code=details.exit_code if details else None,
         oom_killed=details.oom_killed if details else False,
         error=details.error if details else "",
-        cpu_seconds=parent.pilot_seconds(item["Id"]),
-        grace=number_in(labels, container_spec.GRACE, 10.0),
-        memory=int(number_in(labels, container_spec.MEMORY, 0)),
-        image_id=str(item.get("ImageID") or ""),
+        cpu_seconds=parent.pilot_seconds(id_),
+        grace=number_in(labels, container_spec.GRACE, 10.0, most=86400),
+        memory=int(number_in(labels, container_spec.MEMORY, 0, most=LARGEST)),
+        image_id=image if isinstance(image, str) else "",
         checkpoint_at=_shift(_checkpoint(details, state), offset),
-        memory_used=parent.pilot_memory(item["Id"]),
+        memory_used=parent.pilot_memory(id_),
     )
 
 
@@ -112,9 +152,20 @@ def _shift(epoch: float | None, offset: float) -> float | None:
     return None if epoch is None else epoch - offset
 
 
-def number_in(labels: Mapping[str, str], label: str, default: Any = None) -> Any:
-    """Return the number that a label holds; the default where it holds none."""
-    try:
-        return float(labels[label])
-    except (KeyError, ValueError):
+def number_in(
+    labels: Mapping[str, str], label: str, default: Any = None, *, most: float = _END_OF_TIME
+) -> Any:
+    """Return the number that a label holds, from 0 to *most*; the default where there is none.
+
+    NoPilotError if it holds anything else: labels are read as strictly as a configuration.
+    """
+    text = labels.get(label)
+    if text is None or text == "":
         return default
+    try:
+        number = float(text)
+    except (ValueError, TypeError):
+        number = math.nan
+    if not 0 <= number <= most:  # false for nan, too
+        raise NoPilotError(f"its label {label} is {str(text)[:40]!r}, no number from 0 to {most:g}")
+    return number

@@ -27,6 +27,10 @@ from plancton.runtime.docker.pilots import (
     ENDED,
     STATES,
     Details,
+    NoPilotError,
+    id_of,
+    label_of,
+    labels_of,
     number_in,
     pilot_of,
     started_pilot,
@@ -64,6 +68,8 @@ class DockerRuntime:
         self.data_root = "/"
         self.info: Mapping[str, Any] = {}
         self._client: Client | None = None
+        self.ignored: tuple[str, ...] = ()
+        """Containers that carry our label and make no sense as pilots, and why."""
         self._before = 0
         self._swept = False
         self._known: dict[str, Details] = {}
@@ -108,21 +114,34 @@ class DockerRuntime:
                 listed = client.containers(
                     all=True, filters={"label": f"{container_spec.INSTANCE}={self.instance}"}
                 )
-                found = [self._pilot(client, item, item["Id"] in doubted) for item in listed]
+                found = self._pilots(client, listed, doubted)
             except docker.errors.APIError as error:
                 raise RuntimeUnavailableError(
                     f"Docker at {self.url} cannot list containers: {api_text(error)}"
                 ) from error
-        pilots = [pilot for pilot in found if pilot is not None]
-        present = {pilot.id for pilot in pilots}
+        present = {pilot.id for pilot in found}
         self._known = {id_: details for id_, details in self._known.items() if id_ in present}
         if not self._swept:
             self._swept = True
-            self.features.sweep({pilot.name for pilot in pilots})
-        return tuple(sorted(pilots, key=lambda pilot: (pilot.created_at, pilot.id)))
+            self.features.sweep({pilot.name for pilot in found})
+        return tuple(sorted(found, key=lambda pilot: (pilot.created_at, pilot.id)))
+
+    def _pilots(self, client: Client, listed: list[Any], doubted: frozenset[str]) -> list[Pilot]:
+        """Return those of the *listed* containers that are pilots; remember why others are not."""
+        found, ignored = [], []
+        for item in listed:
+            try:
+                pilot = self._pilot(client, item, id_of(item) in doubted)
+            except NoPilotError as error:
+                whose = label_of(item) if isinstance(item, dict) and item.get("Id") else "one"
+                ignored.append(f"container {whose} carries our label and is left alone: {error}")
+            else:
+                found += [pilot] if pilot else []
+        self.ignored = tuple(ignored)
+        return found
 
     def _pilot(self, client: Client, item: Mapping[str, Any], doubted: bool) -> Pilot | None:
-        labels = item.get("Labels") or {}
+        labels = labels_of(item)
         state = STATES.get(str(item.get("State", "")).lower(), PilotState.REMOVING)
         details = None
         if state not in (PilotState.CREATED, PilotState.REMOVING):
@@ -141,9 +160,11 @@ class DockerRuntime:
         if known is not None and known.ended == ended:
             return known
         try:
-            state = client.inspect_container(id_).get("State") or {}
+            state = client.inspect_container(id_).get("State")
         except docker.errors.NotFound:
             return None
+        if not isinstance(state, Mapping):
+            raise NoPilotError("Docker tells no state of it")
         self._known[id_] = details = Details.of(state)
         return details
 
@@ -199,7 +220,10 @@ class DockerRuntime:
             raise ImageMissingError(f"no image {profile.image} on the node") from error
         except docker.errors.APIError as error:
             raise ActionError(f"cannot create: {api_text(error)}") from error
-        return str(made["Id"])
+        try:
+            return id_of(made)
+        except NoPilotError as error:
+            raise ActionError(f"cannot create: {error}") from error
 
     def _discard(self, client: Client, id_: str) -> None:
         """Remove a container that did not start; if that fails, it is reaped as an orphan."""

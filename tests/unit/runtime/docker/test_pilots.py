@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from docker.errors import NotFound
 
 from plancton.runtime.cgroup import ParentCgroup
@@ -12,6 +13,8 @@ from plancton.runtime.docker import container_spec as spec
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.simulated import SimulatedNode
 from plancton.service.process.clock import SystemClock
+
+NUMBERS = (spec.TTL, spec.DEADLINE, spec.CPUS, spec.GRACE, spec.MEMORY, spec.CLOCK)
 
 
 class Listing:
@@ -43,7 +46,7 @@ def test_listings_of_half_removed_containers_are_understood(tmp_path: Path) -> N
         {"Id": "b", "Names": [], "State": "removing", "Created": 2, "Labels": {}},
         {"Id": "c", "Names": ["/x"], "State": "of tomorrow", "Created": 3},
         {"Id": "d", "Names": ["/y"], "State": "running", "Created": 4},
-        {"Id": "e", "State": "running", "Created": 5, "Labels": {spec.TTL: "x", spec.CPUS: ""}},
+        {"Id": "e", "State": "running", "Created": 5, "Labels": {spec.CPUS: ""}},
     ]
     listing = Listing(items, {"a": dead, "e": {"Status": "running", "StartedAt": zero}})
     runtime = DockerRuntime("unix:///x", "t", SystemClock(), ParentCgroup("t", tmp_path))
@@ -67,3 +70,50 @@ def test_ttl_counts_from_dockers_start_on_the_boot_clock(tmp_path: Path) -> None
     (pilot,) = runtime.pilots()
     assert (pilot.created_at, pilot.started_at) == (950.0, 952.25)
     assert pilot.deadline_at == 1012.25
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        *({"Labels": {label: text}} for label in NUMBERS for text in ("inf", "nan", "-1", "1e400")),
+        *({"Labels": {label: "x"}} for label in NUMBERS),
+        {"Labels": {spec.MEMORY: "9" * 400}},
+        {"Id": None},
+        {"Id": 7},
+        {"State": "running", "Details": []},
+    ],
+)
+def test_a_container_that_makes_no_sense_is_left_alone(
+    item: dict[str, Any], tmp_path: Path
+) -> None:
+    """It is no pilot, it is named with the reason, and others are not touched by it."""
+    good = {"Id": "g", "Names": ["/g"], "State": "running", "Created": 1}
+    odd = {"Id": "o", "Names": ["/odd"], "State": "running", "Created": 2, **item}
+    states: dict[str, Any] = {"g": {"Status": "running"}, "o": item.get("Details", {})}
+    runtime = DockerRuntime("unix:///x", "t", SystemClock(), ParentCgroup("t", tmp_path))
+    runtime._client = Listing([odd, good], states)  # type: ignore[assignment]
+    assert [pilot.id for pilot in runtime.pilots()] == ["g"]
+    (said,) = runtime.ignored
+    assert "carries our label and is left alone: " in said
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"Names": [5]},
+        {"Names": "x"},
+        {"Created": "yesterday"},
+        {"Labels": ["a"]},
+        {"Labels": {spec.PROFILE: None}},
+        {"State": ["running"]},
+        {"ImageID": {"x": 1}},
+    ],
+)
+def test_what_nobody_needs_may_be_anything(item: dict[str, Any], tmp_path: Path) -> None:
+    """A pilot is a pilot without it."""
+    listed = {"Id": "a", "Names": ["/a"], "State": "running", "Created": 1, **item}
+    runtime = DockerRuntime("unix:///x", "t", SystemClock(), ParentCgroup("t", tmp_path))
+    odd = {"Status": "running", "StartedAt": 5, "ExitCode": "x", "Pid": "y", "Error": []}
+    runtime._client = Listing([listed], {"a": odd})  # type: ignore[assignment]
+    assert [pilot.id for pilot in runtime.pilots()] == ["a"]
+    assert runtime.ignored == ()
