@@ -5,9 +5,11 @@ from __future__ import annotations
 from plancton.engine.model.action import Outcome
 from plancton.engine.model.node import HostSample, Observation
 from plancton.engine.model.operator import PilotCommand
+from plancton.engine.model.pilot import Pilot
+from plancton.engine.model.reason import Reason
 from plancton.engine.model.state import State
 from plancton.engine.ports import Clock, StateStore
-from plancton.engine.records.accounting import account_of, elapsed, interval
+from plancton.engine.records.accounting import account_of, cause, elapsed, interval
 from plancton.engine.records.ledger import Account
 from plancton.engine.records.metrics import levels
 from plancton.engine.records.persistent_state import PersistentState
@@ -41,6 +43,12 @@ class Bookkeeper:
         entry = account_of(outcome, state, self._clock.now())
         self._enter(entry, wall)
         return entry
+
+    def book_disappearance(self, pilot: Pilot, reason: Reason, wall: float) -> None:
+        """Take a pilot that is gone, and not by us, into the ledger."""
+        began = pilot.created_at if pilot.started_at is None else pilot.started_at
+        lived = max(0.0, self._clock.now() - began)
+        self._enter(Account(ended={cause(reason): 1}, lived=lived), wall)
 
     def _enter(self, entry: Account, wall: float) -> None:
         if entry != Account():

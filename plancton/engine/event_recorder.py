@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from plancton.engine.model.action import Kill, Outcome, Remove, Spawn
+from plancton.engine.model.pilot import Pilot
 from plancton.engine.model.reason import Reason
 from plancton.engine.model.state import State
 from plancton.engine.records.slots import Slots
@@ -82,10 +83,16 @@ class EventRecorder:
         self.decisions.append(record)
         self._publish(record)
 
+    def disappeared(self, wall: float, pilot: Pilot, reason: Reason) -> None:
+        """Record that a pilot is gone, and not by us."""
+        self._decision(wall, "gone", pilot.label, reason)
+        self._end(wall, pilot, reason, "")
+
     def _ended(self, wall: float, action: Remove, lines: str, state: State) -> None:
-        pilot = action.pilot
-        requested = state.endings.get(pilot.id)
-        reason = requested.reason if requested else action.reason
+        requested = state.endings.get(action.pilot.id)
+        self._end(wall, action.pilot, requested.reason if requested else action.reason, lines)
+
+    def _end(self, wall: float, pilot: Pilot, reason: Reason, lines: str) -> None:
         record = EndedPilot(
             id=pilot.id,
             name=pilot.name,

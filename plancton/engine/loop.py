@@ -20,7 +20,7 @@ from plancton.engine.model.action import Action, Decision, Outcome, Spawn
 from plancton.engine.model.node import Observation
 from plancton.engine.model.operator import Mode, PilotCommand
 from plancton.engine.model.policy import Policy
-from plancton.engine.model.reason import Code
+from plancton.engine.model.reason import Code, Reason
 from plancton.engine.model.state import State
 from plancton.engine.observer import Observer
 from plancton.engine.ports import Ports, RuntimeUnavailableError
@@ -173,6 +173,7 @@ class Engine:
         kept = self.ports.mode_store.mode()
         self.builder.mode = max(kept, self._requested_mode, key=lambda mode: mode.rank)
         observation = self._observer.observe(now, self.builder.mode, ended)
+        self._note_disappearances(observation, wall)
         self.builder.observe(observation, now)
         self.books.book_interval(observation, wall)
         policy = self._policy(config, observation, wall)
@@ -222,6 +223,15 @@ class Engine:
         self.books.save(self.state, self._observer.commands)
 
     # --- observe ------------------------------------------------------------------------
+
+    def _note_disappearances(self, observation: Observation, wall: float) -> None:
+        """Record the pilots that are gone, and were not removed by us."""
+        before, reason = self.builder.observation, Reason.of(Code.DISAPPEARED)
+        present = {pilot.id for pilot in observation.pilots}
+        for pilot in before.pilots if before else ():
+            if pilot.id not in present:
+                self.recorder.disappeared(wall, pilot, reason)
+                self.books.book_disappearance(pilot, reason, wall)
 
     def _policy(self, state: ConfigState, observation: Observation, wall: float) -> Policy:
         config, builder = state.config, self.builder

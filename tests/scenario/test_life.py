@@ -38,6 +38,27 @@ def test_a_snapshot_shows_what_its_own_tick_did() -> None:
     assert [pilot.state for pilot in rig.latest.pilots] == ["frozen"]
 
 
+def test_a_pilot_that_somebody_else_removed_is_on_record() -> None:
+    """In events, decisions, the record of ends and the ledger; and it is replaced."""
+    rig = Rig(2)
+    rig.node.lifetime = lambda _: 1000.0
+    rig.run(30)
+    lost = rig.latest.pilots[0]
+    del rig.node.containers[lost.id]
+    rig.run(5)
+    assert rig.running == 2
+    (ended,) = rig.latest.ended
+    assert (ended.name, ended.code, ended.reason) == (
+        lost.name,
+        "disappeared",
+        "it was removed by somebody else",
+    )
+    assert any(d.did == "gone" and d.subject == lost.name for d in rig.latest.decisions)
+    assert rig.said(f"pilot={lost.name} ")
+    assert rig.latest.ledger.total.ended == {"disappeared": 1}
+    assert rig.latest.backoffs == 0
+
+
 def test_a_failed_start_shows_no_pilot() -> None:
     """Only what was done is shown as done."""
     rig = Rig(1)

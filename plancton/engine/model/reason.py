@@ -17,6 +17,7 @@ class Code(StrEnum):
     # ends of pilots
     EXITED = "exited"
     NEVER_STARTED = "never-started"
+    DISAPPEARED = "disappeared"
     TTL = "ttl"
     OPERATOR = "operator"
     PILOT_COMMAND = "wish"
@@ -89,6 +90,7 @@ EVICTIONS = frozenset(
 _SENTENCES: Mapping[Code, str] = {
     Code.EXITED: "it exited with code {exit_code} after {lifetime_s}",
     Code.NEVER_STARTED: "it was created {age_s} ago and never started: {error}",
+    Code.DISAPPEARED: "it was removed by somebody else",
     Code.TTL: "its time to live is over",
     Code.OPERATOR: "the operator asked for it: the node is {mode}",
     Code.PILOT_COMMAND: "the operator asked to {wish} it",

@@ -10,6 +10,7 @@ from typing import Any
 from plancton.config.schema import Profile
 from plancton.config.units import LARGEST, LONGEST
 from plancton.engine.model.pilot import Pilot, PilotState
+from plancton.engine.rules.reap import START_LIMIT
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker import container_spec
 from plancton.runtime.docker.timestamps import epoch_of
@@ -101,7 +102,7 @@ def pilot_of(
     created = float(listed) if isinstance(listed, int | float) else offset
     if ttl is not None and promised is not None:
         created = promised - ttl  # as Created, but in milliseconds
-    started = details.started if details else None
+    started = _first_start(details.started if details else None, created)
     deadline = promised if ttl is None else (started or created) + ttl
     image = item.get("ImageID")
     return Pilot(
@@ -124,6 +125,11 @@ def pilot_of(
         checkpoint_at=_shift(_checkpoint(details, state), offset),
         memory_used=parent.pilot_memory(id_),
     )
+
+
+def _first_start(started: float | None, created: float) -> float | None:
+    """Return when a pilot first started: somebody may have restarted it, which buys no time."""
+    return None if started is None else min(started, created + START_LIMIT)
 
 
 def started_pilot(profile: Profile, id_: str, name: str, image_id: str, now: float) -> Pilot:

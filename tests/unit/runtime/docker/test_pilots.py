@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from docker.errors import NotFound
 
+from plancton.engine.rules.reap import START_LIMIT
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker import container_spec as spec
 from plancton.runtime.docker.runtime import DockerRuntime
@@ -117,3 +118,16 @@ def test_what_nobody_needs_may_be_anything(item: dict[str, Any], tmp_path: Path)
     runtime._client = Listing([listed], {"a": odd})  # type: ignore[assignment]
     assert [pilot.id for pilot in runtime.pilots()] == ["a"]
     assert runtime.ignored == ()
+
+
+def test_a_restart_by_hand_buys_no_time(tmp_path: Path) -> None:
+    """Age and time to live go by the first start, which was soon after the creation."""
+    clock = SimulatedNode()
+    labels = {spec.TTL: "60.000", spec.CLOCK: "1000000.000", spec.DEADLINE: "1001010.000"}
+    item = {"Id": "a", "Names": ["/a"], "State": "running", "Created": 1000950, "Labels": labels}
+    again = {"Status": "running", "StartedAt": "1970-01-12T14:03:20Z"}  # 50 s after the creation
+    runtime = DockerRuntime("unix:///x", "t", clock, ParentCgroup("t", tmp_path))
+    runtime._client = Listing([item], {"a": again})  # type: ignore[assignment]
+    (pilot,) = runtime.pilots()
+    assert (pilot.created_at, pilot.started_at) == (950.0, 950.0 + START_LIMIT)
+    assert pilot.deadline_at == 950.0 + START_LIMIT + 60.0
