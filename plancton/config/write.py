@@ -15,6 +15,8 @@ from plancton.config.schema import (
 )
 
 _MASK = "***"
+_HARMLESS = frozenset({"at", "branch", "db", "format", "inline", "path", "raw", "ref", "rev"})
+"""Names in the query of an URL whose values are no secrets."""
 
 
 def to_yaml(config: Config, *, mask: bool = False, changes_only: bool = False) -> str:
@@ -46,8 +48,17 @@ def _targets(monitor: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def without_credentials(url: str) -> str:
-    """Return *url* with what stands before the @ of its host masked."""
-    return re.sub(r"(://)[^/@\s]+@", rf"\1{_MASK}@", url)
+    """Return *url* without what may let somebody in.
+
+    That is what stands before the @ of its host, and the values of its query, but for those
+    whose names say that they only choose what is meant.
+    """
+    masked = re.sub(r"(://)[^/@\s]+@", rf"\1{_MASK}@", url)
+    return re.sub(
+        r"([?&])([^=&#\s]+)=[^&#\s]*",
+        lambda found: found[0] if found[2] in _HARMLESS else f"{found[1]}{found[2]}={_MASK}",
+        masked,
+    )
 
 
 def differences(old: Config, new: Config) -> list[tuple[str, str, str]]:

@@ -61,3 +61,19 @@ def test_credentials_are_masked_in_urls() -> None:
     assert without_credentials(url) == "git+https://***@host/x.git"
     shown = to_yaml(Config.model_validate({"remote": {"url": url}}), mask=True)
     assert "token" not in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://h/x?private_token=s3cret", "https://h/x?private_token=***"),
+        ("https://h/x?ref=main&token=s3cret#a", "https://h/x?ref=main&token=***#a"),
+        ("https://u:s3cret@h:1/w?u=me&p=s3cret#db", "https://***@h:1/w?u=***&p=***#db"),
+        ("https://h/x?raw=1", "https://h/x?raw=1"),
+    ],
+)
+def test_secrets_in_queries_are_masked(url: str, shown: str) -> None:
+    """What chooses a branch is shown, what lets somebody in is not."""
+    assert without_credentials(url) == shown
+    config = Config.model_validate({"remote": {"url": url}})
+    assert "s3cret" not in to_yaml(config, mask=True)
