@@ -55,8 +55,10 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """Return a node with two pilots behind a served socket."""
+    # The server sees only so often that it is to stop.
+    monkeypatch.setattr("cheroot.server.HTTPServer.expiration_interval", 0.02)
     rig, broadcaster, orders = Rig(2), Broadcaster(alive=0.2), MarkerFiles(tmp_path)
     rig.engine.subscribers = (rig.seen.append, broadcaster)
     rig.engine.ports = type(rig.engine.ports)(

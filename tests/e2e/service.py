@@ -36,7 +36,8 @@ class Service:
         self.folder, self.instance, self.docker = folder, instance, docker
         self.rundir, self.config = folder / "run", folder / "config.yaml"
         self.process: subprocess.Popen[bytes] | None = None
-        (folder / "stat").write_text(Path("/proc/stat").read_text())
+        self.stat = folder / "stat"
+        self.stat.write_text(Path("/proc/stat").read_text())
         self.configure()
 
     def configure(self, pilot: dict[str, Any] | None = None, **groups: Any) -> None:
@@ -101,7 +102,7 @@ class Service:
     @property
     def idle_node(self) -> list[str]:
         """What runs a command where the kernel's CPU counters stand still."""
-        stand_in = ["unshare", "--mount", "sh", "-c", STAND_IN, str(self.folder / "stat")]
+        stand_in = ["unshare", "--mount", "sh", "-c", STAND_IN, str(self.stat)]
         return [] if self.measures else stand_in
 
     @property

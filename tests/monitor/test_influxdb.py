@@ -76,13 +76,13 @@ def test_the_same_short_name_in_two_domains(influx: InfluxServer, reporter: Star
     made = reporter(influxdb=[influx.url()])
     made.sends()
     made.sinks.node = "node.example.com"
-    until(lambda: made.sends() and influx.ask("SHOW SERIES CARDINALITY"), 10)
+    until(lambda: made.sends() and influx.ask("SHOW SERIES CARDINALITY"))
 
     def nodes() -> list[str]:
         found = influx.ask('SHOW TAG VALUES FROM plancton_node WITH KEY = "node"')
         return [value for _, value in found[0]["values"]]
 
-    until(lambda: made.snapshot() and nodes() == ["node.example.com", "node.example.org"], 10)
+    until(lambda: made.snapshot() and nodes() == ["node.example.com", "node.example.org"])
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
