@@ -14,6 +14,7 @@ from typing import Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
+from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.views.snapshot import SinkState
 from plancton.runtime.atomic_file import WholeFile
 
@@ -268,8 +269,8 @@ class DeliveryQueue:
             log.warning(words, extra={"fields": {**fields, "error": str(error)}})
         if error.after:
             return min(error.after, _LONGEST_ASKED)
-        usual = min(_LONGEST, _FIRST * 2 ** min(old.failures, 10))
-        return float(usual * random.uniform(0.5, 1.0))  # noqa: S311 (nodes must not try all at once)
+        jitter = random.uniform(0.5, 1.0)  # noqa: S311 (nodes must not try all at once)
+        return jitter * backoff_delay(old.failures + 1, _FIRST, _LONGEST)
 
     def _save(self, *, now: bool = False) -> None:
         """Keep on disk what is still to be sent, each ten seconds or now."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import docker.errors
 
+from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.ports import RuntimeUnavailableError
 from plancton.runtime.docker import container_spec as spec
 from plancton.runtime.docker.client import Client, talking
@@ -30,14 +31,14 @@ class EventListener:
 
     def run(self) -> None:
         """Listen until ``stop``; reconnects with back-off, for ever."""
-        wait = _FIRST_WAIT
+        failures = 0
         while not self._over.is_set():
             try:
                 self._listen()
-                wait = _FIRST_WAIT
+                failures = 0
             except (RuntimeUnavailableError, docker.errors.APIError):
-                wait = min(_LONGEST_WAIT, wait * 2)
-            self._over.wait(wait)
+                failures += 1
+            self._over.wait(backoff_delay(failures + 1, _FIRST_WAIT, _LONGEST_WAIT))
 
     def _listen(self) -> None:
         labels = f"{spec.INSTANCE}={self.instance}"

@@ -12,6 +12,7 @@ from dataclasses import replace
 import docker.errors
 from docker.utils import parse_repository_tag
 
+from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.model.node import ImageStatus
 from plancton.engine.ports import Clock, RuntimeUnavailableError
 from plancton.runtime.docker.client import Client, api_text, talking
@@ -142,8 +143,8 @@ class ImageKeeper:
 
     def _failed(self, reference: str, why: str, local: str | None) -> None:
         failures = self._failures[reference] = self._failures.get(reference, 0) + 1
-        usual = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(failures - 1, 10))
-        wait = usual * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
+        jitter = random.uniform(0.5, 1.0)  # noqa: S311
+        wait = jitter * backoff_delay(failures, _FIRST_RETRY, _LONGEST_RETRY)
         self._due[reference] = retry = self.clock.now() + wait
         fields = {"image": reference, "error": why, "uses": "local image" if local else "nothing"}
         level = logging.WARNING if failures == 1 else logging.DEBUG
