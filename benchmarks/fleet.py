@@ -15,7 +15,7 @@ import requests
 
 from plancton.config.schema import Config, InfluxTarget
 from plancton.engine.views.snapshot import Snapshot
-from plancton.monitor.fleet_reader import read
+from plancton.monitor.fleet_reader import read_fleet
 from plancton.simulation.simulator import Simulation
 from plancton.simulation.trace import synthetic
 from tests.monitor.fleet import fill
@@ -32,8 +32,8 @@ def fleet(row: Callable[..., None]) -> None:
         with running(server):
             fill(server.url(), _busy_node(), _NODES, _REPORTS, time.time())
             target = InfluxTarget(url=server.url())
-            members = read(target)
-            look = _time(lambda: read(target))
+            members = read_fleet(target)
+            look = _time(lambda: read_fleet(target))
             command = [PLANCTON, "fleet", "--url", server.url()]
             whole = _time(lambda: subprocess.run(command, check=True, capture_output=True))
             bare = _time(lambda: requests.get(f"{server.address}/ping", timeout=10))

@@ -22,7 +22,7 @@ from plancton.config.schema import Config, Monitor, Remote
 from plancton.engine.views.snapshot import EndedPilot, Snapshot
 from plancton.monitor.points import end_points
 from plancton.monitor.publisher import MetricsPublisher
-from plancton.monitor.sinks.influxdb import lines
+from plancton.monitor.sinks.influxdb import line_protocol
 from plancton.runtime.docker.images import ImageKeeper
 from plancton.service.process.clock import SystemClock
 from plancton.service.remote_config.fetch import Fetcher
@@ -123,7 +123,7 @@ def _reporting(folder: Path, counted: Counted, snapshots: list[Snapshot]) -> Ite
         yield
     finally:
         over.set()
-        sinks.end()
+        sinks.stop()
         for thread in threads:
             thread.join()
 
@@ -161,7 +161,9 @@ def _ends(node: str, row: Row) -> None:
     ended = EndedPilot(
         "0" * 64, "plancton-worker-abc123", "worker", 0, False, 3600.0, "", "", time.time()
     )
-    found = lines(end_points(node, INSTANCE, replace(ended, code="exited", core_seconds=3e3), 1))
+    found = line_protocol(
+        end_points(node, INSTANCE, replace(ended, code="exited", core_seconds=3e3), 1)
+    )
     row("points an end of a pilot", f"{len(found)}", f"{sum(map(len, found))} bytes before gzip")
 
 
@@ -226,7 +228,7 @@ def _report_times(folder: Path, snapshot: Snapshot) -> Iterator[float]:
     for _ in range(MANY):
         sinks = MetricsPublisher("node", INSTANCE, folder)
         sinks.publish(snapshot)
-        at = sinks.until_first(monitor)
+        at = sinks.first_report_delay(monitor)
         yield at
         now = time.monotonic()
         at += sinks._report([], now, monitor, ending=False) - now

@@ -75,14 +75,14 @@ def _reader(
     from pydantic import ValidationError
 
     from plancton.config.schema import InfluxTarget
-    from plancton.monitor.fleet_reader import read
+    from plancton.monitor.fleet_reader import read_fleet
 
     try:
         target = InfluxTarget(url=url, ca_file=str(ca_file or ""))
     except ValidationError as error:
         words = error.errors(include_input=False)[0]["msg"].removeprefix("Value error, ")
         raise typer.BadParameter(words, param_hint="--url") from None
-    return lambda: read(target)
+    return lambda: read_fleet(target)
 
 
 class Database(StrEnum):
@@ -111,12 +111,12 @@ def export(
 
     Example: plancton dashboards export --for influxdb /etc/grafana/dashboards
     """
+    from plancton.monitor.dashboards.catalog import DASHBOARDS
     from plancton.monitor.dashboards.grafana import export as text_of
-    from plancton.monitor.dashboards.panels import SHEETS
 
     folder.mkdir(parents=True, exist_ok=True)
-    for sheet in SHEETS:
-        if database in (None, sheet.source):
-            path = folder / f"{sheet.name}.json"
-            path.write_text(text_of(sheet, datasource))
-            typer.echo(f"{path}: {sheet.title}")
+    for board in DASHBOARDS:
+        if database in (None, board.source):
+            path = folder / f"{board.name}.json"
+            path.write_text(text_of(board, datasource))
+            typer.echo(f"{path}: {board.title}")

@@ -66,7 +66,7 @@ class Assembly:
         self.events.stop()
         self.images.stop()
         self.remote.stop()
-        self.sinks.end()
+        self.sinks.stop()
 
 
 def instance_of(config: Config) -> str:
@@ -147,7 +147,7 @@ def locked_assembly(
             parts = assemble(claim, paths)
             monitor = claim.source.current().config.monitor
             if monitor.require_at_start:
-                parts.sinks.require(monitor, __version__)
+                parts.sinks.write_start_event(monitor, __version__)
             yield parts
 
 
