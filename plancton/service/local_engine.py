@@ -88,7 +88,7 @@ class LocalEngine:
 
     def stream(self) -> Iterator[Item]:
         """Yield snapshots and log records."""
-        return self.broadcaster.items()
+        return self.broadcaster.stream()
 
     def order(self, mode: Mode) -> None:
         """Set the operator's standing word; it is on disk before this returns."""

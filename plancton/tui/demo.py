@@ -102,4 +102,4 @@ def demo(speed: float, seconds: float, cores: int, look: Look) -> None:
     finally:
         alarm.cancel()
         engine.over.set()
-        engine.broadcaster.end()
+        engine.broadcaster.close_streams()
