@@ -17,7 +17,7 @@ from plancton.config.schema import Config, InfluxTarget
 from plancton.engine.views.snapshot import Snapshot
 from plancton.monitor.fleet_reader import read_fleet
 from plancton.simulation.simulator import Simulation
-from plancton.simulation.trace import synthetic
+from plancton.simulation.trace import synthetic_trace
 from tests.monitor.fleet import fill
 from tests.monitor.servers import InfluxServer, running
 
@@ -47,7 +47,9 @@ def _busy_node() -> Snapshot:
     """Return a node as the engine publishes it, with ten pilots."""
     config = Config.model_validate({"pilots": [{"name": "worker", "cpus": 1}]})
     seen: list[Snapshot] = []
-    simulation = Simulation(config, synthetic("idle", 12), name="fleet", subscriber=seen.append)
+    simulation = Simulation(
+        config, synthetic_trace("idle", 12), name="fleet", subscriber=seen.append
+    )
     for _ in simulation.ticks():
         if seen and len(seen[-1].pilots) >= _PILOTS:
             running = [pilot for pilot in seen[-1].pilots if pilot.state == "running"]

@@ -12,7 +12,7 @@ from plancton.cli.options import ConfDir, ConfigOption, paths_of
 
 if TYPE_CHECKING:
     from plancton.config.schema import Config
-    from plancton.simulation.simulator import Assumed, Result
+    from plancton.simulation.simulator import Assumptions, SimulationResult
 
 
 def simulate(
@@ -55,7 +55,7 @@ def simulate(
     from plancton.engine.model.node import Protection
     from plancton.simulation import trace as traces
     from plancton.simulation.report import print_results
-    from plancton.simulation.simulator import Assumed, Simulation
+    from plancton.simulation.simulator import Assumptions, Simulation
 
     kinds = {"idle": Protection.IDLE, "weight": Protection.WEIGHT_ONLY}
     if svg is not None and json:
@@ -66,12 +66,16 @@ def simulate(
         text = "its nodes have cores and owners of their own, and there is no picture of them"
         raise typer.BadParameter(text, param_hint="--nodes")
     configs = [(path.name, load(path).config) for path in config or []] or [("defaults", Config())]
-    assumed = Assumed(life=pilot_life, appetite=pilot_cpu, protection=kinds[protection])
+    assumptions = Assumptions(life=pilot_life, pilot_cpu=pilot_cpu, protection=kinds[protection])
     if nodes:
-        _fleet(configs, nodes, hours, assumed, json)
+        _fleet(configs, nodes, hours, assumptions, json)
         return
-    run = traces.read(trace) if trace else traces.synthetic(synthetic or "day", cores or 8)
-    results = [Simulation(each, run, name=name, assumed=assumed).run() for name, each in configs]
+    made_up = synthetic or "day"
+    run = traces.read_trace(trace) if trace else traces.synthetic_trace(made_up, cores or 8)
+    simulations = [
+        Simulation(each, run, name=name, assumptions=assumptions) for name, each in configs
+    ]
+    results = [simulation.run() for simulation in simulations]
     if json:
         typer.echo(as_json([_figures(result) for result in results]))
     else:
@@ -79,7 +83,11 @@ def simulate(
 
 
 def _fleet(
-    configs: list[tuple[str, Config]], nodes: int, hours: float, assumed: Assumed, json: bool
+    configs: list[tuple[str, Config]],
+    nodes: int,
+    hours: float,
+    assumptions: Assumptions,
+    json: bool,
 ) -> None:
     from rich.console import Console
     from rich.progress import track
@@ -88,11 +96,11 @@ def _fleet(
     from plancton.simulation import many_nodes as fleet
     from plancton.simulation.report import fleet_table
 
-    def one(name: str, config: Config) -> fleet.Fleet:
+    def one(name: str, config: Config) -> fleet.FleetResult:
         began, console = time.perf_counter(), Console(stderr=True)
-        done = fleet.run(config, nodes, hours, assumed)
+        done = fleet.run_fleet(config, nodes, hours, assumptions)
         found = tuple(track(done, name, total=nodes, console=console, transient=True))
-        return fleet.Fleet(name, hours, time.perf_counter() - began, found)
+        return fleet.FleetResult(name, hours, time.perf_counter() - began, found)
 
     fleets = [one(name, config) for name, config in configs]
     if json:
@@ -101,7 +109,7 @@ def _fleet(
         Console(highlight=False).print(fleet_table(fleets))
 
 
-def _figures(result: Result) -> dict[str, object]:
+def _figures(result: SimulationResult) -> dict[str, object]:
     return {
         "config": result.name,
         "trace": result.trace.name,

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.views.snapshot import SinkState
 from plancton.monitor.sink import MetricsSink, RejectedError, UnavailableError
-from plancton.runtime.atomic_file import WholeFile
+from plancton.runtime.atomic_file import AtomicFile
 
 log = logging.getLogger("plancton")
 
@@ -245,7 +245,7 @@ class DeliveryQueue:
             records = list(self._pending)
         self._spooled_at = time.monotonic()
         if records:
-            WholeFile(spool, "cannot keep metrics on disk").write(_RECORDS.dump_json(records))
+            AtomicFile(spool, "cannot keep metrics on disk").write(_RECORDS.dump_json(records))
         elif self._spool_exists:
             spool.unlink(missing_ok=True)
         self._spool_exists = bool(records)

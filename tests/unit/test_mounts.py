@@ -13,7 +13,7 @@ from plancton.cli.doctor.mounts import MountFacts, Place, check_mounts, examine
 from plancton.config.schema import Config, Profile
 from plancton.runtime import fuse
 from plancton.runtime.fuse import Module
-from plancton.runtime.mounts import Mount, holding, mounts_of
+from plancton.runtime.mounts import Mount, mount_of, parse_mountinfo
 
 SYSTEMD = """\
 24 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -35,14 +35,14 @@ ODD = """\
 
 def test_mountinfo_is_read_as_the_kernel_writes_it() -> None:
     """Optional fields of any number, blanks in names."""
-    assert mounts_of(SYSTEMD + ODD)[3:] == (
+    assert parse_mountinfo(SYSTEMD + ODD)[3:] == (
         Mount("/my data", "tmpfs", shared=False, slave=False),
         Mount("/data", "tmpfs", shared=True, slave=True),
         Mount("/data", "tmpfs", shared=False, slave=False),
         Mount("/data/deep", "tmpfs", shared=True, slave=False),
     )
-    assert mounts_of("") == ()
-    assert mounts_of(Path("/proc/self/mountinfo").read_text())
+    assert parse_mountinfo("") == ()
+    assert parse_mountinfo(Path("/proc/self/mountinfo").read_text())
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_mountinfo_is_read_as_the_kernel_writes_it() -> None:
 )
 def test_a_path_lies_on_the_innermost_topmost_mount(path: str, point: str, shared: bool) -> None:
     """Whole names count, and of two mounts at one place the later."""
-    found = holding(path, mounts_of(SYSTEMD + ODD))
+    found = mount_of(path, parse_mountinfo(SYSTEMD + ODD))
     assert (found.point, found.shared) == (point, shared)
 
 
@@ -77,7 +77,7 @@ def seen(
     """Return a node, well unless said otherwise."""
     places = {source: Place(real, trouble) for source in ("/cvmfs", "/srv/sw")}
     kernel = Kernel(module, device, apparmor)
-    return MountFacts(mounts_of(own), mounts_of(engine or own), places, client, kernel)
+    return MountFacts(parse_mountinfo(own), parse_mountinfo(engine or own), places, client, kernel)
 
 
 def checks(node: MountFacts, *profiles: dict[str, Any]) -> list[Check]:
@@ -240,19 +240,19 @@ def test_the_module_is_kept_loaded_and_given_up(
     """Repeatable; a kernel without it is said in one line."""
     said: list[str] = []
     kept = tmp_path / "modules-load.d/plancton.conf"
-    monkeypatch.setattr(fuse, "KEPT", kept)
+    monkeypatch.setattr(fuse, "MODULES_LOAD", kept)
     monkeypatch.setattr(fuse, "_FILE_SYSTEMS", tmp_path / "filesystems")
     (tmp_path / "filesystems").write_text("nodev\tproc\nnodev\tfuse\n")
-    fuse.keep_loaded(said.append)
-    fuse.keep_loaded(said.append)
+    fuse.load_at_boot(said.append)
+    fuse.load_at_boot(said.append)
     assert said == [f"installed {kept}: the module fuse is loaded at each boot"]
     assert kept.read_text().splitlines()[-1] == "fuse"
     (tmp_path / "filesystems").write_text("nodev\tproc\n\tfuseblk\n")
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
-    fuse.keep_loaded(said.append)
+    fuse.load_at_boot(said.append)
     assert said[-1].startswith("warning: modprobe fuse: it is not installed (package kmod)")
     assert fuse.module() is Module.MISSING
-    fuse.forget(said.append)
-    fuse.forget(said.append)
+    fuse.remove_module_file(said.append)
+    fuse.remove_module_file(said.append)
     assert said[-1] == f"removed {kept}"
     assert not kept.exists()

@@ -14,11 +14,11 @@ from requests.exceptions import ReadTimeout
 from plancton.config.schema import Profile
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker import container_spec as spec
-from plancton.runtime.docker.client import explain
+from plancton.runtime.docker.client import unavailable_text
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.docker.timestamps import epoch_of
-from plancton.runtime.job_features import Features
-from plancton.runtime.simulated import SimulatedNode
+from plancton.runtime.job_features import JobFeatures
+from plancton.runtime.simulated_node import SimulatedNode
 from plancton.service.process.clock import SystemClock
 
 
@@ -110,7 +110,7 @@ def test_fallbacks_and_absences_in_the_request() -> None:
 class Listing:
     """Stands in for Docker's client: one listing, and inspections by ID."""
 
-    count = 0
+    request_count = 0
 
     def __init__(self, items: list[dict[str, Any]], states: dict[str, dict[str, Any]]) -> None:
         """Answer with these."""
@@ -183,7 +183,7 @@ def test_labels_hold_all_that_is_needed() -> None:
 )
 def test_errors_say_what_to_do(kind: type[Exception], text: str, words: str) -> None:
     """Each with the engine's URL."""
-    said = explain("unix:///x.sock", kind(text))
+    said = unavailable_text("unix:///x.sock", kind(text))
     assert words in said
     assert "unix:///x.sock" in said
 
@@ -193,7 +193,7 @@ def test_features_are_bound_by_absolute_paths(
 ) -> None:
     """A run directory may be given relative to where Plancton was started."""
     monkeypatch.chdir(tmp_path)
-    features = Features(Path("run"))
+    features = JobFeatures(Path("run"))
     facts: dict[str, Any] = {"node": "n", "ncpus": 4, "wall": 1000.0, "instance": "i"}
     told = features.prepare("p", Profile(ttl=60), **facts)
     assert [bind.split(":")[0] for bind in told.binds] == [
@@ -201,10 +201,10 @@ def test_features_are_bound_by_absolute_paths(
         f"{tmp_path}/run/p/job",
     ]
     assert (tmp_path / "run/p/job/shutdowntime_job").read_text() == "1060\n"
-    features.sweep({"q"})
+    features.remove_others({"q"})
     assert not (tmp_path / "run/p").exists()
     (tmp_path / "file").touch()
-    nowhere = Features(tmp_path / "file")
+    nowhere = JobFeatures(tmp_path / "file")
     assert "MACHINEFEATURES" not in nowhere.prepare("p", Profile(), **facts).env
     nowhere.prepare("q", Profile(), **facts)
     assert caplog.text.count("pilots get no machine/job features") == 1

@@ -13,28 +13,27 @@ from plancton.cli.app import app
 from plancton.config.schema import Config
 from plancton.engine.api import RefusedError
 from plancton.engine.model.node import Protection
-from plancton.simulation.many_nodes import KINDS, Fleet, owner
-from plancton.simulation.many_nodes import run as run_fleet
-from plancton.simulation.simulator import Assumed, Simulation
+from plancton.simulation.many_nodes import KINDS, FleetResult, node_trace, run_fleet
+from plancton.simulation.simulator import Assumptions, Simulation
 from plancton.simulation.trace import (
     SYNTHETIC,
     Trace,
     TraceError,
     TracePoint,
-    header,
-    read,
-    row,
-    synthetic,
+    read_trace,
+    synthetic_trace,
+    trace_header,
+    trace_row,
 )
 
 HOUR = Trace("hour", 4, 16e9, (TracePoint(0, 1.0), TracePoint(3600, 1.0)))
-LONG = Assumed(life=1e9, start_delay=0, start_cost=0)
+LONG = Assumptions(life=1e9, start_delay=0, start_cost=0)
 
 
 def test_a_constant_owner_leaves_three_of_four_cores() -> None:
     """The result is what arithmetic says: 3 of 4 cores but for the first seconds."""
-    result = Simulation(Config(), HOUR, assumed=LONG).run(columns=60)
-    assert result.wanted == result.got == pytest.approx(3600)
+    result = Simulation(Config(), HOUR, assumptions=LONG).run(columns=60)
+    assert result.foreground_wanted == result.foreground_got == pytest.approx(3600)
     assert result.share == pytest.approx(1.0, abs=0.005)
     assert result.slowdown == 1.0
     assert result.account.started == 3
@@ -47,25 +46,25 @@ def test_without_protection_the_owner_pays() -> None:
     points = (TracePoint(0, 0.0), TracePoint(600, 4.0), TracePoint(660, 0.0), TracePoint(1200, 0.0))
     trace = Trace("burst", 4, 16e9, points)
     bare = replace(LONG, protection=Protection.WEIGHT_ONLY)
-    result = Simulation(Config(), trace, assumed=bare).run()
+    result = Simulation(Config(), trace, assumptions=bare).run()
     assert 1.01 < result.slowdown < 1.1
     assert result.account.frozen == 3
     assert result.account.reaction_max < 5
-    assert Simulation(Config(), trace, assumed=LONG).run().slowdown == 1.0
+    assert Simulation(Config(), trace, assumptions=LONG).run().slowdown == 1.0
 
 
 @pytest.mark.timeout(600)  # a day of ticks takes its time on a busy machine
 @pytest.mark.parametrize("name", SYNTHETIC)
 def test_no_synthetic_trace_slows_the_owner(name: str) -> None:
     """In the idle class, and what is idle is harvested."""
-    result = Simulation(Config(), synthetic(name, 4), name=name).run()
+    result = Simulation(Config(), synthetic_trace(name, 4), name=name).run()
     assert result.slowdown == 1.0
     assert result.share is None or result.share > 0.3
 
 
 def test_the_same_seed_gives_the_same_day() -> None:
     """Results can be compared."""
-    runs = [Simulation(Config(), synthetic("ramp", 4)).run().account for _ in range(2)]
+    runs = [Simulation(Config(), synthetic_trace("ramp", 4)).run().account for _ in range(2)]
     assert runs[0] == runs[1]
 
 
@@ -73,8 +72,8 @@ def test_a_trace_is_read_as_it_was_written(tmp_path: Path) -> None:
     """Every column, and the node's facts."""
     points = (TracePoint(0, 0.5, 1e9, 2e9, 1, 30.0, 1, 2.5, 3.5), TracePoint(1.5, 0.25, 2e9))
     path = tmp_path / "t.csv"
-    path.write_text(header(8, 16e9, 86400.0) + "".join(map(row, points)))
-    assert read(path) == Trace("t", 8, 16e9, points, 86400.0)
+    path.write_text(trace_header(8, 16e9, 86400.0) + "".join(map(trace_row, points)))
+    assert read_trace(path) == Trace("t", 8, 16e9, points, 86400.0)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +94,7 @@ def test_a_bad_trace_is_named_with_its_line(tmp_path: Path, text: str, line: str
     path = tmp_path / "bad.csv"
     path.write_text(text)
     with pytest.raises(TraceError, match=line):
-        read(path)
+        read_trace(path)
 
 
 def test_simulate_compares_configurations(tmp_path: Path) -> None:
@@ -135,21 +134,23 @@ def test_the_screen_needs_a_terminal(verb: str) -> None:
 
 def test_a_fleet_adds_up() -> None:
     """Ten nodes, an hour: every one differs, none loses its owner's time or most of the idle."""
-    nodes = tuple(run_fleet(Config(), 10, 1.0, Assumed()))
-    found = Fleet("defaults", 1.0, 0.0, nodes)
+    nodes = tuple(run_fleet(Config(), 10, 1.0, Assumptions()))
+    found = FleetResult("defaults", 1.0, 0.0, nodes)
     assert len({(node.kind, node.ncpus, node.idle) for node in nodes}) == 10
     assert sum(found.of(kind).idle for kind in KINDS) == pytest.approx(found.idle)
     assert 0.9 < (found.share or 0) <= 1.0
     assert found.harvested < 3600 * sum(node.ncpus for node in nodes)
     assert found.total(lambda a: a.started) >= sum(node.ncpus for node in nodes) / 2
-    assert owner(3, 1.0) == owner(3, 1.0) != owner(4, 1.0)
+    assert node_trace(3, 1.0) == node_trace(3, 1.0) != node_trace(4, 1.0)
 
 
 def test_a_fleet_starts_all_its_pilots_although_it_looks_seldom() -> None:
     """A limit to each tick holds nobody up for two minutes."""
-    trace = owner(0, 1.0)
+    trace = node_trace(0, 1.0)
     assert trace.name == "spare"
-    runs = [Simulation(Config(), trace, assumed=replace(LONG, tick=tick)) for tick in (120.0, 5.0)]
+    runs = [
+        Simulation(Config(), trace, assumptions=replace(LONG, tick=tick)) for tick in (120.0, 5.0)
+    ]
     seldom, often = (each.run() for each in runs)
     assert seldom.account.started == often.account.started == trace.ncpus
     assert seldom.share == pytest.approx(often.share, abs=0.02)

@@ -13,13 +13,13 @@ from plancton.runtime.docker import container_spec
 from plancton.runtime.docker.timestamps import epoch_of
 from plancton.runtime.job_features import checkpoint_of
 
-STATES = {state.value: state for state in PilotState} | {"restarting": PilotState.RUNNING}
+STATE_OF = {state.value: state for state in PilotState} | {"restarting": PilotState.RUNNING}
 """What Docker calls the states."""
 ENDED = (PilotState.EXITED, PilotState.DEAD)
 
 
 @dataclass(frozen=True, slots=True)
-class Details:
+class Inspection:
     """What only an inspection tells; it no longer changes in the phase it was taken in."""
 
     ended: bool
@@ -32,10 +32,10 @@ class Details:
     pid: int
 
     @classmethod
-    def of(cls, state: Mapping[str, Any]) -> Details:
+    def of(cls, state: Mapping[str, Any]) -> Inspection:
         """Return the details in the ``State`` of an inspection."""
         status = str(state.get("Status") or "")
-        ended = STATES.get(status) in ENDED
+        ended = STATE_OF.get(status) in ENDED
         return cls(
             ended=ended,
             started=epoch_of(state.get("StartedAt")),
@@ -48,40 +48,40 @@ class Details:
         )
 
 
-def pilot_of(
+def pilot_from(
     item: Mapping[str, Any],
     state: PilotState,
-    details: Details | None,
+    inspection: Inspection | None,
     offset: float,
     parent: ParentCgroup,
 ) -> Pilot:
     """Return the pilot of one *item* of a listing; *offset* is epoch minus boot clock, seconds."""
     labels: Mapping[str, str] = item.get("Labels") or {}
-    ttl = number_in(labels, container_spec.TTL)
-    promised = number_in(labels, container_spec.DEADLINE)
+    ttl = number_label(labels, container_spec.TTL)
+    promised = number_label(labels, container_spec.DEADLINE)
     created = float(item.get("Created") or offset)
     if ttl is not None and promised is not None:
         created = promised - ttl  # as Created, but in milliseconds
-    started = details.started if details else None
+    started = inspection.started if inspection else None
     deadline = promised if ttl is None else (started or created) + ttl
     return Pilot(
         id=item["Id"],
         name=next(iter(item.get("Names") or ()), "").lstrip("/"),
         profile=labels.get(container_spec.PROFILE, ""),
         state=state,
-        cpus=number_in(labels, container_spec.CPUS, 1.0),
+        cpus=number_label(labels, container_spec.CPUS, 1.0),
         created_at=created - offset,
-        started_at=_shift(started, offset),
-        deadline_at=_shift(deadline, offset),
-        finished_at=_shift(details.finished if details else None, offset),
-        exit_code=details.exit_code if details else None,
-        oom_killed=details.oom_killed if details else False,
-        error=details.error if details else "",
+        started_at=_to_boot_clock(started, offset),
+        deadline_at=_to_boot_clock(deadline, offset),
+        finished_at=_to_boot_clock(inspection.finished if inspection else None, offset),
+        exit_code=inspection.exit_code if inspection else None,
+        oom_killed=inspection.oom_killed if inspection else False,
+        error=inspection.error if inspection else "",
         cpu_seconds=parent.pilot_seconds(item["Id"]),
-        grace=number_in(labels, container_spec.GRACE, 10.0),
-        memory=int(number_in(labels, container_spec.MEMORY, 0)),
+        grace=number_label(labels, container_spec.GRACE, 10.0),
+        memory=int(number_label(labels, container_spec.MEMORY, 0)),
         image_id=str(item.get("ImageID") or ""),
-        checkpoint_at=_shift(_checkpoint(details, state), offset),
+        checkpoint_at=_to_boot_clock(_checkpoint(inspection, state), offset),
         memory_used=parent.pilot_memory(item["Id"]),
     )
 
@@ -103,16 +103,16 @@ def started_pilot(profile: Profile, id_: str, name: str, image_id: str, now: flo
     )
 
 
-def _checkpoint(details: Details | None, state: PilotState) -> float | None:
-    runs = details is not None and details.pid > 0 and state is PilotState.RUNNING
-    return checkpoint_of(details.pid) if details and runs else None
+def _checkpoint(inspection: Inspection | None, state: PilotState) -> float | None:
+    runs = inspection is not None and inspection.pid > 0 and state is PilotState.RUNNING
+    return checkpoint_of(inspection.pid) if inspection and runs else None
 
 
-def _shift(epoch: float | None, offset: float) -> float | None:
+def _to_boot_clock(epoch: float | None, offset: float) -> float | None:
     return None if epoch is None else epoch - offset
 
 
-def number_in(labels: Mapping[str, str], label: str, default: Any = None) -> Any:
+def number_label(labels: Mapping[str, str], label: str, default: Any = None) -> Any:
     """Return the number that a label holds; the default where it holds none."""
     try:
         return float(labels[label])

@@ -17,7 +17,7 @@ from plancton.config.schema import Remote
 from plancton.config.write import without_credentials
 from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.ports import Clock
-from plancton.runtime.atomic_file import WholeFile
+from plancton.runtime.atomic_file import AtomicFile
 from plancton.service.remote_config.fetch import Fetcher, FetchError
 
 log = logging.getLogger("plancton")
@@ -54,7 +54,7 @@ class RemoteFile:
         ``on_change`` is called after each look asked for, and whenever something new was found.
         """
         self.on_change: Callable[[], None] = lambda: None
-        self._file = WholeFile(path, "cannot keep the remote configuration")
+        self._file = AtomicFile(path, "cannot keep the remote configuration")
         self._clock = clock
         self._fetcher = Fetcher()
         self._changed = threading.Condition()
