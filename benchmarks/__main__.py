@@ -31,7 +31,7 @@ from benchmarks.peers import Pool, Rule060
 from plancton.config.schema import Profile
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker import container_spec as spec
-from plancton.runtime.docker.client import Client, docker_url
+from plancton.runtime.docker.client import DockerClient, docker_url
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.service.node import LocalNode
 from plancton.service.process.clock import SystemClock
@@ -52,19 +52,19 @@ def wait(met: Callable[[], object], seconds: float = 120) -> None:
         time.sleep(0.1)
 
 
-def mine(client: Client, *, running: bool = True) -> list[dict[str, Any]]:
+def mine(client: DockerClient, *, running: bool = True) -> list[dict[str, Any]]:
     """Return the containers of this run."""
     filters = {"label": f"{spec.INSTANCE}={INSTANCE}"}
     return list(client.containers(all=not running, filters=filters))
 
 
-def fill(client: Client, runtime: DockerRuntime, count: int) -> None:
+def fill(client: DockerClient, runtime: DockerRuntime, count: int) -> None:
     """Start sleeping pilots until there are so many."""
     for _ in range(count - len(mine(client))):
         runtime.start(Profile.model_validate(SLEEP))
 
 
-def clear(client: Client) -> None:
+def clear(client: DockerClient) -> None:
     """Remove the containers of this run."""
     for item in mine(client, running=False):
         client.remove_container(item["Id"], force=True)
@@ -106,7 +106,7 @@ def row(name: str, value: str, beside: str = "") -> None:
     print(f"{name:<46} {value:>14}   {beside}", flush=True)
 
 
-def requests_a_tick(client: Client) -> None:
+def requests_a_tick(client: DockerClient) -> None:
     """Count requests to Docker in a quiet tick at 1, 10 and 100 pilots."""
     runtime = DockerRuntime(docker_url(), INSTANCE, SystemClock(), ParentCgroup(INSTANCE))
     for count in (1, 10, 100):
@@ -125,7 +125,7 @@ def requests_a_tick(client: Client) -> None:
     clear(client)
 
 
-def refill(client: Client) -> None:
+def refill(client: DockerClient) -> None:
     """Measure from a pilot's end to its successor's start, against create+start alone."""
     for network in ("none", "bridge"):
         runtime = DockerRuntime(docker_url(), INSTANCE, SystemClock(), ParentCgroup(INSTANCE))
@@ -151,7 +151,7 @@ def refill(client: Client) -> None:
         )
 
 
-def _one_refill(client: Client) -> float:
+def _one_refill(client: DockerClient) -> float:
     """Kill the only pilot and return the seconds from its die event to the next start event."""
     since = int(time.time()) - 1
     (victim,) = mine(client)
@@ -166,7 +166,7 @@ def _one_refill(client: Client) -> float:
     return float(started - died) / 1e9
 
 
-def slowdown(client: Client) -> None:
+def slowdown(client: DockerClient) -> None:
     """Time fixed work on all cores: alone, beside Plancton's pilots, beside plain containers."""
     burn = ["sh", "-c", "while :; do :; done"]
     alone = _work()
@@ -204,7 +204,7 @@ def _work() -> float:
     return statistics.median(times)
 
 
-def cost(client: Client) -> None:
+def cost(client: DockerClient) -> None:
     """Measure resident memory and CPU of a quiet service at 0, 10 and 100 pilots, tick 5 s."""
     bare = subprocess.run(
         [sys.executable, "-c", "import psutil; print(psutil.Process().memory_info().rss)"],
@@ -253,7 +253,7 @@ def _cpu_of(group: str) -> Callable[[], float | None]:
     return read
 
 
-def proof(client: Client) -> None:
+def proof(client: DockerClient) -> None:
     """Serve one foreground with Plancton and with its peers, and compare."""
     print(f"one foreground of {proof_.LONG:.0f} s, pilots that burn CPU for {proof_.LIFE} s each")
     work = proof_.Work()
@@ -302,7 +302,7 @@ def proof(client: Client) -> None:
     row("Plancton simulated on the recorded trace", f"{ours.share or 0:.3f}", text)
 
 
-def screen(client: Client) -> None:
+def screen(client: DockerClient) -> None:
     """Measure the screen, attached to a service with a few pilots."""
     with service(SLEEP, maximum=2):
         wait(lambda: len(mine(client)) == 2)
@@ -310,12 +310,12 @@ def screen(client: Client) -> None:
     clear(client)
 
 
-def scale(_: Client) -> None:
+def scale(_: DockerClient) -> None:
     """Measure what many nodes cost those they all talk to."""
     scale_.scale(row)
 
 
-def verbs(client: Client) -> None:
+def verbs(client: DockerClient) -> None:
     """Measure verbs beside a service with a few pilots."""
     with service(SLEEP, maximum=2):
         wait(lambda: len(mine(client)) == 2)
@@ -323,7 +323,7 @@ def verbs(client: Client) -> None:
     clear(client)
 
 
-BENCHES: dict[str, Callable[[Client], None]] = {
+BENCHES: dict[str, Callable[[DockerClient], None]] = {
     "requests": requests_a_tick,
     "refill": refill,
     "slowdown": slowdown,
@@ -340,7 +340,7 @@ def main() -> None:
     """Run the named measurements, or all."""
     logging.disable(logging.CRITICAL)  # what simulated engines say
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that containers are removed
-    client = Client(docker_url(), timeout=60)
+    client = DockerClient(docker_url(), timeout=60)
     print(
         f"{os.cpu_count()} cores, Docker {client.version()['Version']}, kernel {os.uname().release}"
     )

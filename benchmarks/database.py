@@ -11,9 +11,9 @@ import psutil
 
 from plancton.config.schema import InfluxTarget
 from plancton.engine.views.snapshot import Snapshot
-from plancton.monitor.delivery_queue import MOST
+from plancton.monitor.delivery_queue import MAX_BATCH
 from plancton.monitor.points import node_points
-from plancton.monitor.sinks.influxdb import Influx, lines
+from plancton.monitor.sinks.influxdb import InfluxSink, line_protocol
 from tests.conftest import until
 from tests.monitor.servers import InfluxServer, running
 
@@ -34,7 +34,10 @@ def database(folder: Path, snapshots: list[Snapshot], row: Row) -> None:
     influx = InfluxServer(folder)
     with running(influx):
         assert influx.process
-        process, target = psutil.Process(influx.process.pid), Influx(InfluxTarget(url=influx.url()))
+        process, target = (
+            psutil.Process(influx.process.pid),
+            InfluxSink(InfluxTarget(url=influx.url())),
+        )
         used = _cpu(process)
         singles = [report for each in snapshots[:SINGLE] for report in _reports(each)]
         for report in singles:
@@ -67,7 +70,7 @@ def database(folder: Path, snapshots: list[Snapshot], row: Row) -> None:
 
 def _reports(snapshot: Snapshot, nodes: int = NODES) -> Iterator[list[str]]:
     """Yield a report of each node: that of one, under other names."""
-    report = lines(node_points(snapshot, 30))
+    report = line_protocol(node_points(snapshot, 30))
     for number in range(nodes):
         yield [line.replace("node0000", f"node{number:04d}") for line in report]
 
@@ -77,9 +80,9 @@ def _batches(snapshots: list[Snapshot], nodes: int = NODES) -> Iterator[list[str
     for snapshot in snapshots:
         for report in _reports(snapshot, nodes):
             waiting += report
-        while len(waiting) >= MOST:
-            yield waiting[:MOST]
-            del waiting[:MOST]
+        while len(waiting) >= MAX_BATCH:
+            yield waiting[:MAX_BATCH]
+            del waiting[:MAX_BATCH]
     yield waiting
 
 

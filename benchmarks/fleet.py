@@ -15,9 +15,9 @@ import requests
 
 from plancton.config.schema import Config, InfluxTarget
 from plancton.engine.views.snapshot import Snapshot
-from plancton.monitor.fleet_reader import read
+from plancton.monitor.fleet_reader import read_fleet
 from plancton.simulation.simulator import Simulation
-from plancton.simulation.trace import synthetic
+from plancton.simulation.trace import synthetic_trace
 from tests.monitor.fleet import fill
 from tests.monitor.servers import InfluxServer, running
 
@@ -32,8 +32,8 @@ def fleet(row: Callable[..., None]) -> None:
         with running(server):
             fill(server.url(), _busy_node(), _NODES, _REPORTS, time.time())
             target = InfluxTarget(url=server.url())
-            members = read(target)
-            look = _time(lambda: read(target))
+            members = read_fleet(target)
+            look = _time(lambda: read_fleet(target))
             command = [PLANCTON, "fleet", "--url", server.url()]
             whole = _time(lambda: subprocess.run(command, check=True, capture_output=True))
             bare = _time(lambda: requests.get(f"{server.address}/ping", timeout=10))
@@ -47,7 +47,9 @@ def _busy_node() -> Snapshot:
     """Return a node as the engine publishes it, with ten pilots."""
     config = Config.model_validate({"pilots": [{"name": "worker", "cpus": 1}]})
     seen: list[Snapshot] = []
-    simulation = Simulation(config, synthetic("idle", 12), name="fleet", subscriber=seen.append)
+    simulation = Simulation(
+        config, synthetic_trace("idle", 12), name="fleet", subscriber=seen.append
+    )
     for _ in simulation.ticks():
         if seen and len(seen[-1].pilots) >= _PILOTS:
             running = [pilot for pilot in seen[-1].pilots if pilot.state == "running"]

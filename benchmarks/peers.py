@@ -15,7 +15,7 @@ from plancton.engine.model.pilot import PilotState
 from plancton.engine.model.policy import Policy
 from plancton.engine.model.reason import Code, Reason
 from plancton.engine.model.state import State as EngineState
-from plancton.runtime.docker.client import Client, docker_url
+from plancton.runtime.docker.client import DockerClient, docker_url
 
 
 class Pool:
@@ -34,7 +34,7 @@ class Pool:
 
     def __exit__(self, *_: object) -> None:
         self.over.set()
-        client = Client(docker_url(), timeout=60)
+        client = DockerClient(docker_url(), timeout=60)
         key, value = next(iter(self.labels.items()))
         for item in client.containers(all=True, filters={"label": f"{key}={value}"}):
             with suppress(docker.errors.APIError):
@@ -44,7 +44,7 @@ class Pool:
             thread.join()
 
     def _slot(self) -> None:
-        client = Client(docker_url(), timeout=600)
+        client = DockerClient(docker_url(), timeout=600)
         while not self.over.is_set():
             with suppress(docker.errors.APIError):
                 limits = client.create_host_config(network_mode="none", **self.host)

@@ -21,8 +21,8 @@ from benchmarks.peers import Rule060
 from plancton.config.schema import Config
 from plancton.engine.model.node import Protection
 from plancton.service.record import record
-from plancton.simulation.simulator import Assumed, Result, Simulation
-from plancton.simulation.trace import Trace, read
+from plancton.simulation.simulator import Assumptions, Simulation, SimulationResult
+from plancton.simulation.trace import Trace, read_trace
 
 CORES = os.cpu_count() or 1
 LIFE = 40
@@ -153,15 +153,17 @@ def alone(work: Work) -> tuple[Run, Trace]:
         recorder.start()
         run = work.run(lambda: None)
         recorder.join()
-        return run, read(path)
+        return run, read_trace(path)
 
 
-def simulated(trace: Trace, config: dict[str, object], rule: Rule060 | None = None) -> Result:
+def simulated(
+    trace: Trace, config: dict[str, object], rule: Rule060 | None = None
+) -> SimulationResult:
     """Run the recorded foreground through the simulator."""
-    assumed = Assumed(
+    assumptions = Assumptions(
         life=LIFE, protection=Protection.WEIGHT_ONLY if rule else Protection.IDLE, exact_life=True
     )
     made = Config.model_validate(config)
     if rule is None:
-        return Simulation(made, trace, assumed=assumed).run()
-    return Simulation(made, trace, assumed=assumed, rule=rule).run()
+        return Simulation(made, trace, assumptions=assumptions).run()
+    return Simulation(made, trace, assumptions=assumptions, rule=rule).run()

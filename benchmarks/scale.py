@@ -22,13 +22,13 @@ from plancton.config.schema import Config, Monitor, Remote
 from plancton.engine.views.snapshot import EndedPilot, Snapshot
 from plancton.monitor.points import end_points
 from plancton.monitor.publisher import MetricsPublisher
-from plancton.monitor.sinks.influxdb import lines
-from plancton.runtime.docker.images import ImageKeeper
+from plancton.monitor.sinks.influxdb import line_protocol
+from plancton.runtime.docker.images import ImagePuller
 from plancton.service.process.clock import SystemClock
 from plancton.service.remote_config.fetch import Fetcher
 from plancton.service.remote_config.follow import Kept, RemoteFile
-from plancton.simulation.many_nodes import TICK, owner
-from plancton.simulation.simulator import Assumed, Simulation
+from plancton.simulation.many_nodes import TICK, node_trace
+from plancton.simulation.simulator import Assumptions, Simulation
 from tests.monitor.servers import certificate
 
 MANY = 10_000
@@ -75,8 +75,8 @@ def _day() -> Iterator[Snapshot]:
     """Yield what a simulated node of 8 cores and two profiles publishes every 30 s of a day."""
     pilots = [{"name": "worker", "memory": "1GB"}, {"name": "analysis", "cpus": 2, "memory": "1GB"}]
     seen: list[Snapshot] = []
-    config, trace = Config.model_validate({"pilots": pilots}), replace(owner(4, 24), ncpus=8)
-    Simulation(config, trace, assumed=Assumed(tick=30), subscriber=seen.append).run()
+    config, trace = Config.model_validate({"pilots": pilots}), replace(node_trace(4, 24), ncpus=8)
+    Simulation(config, trace, assumptions=Assumptions(tick=30), subscriber=seen.append).run()
     due = seen[0].wall + 60
     for snapshot in seen:
         if snapshot.wall >= due:
@@ -123,7 +123,7 @@ def _reporting(folder: Path, counted: Counted, snapshots: list[Snapshot]) -> Ite
         yield
     finally:
         over.set()
-        sinks.end()
+        sinks.stop()
         for thread in threads:
             thread.join()
 
@@ -161,7 +161,9 @@ def _ends(node: str, row: Row) -> None:
     ended = EndedPilot(
         "0" * 64, "plancton-worker-abc123", "worker", 0, False, 3600.0, "", "", time.time()
     )
-    found = lines(end_points(node, INSTANCE, replace(ended, code="exited", core_seconds=3e3), 1))
+    found = line_protocol(
+        end_points(node, INSTANCE, replace(ended, code="exited", core_seconds=3e3), 1)
+    )
     row("points an end of a pilot", f"{len(found)}", f"{sum(map(len, found))} bytes before gzip")
 
 
@@ -226,7 +228,7 @@ def _report_times(folder: Path, snapshot: Snapshot) -> Iterator[float]:
     for _ in range(MANY):
         sinks = MetricsPublisher("node", INSTANCE, folder)
         sinks.publish(snapshot)
-        at = sinks.until_first(monitor)
+        at = sinks.first_report_delay(monitor)
         yield at
         now = time.monotonic()
         at += sinks._report([], now, monitor, ending=False) - now
@@ -236,15 +238,15 @@ def _report_times(folder: Path, snapshot: Snapshot) -> Iterator[float]:
 
 
 def _pull_times() -> Iterable[float]:
-    state_store = ImageKeeper("", SystemClock())
-    return (state_store.until_first_pull() for _ in range(MANY))
+    state_store = ImagePuller("", SystemClock())
+    return (state_store.first_pull_delay() for _ in range(MANY))
 
 
 def _ticks(row: Row) -> None:
     """Print what it costs a simulated node that its engine looks as seldom as in a fleet."""
     for name, tick in (("2 min, as in a fleet", TICK), ("5 s, as a real one", 0.01)):
-        assumed = Assumed(tick=tick, seed=2)
-        result = Simulation(Config(), owner(2, 24), assumed=assumed).run()
+        assumptions = Assumptions(tick=tick, seed=2)
+        result = Simulation(Config(), node_trace(2, 24), assumptions=assumptions).run()
         text = (
             f"{result.account.frozen} frozen, {result.account.evicted} evicted; node 2 of a fleet"
         )

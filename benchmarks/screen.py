@@ -23,7 +23,7 @@ from plancton.control.client import RemoteEngine
 from plancton.engine.model.operator import Mode
 from plancton.engine.views.snapshot import Snapshot
 from plancton.simulation.simulator import Simulation
-from plancton.simulation.trace import synthetic
+from plancton.simulation.trace import synthetic_trace
 from plancton.tui.app import PlanctonApp
 from plancton.tui.rows import PilotRow, shown_columns
 
@@ -88,7 +88,7 @@ def _top(app: App[None]) -> str:
 def crowd(count: int) -> Snapshot:
     """Return a snapshot with so many pilots."""
     seen: list[Snapshot] = []
-    simulation = Simulation(Config(), synthetic("idle", 8), subscriber=seen.append)
+    simulation = Simulation(Config(), synthetic_trace("idle", 8), subscriber=seen.append)
     for _, _ in zip(range(40), simulation.ticks(), strict=False):
         pass
     one = seen[-1].pilots[0]

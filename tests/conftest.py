@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from plancton.runtime.docker import container_spec as spec
-from plancton.runtime.docker.client import Client, docker_url
+from plancton.runtime.docker.client import DockerClient, docker_url
 from plancton.service.process.paths import default_paths
 
 INSTANCE = f"test{os.getpid()}"
@@ -36,7 +36,7 @@ def until(met: Callable[[], object], seconds: float = 120.0, pause: float = 0.1)
         time.sleep(pause)
 
 
-def sweep(client: Client, instance: str) -> None:
+def sweep(client: DockerClient, instance: str) -> None:
     """Remove all containers of an instance, and its parent cgroup."""
     listed = client.containers(all=True, filters={"label": f"{spec.INSTANCE}={instance}"})
     for item in listed:
@@ -56,9 +56,9 @@ def _alive(pid: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def docker_client() -> Iterator[Client]:
+def docker_client() -> Iterator[DockerClient]:
     """Return a client of the real engine; what crashed runs left behind is swept first."""
-    client = Client(docker_url(), timeout=30)
+    client = DockerClient(docker_url(), timeout=30)
     for item in client.containers(all=True, filters={"label": spec.INSTANCE}):
         instance = str(item["Labels"][spec.INSTANCE])
         if instance.startswith("test") and not _alive(instance[4:]):
@@ -68,7 +68,7 @@ def docker_client() -> Iterator[Client]:
 
 
 @pytest.fixture
-def instance(docker_client: Client) -> Iterator[str]:
+def instance(docker_client: DockerClient) -> Iterator[str]:
     """Return an instance label of this run; its containers are gone afterwards."""
     yield INSTANCE
     sweep(docker_client, INSTANCE)

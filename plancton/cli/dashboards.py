@@ -37,12 +37,12 @@ def export(
 
     Example: plancton dashboards export --for influxdb /etc/grafana/dashboards
     """
+    from plancton.monitor.dashboards.catalog import DASHBOARDS
     from plancton.monitor.dashboards.grafana import export as text_of
-    from plancton.monitor.dashboards.panels import SHEETS
 
     folder.mkdir(parents=True, exist_ok=True)
-    for sheet in SHEETS:
-        if database in (None, sheet.source):
-            path = folder / f"{sheet.name}.json"
-            path.write_text(text_of(sheet, datasource))
-            typer.echo(f"{path}: {sheet.title}")
+    for board in DASHBOARDS:
+        if database in (None, board.source):
+            path = folder / f"{board.name}.json"
+            path.write_text(text_of(board, datasource))
+            typer.echo(f"{path}: {board.title}")

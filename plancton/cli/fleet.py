@@ -70,11 +70,11 @@ def _reader(
     from pydantic import ValidationError
 
     from plancton.config.schema import InfluxTarget
-    from plancton.monitor.fleet_reader import read
+    from plancton.monitor.fleet_reader import read_fleet
 
     try:
         target = InfluxTarget(url=url, ca_file=str(ca_file or ""))
     except ValidationError as error:
         words = error.errors(include_input=False)[0]["msg"].removeprefix("Value error, ")
         raise typer.BadParameter(words, param_hint="--url") from None
-    return lambda: read(target)
+    return lambda: read_fleet(target)

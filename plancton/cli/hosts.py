@@ -68,7 +68,7 @@ def choose_hosts_for(verb: str, addresses: Sequence[str]) -> None:
     if hosts and verb not in _REMOTE_VERBS:
         raise RefusedError(
             f"{verb} is about the machine it runs on: leave --host (PLANCTON_HOST) out, or run "
-            f"it there: {hosts[0].by_hand} plancton {verb}"
+            f"it there: {hosts[0].login_command} plancton {verb}"
         )
     if len(hosts) > 1 and verb not in _MULTI_HOST_VERBS:
         raise RefusedError(f"{verb} is for one node at a time, and {len(hosts)} are named")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from plancton.config.schema import Config
     from plancton.engine.model.node import Protection
     from plancton.service.process.paths import Paths
-    from plancton.simulation.simulator import Assumed, Result
+    from plancton.simulation.simulator import Assumptions, SimulationResult
     from plancton.simulation.trace import Trace
 
 
@@ -63,7 +63,7 @@ def simulate(
     from plancton.config.load import load
     from plancton.config.schema import Config
     from plancton.simulation import trace as traces
-    from plancton.simulation.simulator import Assumed
+    from plancton.simulation.simulator import Assumptions
 
     if svg is not None and json:
         raise typer.BadParameter("--json writes no picture", param_hint="--svg")
@@ -72,12 +72,16 @@ def simulate(
         text = "its nodes have cores and owners of their own, and there is no picture of them"
         raise typer.BadParameter(text, param_hint="--nodes")
     configs = [(path.name, load(path).config) for path in config or []] or [("defaults", Config())]
-    assumed = Assumed(life=pilot_life, appetite=pilot_cpu, protection=protected)
+    assumptions = Assumptions(life=pilot_life, pilot_cpu=pilot_cpu, protection=protected)
     if nodes:
-        _fleet(configs, nodes, hours, assumed, json)
+        _fleet(configs, nodes, hours, assumptions, json)
         return
-    run = traces.read(trace) if trace else traces.synthetic(synthetic or "day", cores or 8)
-    _node(configs, run, assumed, json, svg)
+    run = (
+        traces.read_trace(trace)
+        if trace
+        else traces.synthetic_trace(synthetic or "day", cores or 8)
+    )
+    _node(configs, run, assumptions, json, svg)
 
 
 def _protection(word: str) -> Protection:
@@ -90,13 +94,19 @@ def _protection(word: str) -> Protection:
 
 
 def _node(
-    configs: list[tuple[str, Config]], trace: Trace, assumed: Assumed, json: bool, svg: Path | None
+    configs: list[tuple[str, Config]],
+    trace: Trace,
+    assumptions: Assumptions,
+    json: bool,
+    svg: Path | None,
 ) -> None:
     from plancton.cli.render import as_json
     from plancton.simulation.report import print_results
     from plancton.simulation.simulator import Simulation
 
-    results = [Simulation(each, trace, name=name, assumed=assumed).run() for name, each in configs]
+    results = [
+        Simulation(each, trace, name=name, assumptions=assumptions).run() for name, each in configs
+    ]
     if json:
         typer.echo(as_json([_figures(result) for result in results]))
     else:
@@ -104,7 +114,11 @@ def _node(
 
 
 def _fleet(
-    configs: list[tuple[str, Config]], nodes: int, hours: float, assumed: Assumed, json: bool
+    configs: list[tuple[str, Config]],
+    nodes: int,
+    hours: float,
+    assumptions: Assumptions,
+    json: bool,
 ) -> None:
     from rich.console import Console
     from rich.progress import track
@@ -113,11 +127,11 @@ def _fleet(
     from plancton.simulation import many_nodes as fleet
     from plancton.simulation.report import fleet_table
 
-    def one(name: str, config: Config) -> fleet.Fleet:
+    def one(name: str, config: Config) -> fleet.FleetResult:
         began, console = time.perf_counter(), Console(stderr=True)
-        done = fleet.run(config, nodes, hours, assumed)
+        done = fleet.run_fleet(config, nodes, hours, assumptions)
         found = tuple(track(done, name, total=nodes, console=console, transient=True))
-        return fleet.Fleet(name, hours, time.perf_counter() - began, found)
+        return fleet.FleetResult(name, hours, time.perf_counter() - began, found)
 
     fleets = [one(name, config) for name, config in configs]
     if json:
@@ -126,7 +140,7 @@ def _fleet(
         Console(highlight=False).print(fleet_table(fleets))
 
 
-def _figures(result: Result) -> dict[str, object]:
+def _figures(result: SimulationResult) -> dict[str, object]:
     return {
         "config": result.name,
         "trace": result.trace.name,

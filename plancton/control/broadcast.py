@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from plancton.engine.api import Item, LogRecord, Lost
 from plancton.engine.views.snapshot import Snapshot
 
-_KEPT = 1000
-_ALIVE = 15.0
+_MAX_RECORDS = 1000
+_KEEPALIVE = 15.0
 
 
-class Reader:
+class StreamSubscriber:
     """One reader's share: the newest snapshot it has not seen, and the records since."""
 
-    def __init__(self, alive: float) -> None:
-        """Start with nothing; say so each *alive* seconds in which nothing happens."""
-        self._alive = alive
+    def __init__(self, keepalive: float) -> None:
+        """Start with nothing; say so each *keepalive* seconds in which nothing happens."""
+        self._keepalive = keepalive
         self._changed = threading.Condition()
         self._snapshot: Snapshot | None = None
         self._records: deque[LogRecord] = deque()
@@ -32,7 +32,7 @@ class Reader:
                 self._snapshot = item
             else:
                 self._records.append(item)
-                if len(self._records) > _KEPT:
+                if len(self._records) > _MAX_RECORDS:
                     self._records.popleft()
                     self._lost += 1
             self._changed.notify()
@@ -46,17 +46,17 @@ class Reader:
     def __iter__(self) -> Iterator[Item]:
         while True:
             with self._changed:
-                if not self._there():
+                if not self._has_items():
                     if self._closed:
                         return
-                    self._changed.wait(self._alive)
-                batch = self._take()
+                    self._changed.wait(self._keepalive)
+                batch = self._take_all()
             yield from batch or ([] if self._closed else [None])
 
-    def _there(self) -> bool:
+    def _has_items(self) -> bool:
         return bool(self._snapshot or self._records or self._lost)
 
-    def _take(self) -> list[Item]:
+    def _take_all(self) -> list[Item]:
         batch: list[Item] = [Lost(self._lost)] if self._lost else []
         batch += self._records
         batch += [self._snapshot] if self._snapshot else []
@@ -68,11 +68,11 @@ class Reader:
 class Broadcaster(logging.Handler):
     """A subscriber of the engine and a handler of the log, for all readers."""
 
-    def __init__(self, alive: float = _ALIVE) -> None:
+    def __init__(self, keepalive: float = _KEEPALIVE) -> None:
         """Start without readers."""
         super().__init__()
-        self._alive = alive
-        self._readers: set[Reader] = set()
+        self._keepalive = keepalive
+        self._subscribers: set[StreamSubscriber] = set()
         self._latest: Snapshot | None = None
         self._mutex = threading.Lock()
 
@@ -80,32 +80,32 @@ class Broadcaster(logging.Handler):
         """Pass a snapshot on."""
         with self._mutex:
             self._latest = snapshot
-            for reader in self._readers:
-                reader.put(snapshot)
+            for subscriber in self._subscribers:
+                subscriber.put(snapshot)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Pass a log record on."""
         fields = {key: str(value) for key, value in getattr(record, "fields", {}).items()}
         item = LogRecord(record.created, record.levelname, record.getMessage(), fields)
         with self._mutex:
-            for reader in self._readers:
-                reader.put(item)
+            for subscriber in self._subscribers:
+                subscriber.put(item)
 
-    def end(self) -> None:
+    def close_streams(self) -> None:
         """End all streams."""
         with self._mutex:
-            for reader in self._readers:
-                reader.close()
+            for subscriber in self._subscribers:
+                subscriber.close()
 
-    def items(self) -> Iterator[Item]:
+    def stream(self) -> Iterator[Item]:
         """Yield the newest snapshot, then what follows, until the end."""
-        reader = Reader(self._alive)
+        subscriber = StreamSubscriber(self._keepalive)
         with self._mutex:
-            self._readers.add(reader)
+            self._subscribers.add(subscriber)
             if self._latest is not None:
-                reader.put(self._latest)
+                subscriber.put(self._latest)
         try:
-            yield from reader
+            yield from subscriber
         finally:
             with self._mutex:
-                self._readers.discard(reader)
+                self._subscribers.discard(subscriber)

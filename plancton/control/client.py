@@ -12,8 +12,8 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from plancton.config.effective import Setting
-from plancton.control.protocol import Answer, Failure, StreamLine, adapter, item_of
-from plancton.control.transport import Transport, UnixTransport, Wire
+from plancton.control.protocol import Answer, Failure, StreamLine, adapter, stream_item
+from plancton.control.transport import Connection, Transport, UnixTransport
 from plancton.engine.api import Item, NotRunningError, RefusedError
 from plancton.engine.model.operator import Mode, PilotCommand
 from plancton.engine.records.history import History
@@ -35,17 +35,17 @@ _ORDERS = {
 }
 
 
-class _Connection(http.client.HTTPConnection):
+class _HttpConnection(http.client.HTTPConnection):
     """HTTP over a connection that is there already."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, connection: Connection) -> None:
         super().__init__("plancton")
-        self.sock, self.wire = wire.socket, wire
+        self.sock, self.connection = connection.socket, connection
 
-    def done(self, response: http.client.HTTPResponse) -> None:
+    def release(self, response: http.client.HTTPResponse) -> None:
         """Leave the connection to the next request, if this one's answer was read to its end."""
-        self.wire.again = response.isclosed() and not response.will_close
-        if not self.wire.again:
+        self.connection.reusable = response.isclosed() and not response.will_close
+        if not self.connection.reusable:
             response.close()
             self.close()
 
@@ -60,21 +60,21 @@ class RemoteEngine:
 
     def snapshot(self) -> Snapshot:
         """Return the newest snapshot."""
-        return adapter(Snapshot).validate_json(self._ask("GET", "/v1/status"))
+        return adapter(Snapshot).validate_json(self._request("GET", "/v1/status"))
 
     def health(self) -> str:
         """Return what is wrong with the engine; empty: nothing."""
         try:
-            self._ask("GET", "/healthz")
+            self._request("GET", "/healthz")
         except NotRunningError as error:
             return str(error)
         return ""
 
     def stream(self) -> Iterator[Item]:
         """Yield snapshots and log records until the engine ends."""
-        with self._answer("GET", "/v1/stream", timeout=_STREAM_TIMEOUT) as response:
+        with self._response("GET", "/v1/stream", timeout=_STREAM_TIMEOUT) as response:
             while line := response.readline():
-                yield item_of(adapter(StreamLine).validate_json(line))
+                yield stream_item(adapter(StreamLine).validate_json(line))
 
     def order(self, mode: Mode) -> None:
         """Set the operator's standing word."""
@@ -95,63 +95,65 @@ class RemoteEngine:
     def logs(self, pilot: str, *, tail: int, follow: bool) -> Iterator[bytes]:
         """Yield a pilot's own output."""
         path = f"/v1/pilots/{quote(pilot, safe='')}/logs?tail={tail}&follow={int(follow)}"
-        with self._answer("GET", path, timeout=None if follow else self.timeout) as response:
+        with self._response("GET", path, timeout=None if follow else self.timeout) as response:
             while chunk := response.read1(65536):
                 yield chunk
 
     def history(self) -> History:
         """Return the node's own past."""
-        return adapter(History).validate_json(self._ask("GET", "/v1/history"))
+        return adapter(History).validate_json(self._request("GET", "/v1/history"))
 
     def fleet(self) -> tuple[Member, ...]:
         """Return all nodes that report to this one's database."""
-        text = self._ask("GET", "/v1/fleet", patience=_DATABASE_TIMEOUT)
+        text = self._request("GET", "/v1/fleet", answer_timeout=_DATABASE_TIMEOUT)
         return adapter(tuple[Member, ...]).validate_json(text)
 
     def settings(self) -> tuple[Setting, ...]:
         """Return the configuration in force, key by key."""
-        return adapter(tuple[Setting, ...]).validate_json(self._ask("GET", "/v1/config"))
+        return adapter(tuple[Setting, ...]).validate_json(self._request("GET", "/v1/config"))
 
     def preview(self, text: str, *, remote: bool = False) -> Preview:
         """Say what the next tick would do with *text* as the local, or the remote, file."""
         from plancton.engine.dry_run import Preview  # all rules, which few clients need
 
         path = f"/v1/config/preview?remote={int(remote)}"
-        return adapter(Preview).validate_json(self._ask("POST", path, text.encode()))
+        return adapter(Preview).validate_json(self._request("POST", path, text.encode()))
 
     def _post(self, path: str) -> str:
-        return adapter(Answer).validate_json(self._ask("POST", path)).done
+        return adapter(Answer).validate_json(self._request("POST", path)).done
 
-    def _ask(
-        self, method: str, path: str, body: bytes | None = None, *, patience: float = 0.0
+    def _request(
+        self, method: str, path: str, body: bytes | None = None, *, answer_timeout: float = 0.0
     ) -> bytes:
-        with self._answer(method, path, body, timeout=self.timeout, patience=patience) as response:
+        with self._response(
+            method, path, body, timeout=self.timeout, answer_timeout=answer_timeout
+        ) as response:
             return response.read()
 
     @contextmanager
-    def _answer(
+    def _response(
         self,
         method: str,
         path: str,
         body: bytes | None = None,
         *,
         timeout: float | None,
-        patience: float = 0.0,
+        answer_timeout: float = 0.0,
     ) -> Iterator[http.client.HTTPResponse]:
-        """Yield an answer. Its begin may take *patience* seconds, if that is longer than usual."""
+        """Yield an answer; it may take *answer_timeout* seconds, if that is longer than usual."""
         place = self.transport.place
         try:
-            with self.transport.connected(max(self.timeout, patience)) as wire:
-                connection = _Connection(wire)
-                connection.request(method, path, body)
-                response = connection.getresponse()
+            with self.transport.connect(max(self.timeout, answer_timeout)) as connection:
+                http_connection = _HttpConnection(connection)
+                http_connection.request(method, path, body)
+                response = http_connection.getresponse()
                 try:
                     if response.status != http.client.OK:
                         raise _failure(response)
-                    wire.socket.settimeout(timeout)
+                    connection.socket.settimeout(timeout)
                     yield response
                 finally:
-                    connection.done(response)
+                    http_connection.release(response)
         except TimeoutError:
             raise NotRunningError(f"the engine at {place} does not answer") from None
         except (ConnectionError, http.client.HTTPException) as error:

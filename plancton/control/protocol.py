@@ -14,7 +14,7 @@ from plancton.engine.views.fleet import Member
 from plancton.engine.views.snapshot import Snapshot
 
 SOCKET = "plancton.sock"
-MOST_BODY = 1_000_000
+MAX_BODY = 1_000_000
 """Bytes of the largest request."""
 T = TypeVar("T")
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
@@ -50,7 +50,7 @@ def adapter(kind: type[T]) -> TypeAdapter[T]:
     return _ADAPTERS[kind]
 
 
-def line_of(item: Item) -> StreamLine:
+def stream_line(item: Item) -> StreamLine:
     """Put an item on its line."""
     match item:
         case Snapshot():
@@ -62,7 +62,7 @@ def line_of(item: Item) -> StreamLine:
     return StreamLine()
 
 
-def item_of(line: StreamLine) -> Item:
+def stream_item(line: StreamLine) -> Item:
     """Take the item from its line."""
     return line.snapshot or line.log or (Lost(line.lost) if line.lost else None)
 

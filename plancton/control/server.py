@@ -1,7 +1,7 @@
-"""The control socket's server: a handle of the engine, offered as HTTP on a Unix socket.
+"""The control socket's server: the engine's API, offered as HTTP on a Unix socket.
 
 Who may open the socket's file may use it; nothing else is asked. Its threads only read what the
-engine published and put letters into its mailbox, so no client can hold the engine up.
+engine published and put messages into its mailbox, so no client can hold the engine up.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from pydantic_core import to_json
 
 from plancton import __version__
 from plancton.control.protocol import (
-    MOST_BODY,
+    MAX_BODY,
     Answer,
     Failure,
     StreamLine,
     adapter,
-    line_of,
     schema,
+    stream_line,
 )
-from plancton.control.unix_address import reachable
+from plancton.control.unix_address import short_address
 from plancton.engine.api import EngineApi, Item, NotRunningError, RefusedError
 from plancton.engine.model.operator import Mode, PilotCommand
 
 log = logging.getLogger("plancton")
 
 GROUP = "plancton"
-_THREADS, _STREAMS = 12, 8
-_SLOWEST = 10
+_THREADS, _MAX_STREAMS = 12, 8
+_TIMEOUT = 10
 """Seconds after which a reader that takes nothing is dropped."""
 Body = Iterable[bytes]
 
@@ -55,23 +55,23 @@ class _Request:
         self.query = parse_qs(str(environ.get("QUERY_STRING", "")))
         self.accept = str(environ.get("HTTP_ACCEPT", ""))
         self._environ = environ
-        self.who = f"uid {environ.get('X_REMOTE_UID', '?')}"
+        self.user = f"uid {environ.get('X_REMOTE_UID', '?')}"
         with suppress(KeyError, TypeError, ValueError):
-            self.who = pwd.getpwuid(int(environ["X_REMOTE_UID"])).pw_name
+            self.user = pwd.getpwuid(int(environ["X_REMOTE_UID"])).pw_name
 
     def flag(self, name: str) -> bool:
         return self.query.get(name, ["0"])[-1].lower() in ("1", "true", "yes")
 
-    def number(self, name: str, usual: int) -> int:
-        text = self.query.get(name, [str(usual)])[-1]
+    def number(self, name: str, default: int) -> int:
+        text = self.query.get(name, [str(default)])[-1]
         if not text.isdecimal() or len(text) > 6:
             raise RefusedError(f"{name} must be a number, not {text!r}")
         return int(text)
 
     def text(self) -> str:
         length = int(self._environ.get("CONTENT_LENGTH") or 0)
-        if length > MOST_BODY:
-            raise RefusedError(f"the request is larger than {MOST_BODY} bytes")
+        if length > MAX_BODY:
+            raise RefusedError(f"the request is larger than {MAX_BODY} bytes")
         try:
             return str(self._environ["wsgi.input"].read(length).decode())
         except UnicodeDecodeError:
@@ -86,20 +86,20 @@ class TextPage:
     media: str
 
 
-class Api:
+class ControlApi:
     """The WSGI application."""
 
-    def __init__(self, handle: EngineApi) -> None:
-        """Offer *handle*."""
-        self.handle = handle
-        self._last: tuple[Item, bytes] = (None, b"")
-        self._streams = threading.BoundedSemaphore(_STREAMS)
+    def __init__(self, engine: EngineApi) -> None:
+        """Offer *engine*."""
+        self.engine = engine
+        self._last_line: tuple[Item, bytes] = (None, b"")
+        self._streams = threading.BoundedSemaphore(_MAX_STREAMS)
         self._routes: tuple[tuple[str, re.Pattern[str], Callable[..., Any]], ...] = (
-            ("GET", re.compile(r"/v1/status"), lambda _: handle.snapshot()),
+            ("GET", re.compile(r"/v1/status"), lambda _: engine.snapshot()),
             ("GET", re.compile(r"/v1/stream"), self._stream),
-            ("GET", re.compile(r"/v1/history"), lambda _: handle.history()),
-            ("GET", re.compile(r"/v1/fleet"), lambda _: handle.fleet()),
-            ("GET", re.compile(r"/v1/config"), lambda _: handle.settings()),
+            ("GET", re.compile(r"/v1/history"), lambda _: engine.history()),
+            ("GET", re.compile(r"/v1/fleet"), lambda _: engine.fleet()),
+            ("GET", re.compile(r"/v1/config"), lambda _: engine.settings()),
             ("GET", re.compile(r"/v1/schema"), lambda _: schema()),
             ("GET", re.compile(r"/v1/pilots/([^/]+)/logs"), self._logs),
             ("POST", re.compile(r"/v1/pilots/([^/]+)/(kill|freeze|thaw)"), self._command_pilot),
@@ -110,7 +110,7 @@ class Api:
             (
                 "POST",
                 re.compile(r"/v1/config/preview"),
-                lambda r: handle.preview(r.text(), remote=r.flag("remote")),
+                lambda r: engine.preview(r.text(), remote=r.flag("remote")),
             ),
             ("GET", re.compile(r"/healthz"), self._health),
             ("GET", re.compile(r"/metrics"), self._metrics),
@@ -151,19 +151,19 @@ class Api:
         return "404 Not Found", Failure(f"there is no {request.path}; see docs/control.md")
 
     def _health(self, _: _Request) -> Answer:
-        wrong = self.handle.health()
-        if wrong:
-            raise NotRunningError(wrong)
+        problem = self.engine.health()
+        if problem:
+            raise NotRunningError(problem)
         return Answer("the engine ticks")
 
     def _metrics(self, request: _Request) -> TextPage:
         from plancton.monitor.sinks.prometheus import exposition
 
-        return TextPage(*exposition(self.handle.snapshot(), request.accept))
+        return TextPage(*exposition(self.engine.snapshot(), request.accept))
 
     def _order(self, request: _Request, mode: Mode) -> Answer:
-        log.info("asked", extra={"fields": {"for": mode.value, "by": request.who}})
-        self.handle.order(mode)
+        log.info("asked", extra={"fields": {"for": mode.value, "by": request.user}})
+        self.engine.order(mode)
         return Answer(f"asked for: {mode.value}")
 
     def _drain(self, request: _Request) -> Answer:
@@ -172,48 +172,48 @@ class Api:
     def _stop(self, request: _Request) -> Answer:
         if request.flag("force"):
             return self._order(request, Mode.FORCED)
-        log.info("asked", extra={"fields": {"for": "stop", "by": request.who}})
-        self.handle.stop()
+        log.info("asked", extra={"fields": {"for": "stop", "by": request.user}})
+        self.engine.stop()
         return Answer("the engine ends")
 
     def _reload(self, request: _Request) -> Answer:
-        log.info("asked", extra={"fields": {"for": "reload", "by": request.who}})
-        self.handle.reload()
+        log.info("asked", extra={"fields": {"for": "reload", "by": request.user}})
+        self.engine.reload()
         return Answer("the configuration is read again")
 
     def _command_pilot(self, request: _Request, pilot: str, command: str) -> Answer:
-        name = self.handle.command_pilot(pilot, PilotCommand(command))
-        fields = {"for": command, "pilot": name, "by": request.who}
+        name = self.engine.command_pilot(pilot, PilotCommand(command))
+        fields = {"for": command, "pilot": name, "by": request.user}
         log.info("asked", extra={"fields": fields})
         return Answer(name)
 
     def _stream(self, _: _Request) -> Iterator[bytes]:
-        return self._counted(map(self._encoded, self.handle.stream()))
+        return self._limited(map(self._encode, self.engine.stream()))
 
-    def _encoded(self, item: Item) -> bytes:
+    def _encode(self, item: Item) -> bytes:
         """Return an item's line; one snapshot is written once for all readers."""
-        known, line = self._last
+        known, line = self._last_line
         if known is not item or item is None:
-            line = adapter(StreamLine).dump_json(line_of(item), exclude_defaults=True) + b"\n"
-            self._last = (item, line)
+            line = adapter(StreamLine).dump_json(stream_line(item), exclude_defaults=True) + b"\n"
+            self._last_line = (item, line)
         return line
 
     def _logs(self, request: _Request, pilot: str) -> Iterator[bytes]:
         tail, follow = request.number("tail", 100), request.flag("follow")
-        return self._counted(self.handle.logs(pilot, tail=tail, follow=follow))
+        return self._limited(self.engine.logs(pilot, tail=tail, follow=follow))
 
-    def _counted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    def _limited(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Let so many stream at a time, for each holds a thread."""
         if not self._streams.acquire(blocking=False):
-            raise NotRunningError(f"{_STREAMS} clients follow already; try again later")
-        return _Counted(chunks, self._streams)
+            raise NotRunningError(f"{_MAX_STREAMS} clients follow already; try again later")
+        return _LimitedStream(chunks, self._streams)
 
 
-class _Counted(Iterator[bytes]):
+class _LimitedStream(Iterator[bytes]):
     """Gives its place back when it is closed, also if it was never begun."""
 
-    def __init__(self, chunks: Iterator[bytes], places: threading.Semaphore) -> None:
-        self._chunks, self._places, self._open = chunks, places, True
+    def __init__(self, chunks: Iterator[bytes], slots: threading.Semaphore) -> None:
+        self._chunks, self._slots, self._open = chunks, slots, True
 
     def __next__(self) -> bytes:
         return next(self._chunks)
@@ -221,7 +221,7 @@ class _Counted(Iterator[bytes]):
     def close(self) -> None:
         if self._open:
             self._open = False
-            self._places.release()
+            self._slots.release()
             close = getattr(self._chunks, "close", None)
             if close is not None:
                 close()
@@ -230,26 +230,26 @@ class _Counted(Iterator[bytes]):
 class ControlServer(wsgi.Server):
     """Serves the API on a socket that root and the group ``plancton`` may use."""
 
-    def __init__(self, path: Path, handle: EngineApi) -> None:
+    def __init__(self, path: Path, engine: EngineApi) -> None:
         """Prepare; nothing listens yet."""
         self.path = path
         super().__init__(
-            str(path), Api(handle), numthreads=_THREADS, timeout=_SLOWEST, shutdown_timeout=2
+            str(path), ControlApi(engine), numthreads=_THREADS, timeout=_TIMEOUT, shutdown_timeout=2
         )
         self.peercreds_enabled = True
-        self.max_request_body_size = MOST_BODY
+        self.max_request_body_size = MAX_BODY
         self.max_request_header_size = 16_384
         self.server_name = "plancton"
 
     def bind_unix_socket(self, bind_addr: str) -> socket.socket:  # noqa: ARG002 (cheroot's method)
         """Bind; the rights are set before anybody can connect, for nothing listens yet."""
         self.path.unlink(missing_ok=True)  # the lock says that nobody serves it
-        made = self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        with reachable(self.path) as address:
-            made.bind(address)
-        give_to_group(self.path)
-        self.bind_addr = made.getsockname()
-        return made
+        bound = self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with short_address(self.path) as address:
+            bound.bind(address)
+        share_with_group(self.path)
+        self.bind_addr = bound.getsockname()
+        return bound
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
         """Take cheroot's words into our log."""
@@ -263,7 +263,7 @@ class ControlServer(wsgi.Server):
             self.path.unlink(missing_ok=True)
 
 
-def give_to_group(path: Path) -> None:
+def share_with_group(path: Path) -> None:
     """Let root's group ``plancton`` use the socket; without it, and for users, the owner only."""
     mode = 0o600
     with suppress(KeyError, PermissionError):

@@ -14,9 +14,9 @@ _ADDRESS = re.compile(
     r"(?::(?P<port>[0-9]{1,5}))?(?P<program>/[^\s]*)?",
     re.ASCII,
 )
-_CONNECT, _ALIVE = 10, 15
+_CONNECT_TIMEOUT, _KEEPALIVE = 10, 15
 """Seconds: for the connection; between two signs of life, three of which may be missed."""
-_LONGEST = 300
+_MAX_LINE = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,46 +49,48 @@ class SshHost:
         return f"{user}{host}" + (f":{self.port}" if self.port else "")
 
     @property
-    def by_hand(self) -> str:
+    def login_command(self) -> str:
         """The command that logs in there."""
-        return shlex.join(["ssh", *self._where(), self.host])
+        return shlex.join(["ssh", *self._destination(), self.host])
 
     def command(self, words: tuple[str, ...], *, batch: bool) -> list[str]:
         """Return the command that runs the program there; *batch*: ssh may ask nothing."""
-        options = ["-T", "-o", f"ConnectTimeout={_CONNECT}", "-o", f"ServerAliveInterval={_ALIVE}"]
-        options += ["-o", "BatchMode=yes"] if batch else []
+        settings = [f"ConnectTimeout={_CONNECT_TIMEOUT}", f"ServerAliveInterval={_KEEPALIVE}"]
+        settings += ["BatchMode=yes"] if batch else []
         # ssh hands one string to the shell there.
         return [
             "ssh",
-            *options,
-            *self._where(),
+            "-T",
+            *(word for setting in settings for word in ("-o", setting)),
+            *self._destination(),
             "--",
             self.host,
             shlex.join([self.program, *words]),
         ]
 
-    def _where(self) -> list[str]:
+    def _destination(self) -> list[str]:
         port = ["-p", str(self.port)] if self.port else []
         user = ["-l", self.user] if self.user else []
         return [*port, *user]
 
 
-def plain(text: str) -> str:
+def printable_line(text: str) -> str:
     """Return one short line that cannot steer a terminal."""
-    return "".join(each if each.isprintable() else " " for each in text)[:_LONGEST].strip()
+    return "".join(each if each.isprintable() else " " for each in text)[:_MAX_LINE].strip()
 
 
-def told(target: SshHost, code: int, said: str) -> Exception:
+def failure_of(target: SshHost, code: int, stderr: str) -> Exception:
     """Return what an ssh that ended with *code* failed of, in one line for people."""
-    lines = [line for each in said.splitlines() if (line := plain(each))]
+    lines = [line for each in stderr.splitlines() if (line := printable_line(each))]
     last = lines[-1].removeprefix("plancton: ") if lines else "it says nothing"
+    by_hand = target.login_command
     match code:  # 255 is ssh itself, 126 and 127 are the shell there, the others its Plancton
-        case 255 if "HOST IDENTIFICATION HAS CHANGED" in said:
+        case 255 if "HOST IDENTIFICATION HAS CHANGED" in stderr:
             words = "its host key has changed, so it may be another machine; ask its administrator"
-        case 255 if "Host key verification failed" in said:
-            words = f"its host key is not known here; look at it and accept it: {target.by_hand}"
-        case 255 if "Permission denied" in said:
-            words = f"ssh is refused there: {last} Try {target.by_hand}"
+        case 255 if "Host key verification failed" in stderr:
+            words = f"its host key is not known here; look at it and accept it: {by_hand}"
+        case 255 if "Permission denied" in stderr:
+            words = f"ssh is refused there: {last} Try {by_hand}"
         case 255:
             words = f"ssh: {last.removeprefix('ssh: ')}"
         case 126 | 127:

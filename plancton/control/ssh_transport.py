@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from plancton.control.ssh_host import SshHost, plain, told
-from plancton.control.transport import Wire
+from plancton.control.ssh_host import SshHost, failure_of, printable_line
+from plancton.control.transport import Connection
 from plancton.engine.api import UnreachableError
 
 RELAY = "relay"
 """The hidden verb."""
-_LEAVING = 3.0
+_END_TIMEOUT = 3.0
 """Seconds an ssh has to end when it is no longer needed."""
 
 
@@ -31,25 +31,25 @@ _LEAVING = 3.0
 class _Session:
     """One ssh, and our end of what it relays."""
 
-    wire: socket.socket
+    socket: socket.socket
     process: subprocess.Popen[bytes]
-    said: IO[bytes]
+    stderr: IO[bytes]
 
-    def silent(self) -> bool:
+    def is_usable(self) -> bool:
         """Say whether it may be asked again: one that has ended can be read."""
-        return not select.select([self.wire], [], [], 0)[0]
+        return not select.select([self.socket], [], [], 0)[0]
 
     def end(self) -> None:
         """End the relay and with it ssh: one that others share as their master is not cut."""
         with suppress(OSError):  # closed already
-            self.wire.shutdown(socket.SHUT_RDWR)
+            self.socket.shutdown(socket.SHUT_RDWR)
         try:
-            self.process.wait(_LEAVING)
+            self.process.wait(_END_TIMEOUT)
         except subprocess.TimeoutExpired:
             self.process.terminate()
             self.process.wait()
-        self.wire.close()
-        self.said.close()
+        self.socket.close()
+        self.stderr.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class SshTransport:
     """ssh asks for nothing: no password, no word on an unknown host key."""
     timeout: float = 30.0
     """Long enough to log in and to start a program there."""
-    _spare: list[_Session] = field(default_factory=list)
+    _idle: list[_Session] = field(default_factory=list)
 
     @property
     def place(self) -> str:
@@ -74,60 +74,61 @@ class SshTransport:
         return str(self.target)
 
     @contextmanager
-    def connected(self, timeout: float) -> Iterator[Wire]:
+    def connect(self, timeout: float) -> Iterator[Connection]:
         """Yield a connection that is nobody else's."""
-        session = self._used() or self._new()
-        session.wire.settimeout(timeout)
-        wire = Wire(session.wire)
+        session = self._idle_session() or self._new_session()
+        session.socket.settimeout(timeout)
+        connection = Connection(session.socket)
         try:
-            yield wire
+            yield connection
         except TimeoutError:
             raise UnreachableError(f"{self.place}: it does not answer") from None
         except (ConnectionError, http.client.HTTPException) as error:
             raise self._failure(session, error) from None
         finally:
-            if wire.again:
-                self._spare.append(session)
+            if connection.reusable:
+                self._idle.append(session)
             else:
                 session.end()
 
     def close(self) -> None:
         """End the connections that are kept."""
-        while self._spare:
-            self._spare.pop().end()
+        while self._idle:
+            self._idle.pop().end()
 
-    def _used(self) -> _Session | None:
+    def _idle_session(self) -> _Session | None:
         with suppress(IndexError):
             while True:
-                session = self._spare.pop()
-                if session.silent():
+                session = self._idle.pop()
+                if session.is_usable():
                     return session
                 session.end()
         return None
 
-    def _new(self) -> _Session:
+    def _new_session(self) -> _Session:
         rundir = ("--rundir", str(self.rundir)) if self.rundir else ()
         command = self.target.command((RELAY, *rundir), batch=self.batch)
         here, there = socket.socketpair()
-        said = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the session)
+        stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the session)
         with there:
             end = there.fileno()
             try:
-                process = subprocess.Popen(command, stdin=end, stdout=end, stderr=said)
+                process = subprocess.Popen(command, stdin=end, stdout=end, stderr=stderr)
             except FileNotFoundError:
                 here.close()
-                said.close()
+                stderr.close()
                 raise UnreachableError("ssh is not installed on this machine") from None
-        return _Session(here, process, said)
+        return _Session(here, process, stderr)
 
     def _failure(self, session: _Session, error: Exception) -> Exception:
         """Return what went wrong, by how ssh ended and what it, or the relay, said."""
         if type(error) is http.client.BadStatusLine:
-            words = f"something there speaks before Plancton does, its shell? {plain(str(error))}"
+            line = printable_line(str(error))
+            words = f"something there speaks before Plancton does, its shell? {line}"
             return UnreachableError(f"{self.place}: {words}")
         try:
-            code = session.process.wait(_LEAVING)
+            code = session.process.wait(_END_TIMEOUT)
         except subprocess.TimeoutExpired:
             return UnreachableError(f"{self.place}: the connection is lost ({error})")
-        session.said.seek(0)
-        return told(self.target, code, session.said.read().decode("utf-8", "replace"))
+        session.stderr.seek(0)
+        return failure_of(self.target, code, session.stderr.read().decode("utf-8", "replace"))

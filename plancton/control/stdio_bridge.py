@@ -12,21 +12,21 @@ _CHUNK = 65536
 
 def relay(transport: Transport, source: int = 0, sink: int = 1) -> None:
     """Pass bytes both ways until either side ends: who asks stays until the answer is there."""
-    with transport.connected(transport.timeout) as connection:
-        wire = connection.socket
-        wire.settimeout(None)
+    with transport.connect(transport.timeout) as connection:
+        engine = connection.socket
+        engine.settimeout(None)
         while True:
-            ready, _, _ = select.select([source, wire.fileno()], [], [])
+            ready, _, _ = select.select([source, engine.fileno()], [], [])
             if source in ready:
-                asked = os.read(source, _CHUNK)
-                if not asked:
+                request = os.read(source, _CHUNK)
+                if not request:
                     return
-                wire.sendall(asked)
-            if wire.fileno() in ready:
-                answer = wire.recv(_CHUNK)
-                if not answer:
+                engine.sendall(request)
+            if engine.fileno() in ready:
+                response = engine.recv(_CHUNK)
+                if not response:
                     return
-                _write(sink, answer)
+                _write(sink, response)
 
 
 def _write(sink: int, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""How a client gets to a control socket: by its path here; see ``ssh`` for other machines."""
+"""How a client gets to a control socket here; ``ssh_transport`` gets to other machines."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from plancton.control.unix_address import reachable
+from plancton.control.unix_address import short_address
 from plancton.engine.errors import NotRunningError
 
 
 @dataclass(slots=True)
-class Wire:
+class Connection:
     """A connection, while one request is made."""
 
     socket: socket.socket
-    again: bool = False
+    reusable: bool = False
     """Whether it is left fit for another request."""
 
 
@@ -33,7 +33,7 @@ class Transport(Protocol):
     def timeout(self) -> float:
         """Seconds an answer may take."""
 
-    def connected(self, timeout: float) -> AbstractContextManager[Wire]:
+    def connect(self, timeout: float) -> AbstractContextManager[Connection]:
         """Yield a connection that is nobody else's.
 
         Raises NotRunningError if no engine listens, UnreachableError, PermissionError.
@@ -53,17 +53,17 @@ class UnixTransport:
         return str(self.path)
 
     @contextmanager
-    def connected(self, timeout: float) -> Iterator[Wire]:
+    def connect(self, timeout: float) -> Iterator[Connection]:
         """Yield a connection."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
-            wire.settimeout(timeout)
-            self._connect(wire)
-            yield Wire(wire)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as made:
+            made.settimeout(timeout)
+            self._connect(made)
+            yield Connection(made)
 
-    def _connect(self, wire: socket.socket) -> None:
+    def _connect(self, made: socket.socket) -> None:
         try:
-            with reachable(self.path) as address:
-                wire.connect(address)
+            with short_address(self.path) as address:
+                made.connect(address)
         except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
             raise NotRunningError(f"no engine listens at {self.path}") from None
         except PermissionError:

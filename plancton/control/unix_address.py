@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_LONGEST = 100
+_MAX_PATH = 100
 
 
 @contextmanager
-def reachable(path: Path) -> Iterator[str]:
+def short_address(path: Path) -> Iterator[str]:
     """Yield an address of the socket at *path* that is short enough for the kernel (108 bytes)."""
-    if len(os.fsencode(path)) <= _LONGEST:
+    if len(os.fsencode(path)) <= _MAX_PATH:
         yield str(path)
         return
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.model.action import Decision
 from plancton.engine.model.cpu_load import WINDOW
 from plancton.engine.model.node import Observation, Protection
@@ -18,12 +19,12 @@ LOOK_FOR_ROOM, LOOK_FOR_ROOM_UNTIL = 0.5, 60.0
 long: bursts pass soon, and a busy owner is not to be disturbed by our looking."""
 ENDING = 0.2
 """Seconds between ticks while the last pilots end."""
-_RETRY_LONGEST = 30.0
+_RETRY_FIRST, _RETRY_LONGEST = 1.0, 30.0
 
 
 def retry_after(failures: int) -> float:
     """Return the seconds to the next try after so many *failures* in a row."""
-    return float(min(_RETRY_LONGEST, 2 ** min(failures - 1, 10)))
+    return backoff_delay(failures, _RETRY_FIRST, _RETRY_LONGEST)
 
 
 @dataclass(slots=True)

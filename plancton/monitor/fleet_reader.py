@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from plancton.config.schema import InfluxTarget, Monitor
-from plancton.engine.api import RefusedError as NotNowError
+from plancton.engine.api import RefusedError
 from plancton.engine.views.fleet import Member, by_trouble
-from plancton.monitor.delivery_queue import AwayError, RejectedError
+from plancton.monitor.sink import RejectedError, UnavailableError
 
 _NEWEST = (
     "SELECT mode, trouble, docker_up, config_good, running, frozen, maximum, ncpus, cpu_eff, "
@@ -18,26 +19,26 @@ _NEWEST = (
     'WHERE time > now() - 7d GROUP BY "node", "instance" ORDER BY time DESC LIMIT 1'
 )
 """The newest report of each node. The database walks back from now and stops at the first."""
-_FRESH = 2.0
-_PATIENCE = 1.0
+_CACHE_SECONDS = 2.0
+_LOCK_TIMEOUT = 1.0
 
 
-def read(target: InfluxTarget) -> tuple[Member, ...]:
+def read_fleet(target: InfluxTarget) -> tuple[Member, ...]:
     """Return the nodes that reported within a week, those in trouble first.
 
-    Raises handle.RefusedError, which says why and what to do.
+    Raises RefusedError, which says why and what to do.
     """
-    from plancton.monitor.sinks.influxdb import Influx
+    from plancton.monitor.sinks.influxdb import InfluxSink
 
-    database = Influx(target)
+    database = InfluxSink(target)
     try:
-        series = database.ask(_NEWEST)
+        series = database.query(_NEWEST)
         members = [_member(each) for each in series]
-    except (AwayError, RejectedError) as error:
-        raise NotNowError(f"{database.name}: {error}") from None
+    except (UnavailableError, RejectedError) as error:
+        raise RefusedError(f"{database.name}: {error}") from None
     except KeyError:
         words = "it takes what InfluxDB takes, but does not answer its queries"
-        raise NotNowError(f"{database.name}: {words}") from None
+        raise RefusedError(f"{database.name}: {words}") from None
     return by_trouble(members, time.time())
 
 
@@ -67,22 +68,25 @@ class FleetReader:
     def __init__(self) -> None:
         """Nothing is known yet."""
         self._mutex = threading.Lock()
-        self._read: tuple[float, InfluxTarget, tuple[Member, ...]] | None = None
+        self._read_at = -math.inf
+        self._target: InfluxTarget | None = None
+        self._members: tuple[Member, ...] = ()
 
     def read(self, monitor: Monitor) -> tuple[Member, ...]:
-        """Return the nodes by the first database of *monitor*. Raises handle.RefusedError."""
+        """Return the nodes by the first database of *monitor*. Raises RefusedError."""
         if not monitor.influxdb:
-            raise NotNowError(
+            raise RefusedError(
                 "this node reports to no InfluxDB, so it knows of no other; name one in "
                 "monitor.influxdb, or give its URL with --url"
             )
         target = monitor.influxdb[0]
-        if not self._mutex.acquire(timeout=_PATIENCE):
-            raise NotNowError("the database is slow to answer who asked before; try again")
+        if not self._mutex.acquire(timeout=_LOCK_TIMEOUT):
+            raise RefusedError("the database is slow to answer who asked before; try again")
         try:
             now = time.monotonic()
-            if self._read is None or self._read[1] != target or now - self._read[0] > _FRESH:
-                self._read = (now, target, read(target))
-            return self._read[2]
+            if self._target != target or now - self._read_at > _CACHE_SECONDS:
+                members = read_fleet(target)
+                self._read_at, self._target, self._members = now, target, members
+            return self._members
         finally:
             self._mutex.release()

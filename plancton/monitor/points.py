@@ -30,12 +30,12 @@ class MetricPoint:
     """Nanoseconds since 1970."""
 
 
-def short(node: str) -> str:
+def short_host_name(node: str) -> str:
     """Return a host name as 0.6.0 wrote it: without its domain."""
     return node.partition(".")[0]
 
 
-def trouble(s: Snapshot) -> str:
+def trouble_text(s: Snapshot) -> str:
     """Say what is wrong with a node, in one line; empty: nothing."""
     words = [f"Docker is away: {s.degraded}"] if s.degraded else []
     words += [f"configuration refused: {s.config_error}"] if s.config_error else []
@@ -46,7 +46,7 @@ def trouble(s: Snapshot) -> str:
 def node_points(s: Snapshot, interval: float) -> Iterator[MetricPoint]:
     """Yield the points of one snapshot; the next follow after *interval* seconds."""
     at = int(s.wall * 1e9)
-    yield from _classic(s, at)
+    yield from _legacy_points(s, at)
     tags = {"node": s.node, "instance": s.instance}
     yield MetricPoint("plancton_node", tags, {**_node(s), "interval": float(interval)}, at)
     yield MetricPoint("plancton_host", tags, _host(s), at)
@@ -63,7 +63,7 @@ def end_points(node: str, instance: str, ended: EndedPilot, number: int) -> Iter
     # Two points of a series at one time are one point to the database.
     at = int(ended.ended_wall * 1e9) + number % 1000
     killed = ended.started and ended.code not in ("exited", "never-started")
-    tags = {"hostname": short(node), "started": str(ended.started), "killed": str(killed)}
+    tags = {"hostname": short_host_name(node), "started": str(ended.started), "killed": str(killed)}
     yield MetricPoint("container", tags, {"uptime": float(ended.lifetime or 0.0)}, at)
     fields: dict[str, Field] = {
         "name": ended.name,
@@ -79,8 +79,8 @@ def end_points(node: str, instance: str, ended: EndedPilot, number: int) -> Iter
     yield MetricPoint("plancton_exit", tags, fields, at)
 
 
-def _classic(s: Snapshot, at: int) -> Iterator[MetricPoint]:
-    tags = {"hostname": short(s.node)}
+def _legacy_points(s: Snapshot, at: int) -> Iterator[MetricPoint]:
+    tags = {"hostname": short_host_name(s.node)}
     fields: dict[str, Field] = {"uptime": float(s.wall - s.started_wall)}
     if s.degraded:
         fields["status"] = "waiting"
@@ -108,7 +108,7 @@ def _node(s: Snapshot) -> dict[str, Field]:
         "mode": s.mode.value,
         "version": s.version,
         "protection": s.protection.value,
-        "trouble": trouble(s),
+        "trouble": trouble_text(s),
         "docker_up": int(not s.degraded),
         "config_good": int(not s.config_error),
         "uptime": float(s.wall - s.started_wall),

@@ -9,7 +9,7 @@ from pathlib import Path
 log = logging.getLogger("plancton")
 
 
-class WholeFile:
+class AtomicFile:
     """Is replaced whole or not at all; a failure (a full disk) is logged once."""
 
     def __init__(self, path: Path, what: str) -> None:

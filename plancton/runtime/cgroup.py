@@ -54,32 +54,32 @@ class ParentCgroup:
         self.protection = Protection.WEIGHT_ONLY
         self.note = "Docker has not been seen yet"
         self._mounts = mounts
-        self._tree: Hierarchy | None = None
-        self._chain: tuple[str, ...] = ()
+        self._hierarchy: Hierarchy | None = None
+        self._groups: tuple[str, ...] = ()
         self._systemd = False
-        self._last = self._base = 0.0
+        self._last_reading = self._earlier_seconds = 0.0
 
     def configure(self, info: Mapping[str, Any]) -> None:
         """Learn from Docker's ``/info`` which world this is, and prepare the parent."""
         self._systemd = info.get("CgroupDriver") == "systemd"
         if any("rootless" in option for option in info.get("SecurityOptions") or ()):
-            self.name, self._tree = None, None
+            self.name, self._hierarchy = None, None
             self.note = "rootless Docker: its pilots cannot be put into the node's idle class"
-            self._say()
+            self._log_protection()
             return
         unified = str(info.get("CgroupVersion", "1")) == "2"
-        self._tree = hierarchy(self._mounts.read_text(), unified=unified)
+        self._hierarchy = hierarchy(self._mounts.read_text(), unified=unified)
         if self._systemd:
             # A dash nests slices: plancton-x.slice lies in plancton.slice and shares its class.
             self.name = f"{self.base}.slice"
             top = "plancton.slice"
-            self._chain = (top,) if self.name == top else (top, f"{top}/{self.name}")
+            self._groups = (top,) if self.name == top else (top, f"{top}/{self.name}")
         else:
             self.name = f"/{self.base}"
-            self._chain = (self.base,)
+            self._groups = (self.base,)
         self.protection = self._protect()
         self.note = self._note()
-        self._say()
+        self._log_protection()
 
     def verify(self) -> Protection:
         """Check the idle class, set it again where that was lost, and return what holds now."""
@@ -87,112 +87,114 @@ class ParentCgroup:
         self.protection = self._protect()
         self.note = self._note()
         if self.protection is not before:
-            self._say()
+            self._log_protection()
         return self.protection
 
-    def _say(self) -> None:
+    def _log_protection(self) -> None:
         fields = {"level": self.protection.value, **({"to_mend": self.note} if self.note else {})}
         log.info("protection", extra={"fields": fields})
 
     def _protect(self) -> Protection:
-        if self._tree is None or self._tree.cpu is None:
+        if self._hierarchy is None or self._hierarchy.cpu is None:
             return Protection.WEIGHT_ONLY
-        places = [self._tree.cpu / each for each in self._chain]
+        places = [self._hierarchy.cpu / each for each in self._groups]
         if any(_read(place / "cpu.idle") == "1" for place in places):
             self._lower_io()
             return Protection.IDLE
         if not self._systemd:
-            self._create()
-        if _put(places[-1] / "cpu.idle", "1"):
+            self._create_group()
+        if _ensure(places[-1] / "cpu.idle", "1"):
             self._lower_io()
             return Protection.IDLE
-        name, lowest = ("cpu.weight", "1") if self._tree.unified else ("cpu.shares", "2")
+        name, lowest = ("cpu.weight", "1") if self._hierarchy.unified else ("cpu.shares", "2")
         if (places[-1] / "cpu.idle").exists():
             return Protection.WEIGHT_ONLY  # no right to write it
-        return Protection.LOW_WEIGHT if _put(places[-1] / name, lowest) else Protection.WEIGHT_ONLY
+        lowered = _ensure(places[-1] / name, lowest)
+        return Protection.LOW_WEIGHT if lowered else Protection.WEIGHT_ONLY
 
-    def _create(self) -> None:
-        tree = self._tree
+    def _create_group(self) -> None:
+        tree = self._hierarchy
         for mount in {tree.cpu, tree.cpuacct, tree.blkio} - {None} if tree else ():
             if tree and tree.unified and mount:
                 for controller in ("+cpu", "+io", "+memory", "+pids"):
                     _write(mount / "cgroup.subtree_control", controller)
             try:
                 if mount:
-                    (mount / self._chain[-1]).mkdir(exist_ok=True)
+                    (mount / self._groups[-1]).mkdir(exist_ok=True)
             except OSError as error:
                 log.debug("cannot create the parent cgroup: %s", error)
 
     def _lower_io(self) -> None:
         """Put the parent's I/O into the idle class too, where the kernel has that."""
-        if self._tree and self._tree.blkio:
-            kind = "io" if self._tree.unified else "blkio"
-            place = self._tree.blkio / self._chain[-1]
-            _put(place / f"{kind}.prio.class", "idle")
+        if self._hierarchy and self._hierarchy.blkio:
+            kind = "io" if self._hierarchy.unified else "blkio"
+            place = self._hierarchy.blkio / self._groups[-1]
+            _ensure(place / f"{kind}.prio.class", "idle")
 
     def _note(self) -> str:
         if self.protection is Protection.IDLE:
             return ""
         if self.protection is Protection.LOW_WEIGHT:
             return "this kernel has no cpu.idle; Linux 5.15 and newer have"
-        if self._tree is None:
+        if self._hierarchy is None:
             return self.note
-        if self._systemd and self._tree.cpu and not (self._tree.cpu / self._chain[-1]).exists():
-            return f"it is known with the first pilot, when systemd makes {self._chain[-1]}"
+        cpu = self._hierarchy.cpu
+        if self._systemd and cpu and not (cpu / self._groups[-1]).exists():
+            return f"it is known with the first pilot, when systemd makes {self._groups[-1]}"
         if self._systemd:
             return (
                 "install contrib/plancton.slice as root (it takes effect with the first pilot), "
                 "or run as root"
             )
-        place = (self._tree.cpu or Path("/sys/fs/cgroup")) / self._chain[-1]
+        place = (cpu or Path("/sys/fs/cgroup")) / self._groups[-1]
         return f"run as root, or have root create {place} and write 1 to its cpu.idle"
 
     def own_seconds(self) -> float | None:
         """Return the CPU time of all pilots ever; it never falls, even if the cgroup is new."""
-        used = self._used(self._chain[-1]) if self._chain else None
+        used = self._cpu_seconds(self._groups[-1]) if self._groups else None
         if used is None:
             # No pilot yet under a slice that systemd makes on demand: nothing was used.
-            return self._base + self._last if self._may_appear() else None
-        if used < self._last:
-            self._base += self._last
-        self._last = used
-        return self._base + used
+            return self._earlier_seconds + self._last_reading if self._may_appear() else None
+        if used < self._last_reading:
+            self._earlier_seconds += self._last_reading
+        self._last_reading = used
+        return self._earlier_seconds + used
 
     def own_memory(self) -> int | None:
         """Return the anonymous memory of all pilots, None where it cannot be read."""
-        tree = self._tree
-        if tree is None or tree.memory is None or not self._chain:
+        tree = self._hierarchy
+        if tree is None or tree.memory is None or not self._groups:
             return None
         name = "anon" if tree.unified else "total_rss"
-        text = _read(tree.memory / self._chain[-1] / "memory.stat")
+        text = _read(tree.memory / self._groups[-1] / "memory.stat")
         lines = (line.split() for line in (text or "").splitlines())
         return next((int(value) for key, value in lines if key == name), 0)
 
     def _may_appear(self) -> bool:
-        tree = self._tree
+        tree = self._hierarchy
         return bool(self._systemd and tree and tree.cpuacct and tree.cpuacct.exists())
 
     def pilot_seconds(self, id_: str) -> float | None:
         """Return the CPU time of one pilot, None where it cannot be read."""
-        return self._used(self._leaf(id_)) if self._chain else None
+        return self._cpu_seconds(self._pilot_group(id_)) if self._groups else None
 
     def pilot_memory(self, id_: str) -> int | None:
         """Return the bytes that one pilot uses, None where that cannot be read."""
-        tree = self._tree
-        if tree is None or tree.memory is None or not self._chain:
+        tree = self._hierarchy
+        if tree is None or tree.memory is None or not self._groups:
             return None
         name = "memory.current" if tree.unified else "memory.usage_in_bytes"
-        text = _read(f"{tree.memory}/{self._leaf(id_)}/{name}")
+        text = _read(f"{tree.memory}/{self._pilot_group(id_)}/{name}")
         return int(text) if text else None
 
-    def _leaf(self, id_: str) -> str:
-        return f"{self._chain[-1]}/" + (f"docker-{id_}.scope" if self._systemd else id_)
+    def _pilot_group(self, id_: str) -> str:
+        return f"{self._groups[-1]}/" + (f"docker-{id_}.scope" if self._systemd else id_)
 
-    def _used(self, path: str) -> float | None:
-        if self._tree is None or self._tree.cpuacct is None:
+    def _cpu_seconds(self, path: str) -> float | None:
+        if self._hierarchy is None or self._hierarchy.cpuacct is None:
             return None
-        place = f"{self._tree.cpuacct}/{path}"
-        if not self._tree.unified:
+        place = f"{self._hierarchy.cpuacct}/{path}"
+        if not self._hierarchy.unified:
             nanoseconds = _read(f"{place}/cpuacct.usage")
             return None if nanoseconds is None else int(nanoseconds) / 1e9
         for line in (_read(f"{place}/cpu.stat") or "").splitlines():
@@ -222,7 +224,7 @@ def _write(path: Path, value: str) -> None:
         log.debug("cannot write %s to %s: %s", value, path, error)
 
 
-def _put(path: Path, value: str) -> bool:
+def _ensure(path: Path, value: str) -> bool:
     """Write *value* unless it is there; returns whether it is there now."""
     if not path.exists():
         return False

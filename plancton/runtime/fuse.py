@@ -12,7 +12,7 @@ from pathlib import Path
 from plancton.config.schema import Profile
 
 DEVICE = "/dev/fuse"
-KEPT = Path("/etc/modules-load.d/plancton.conf")
+MODULES_LOAD = Path("/etc/modules-load.d/plancton.conf")
 """Names the module, for who loads modules at boot (modules-load.d(5))."""
 _FILE_SYSTEMS = Path("/proc/filesystems")
 
@@ -25,7 +25,7 @@ class Module(StrEnum):
     MISSING = "missing"
 
 
-def asked_for(profile: Profile) -> bool:
+def is_used_by(profile: Profile) -> bool:
     """Say whether pilots of the profile get the device."""
     return any(device.partition(":")[0] == DEVICE for device in profile.devices)
 
@@ -37,23 +37,23 @@ def module() -> Module:
     return Module.MISSING if _modprobe("--dry-run") else Module.LOADABLE
 
 
-def keep_loaded(say: Callable[[str], None]) -> None:
+def load_at_boot(say: Callable[[str], None]) -> None:
     """Load the module now and at each boot, as root, saying each step. Repeatable."""
-    if not KEPT.exists():
-        KEPT.parent.mkdir(exist_ok=True)
-        KEPT.write_text("# Pilots ask for /dev/fuse.\nfuse\n")
-        say(f"installed {KEPT}: the module fuse is loaded at each boot")
+    if not MODULES_LOAD.exists():
+        MODULES_LOAD.parent.mkdir(exist_ok=True)
+        MODULES_LOAD.write_text("# Pilots ask for /dev/fuse.\nfuse\n")
+        say(f"installed {MODULES_LOAD}: the module fuse is loaded at each boot")
     if module() is not Module.LOADED:
         wrong = _modprobe()
         bad = f"warning: modprobe fuse: {wrong}; pilots that ask for {DEVICE} cannot mount"
         say(bad if wrong else "loaded the module fuse")
 
 
-def forget(say: Callable[[str], None]) -> None:
-    """Take back what ``keep_loaded`` installed, where the right is there; the module stays."""
-    if os.access(KEPT.parent, os.W_OK) and KEPT.exists():
-        KEPT.unlink()
-        say(f"removed {KEPT}")
+def remove_module_file(say: Callable[[str], None]) -> None:
+    """Take back what ``load_at_boot`` installed, where the right is there; the module stays."""
+    if os.access(MODULES_LOAD.parent, os.W_OK) and MODULES_LOAD.exists():
+        MODULES_LOAD.unlink()
+        say(f"removed {MODULES_LOAD}")
 
 
 def _modprobe(*options: str) -> str:

@@ -16,8 +16,10 @@ from plancton.config.schema import Profile
 
 log = logging.getLogger("plancton")
 
-MACHINE, JOB, HINTS = "/plancton/machinefeatures", "/plancton/jobfeatures", "/plancton/hints"
-HINTS_TMPFS = {HINTS: "rw,nosuid,nodev,noexec,size=4k,mode=1777"}
+MACHINE_FOLDER = "/plancton/machinefeatures"
+JOB_FOLDER = "/plancton/jobfeatures"
+HINTS_FOLDER = "/plancton/hints"
+HINTS_TMPFS = {HINTS_FOLDER: "rw,nosuid,nodev,noexec,size=4k,mode=1777"}
 """Where a pilot leaves hints: a small memory of its own, so that it fills nothing of the host."""
 CHECKPOINT = "checkpoint"
 
@@ -30,7 +32,7 @@ class PilotEnvironment:
     binds: list[str]
 
 
-class Features:
+class JobFeatures:
     """The folders of all pilots of an instance, below one folder of the host."""
 
     def __init__(self, folder: Path | None) -> None:
@@ -43,63 +45,72 @@ class Features:
         self, name: str, profile: Profile, *, node: str, ncpus: int, wall: float, instance: str
     ) -> PilotEnvironment:
         """Write the features of a new pilot; without a place for them it gets the environment."""
-        deadline = math.floor(wall + profile.ttl)
-        env = {
-            "PLANCTON_PILOT": name,
-            "PLANCTON_PROFILE": profile.name,
-            "PLANCTON_INSTANCE": instance,
-            "PLANCTON_NODE": node,
-            "PLANCTON_CPUS": f"{profile.cpus:g}",
-            "PLANCTON_MEMORY": str(profile.memory),
-            "PLANCTON_TTL": f"{profile.ttl:.0f}",
-            "PLANCTON_GRACE": f"{profile.grace:g}",
-            "PLANCTON_DEADLINE": str(deadline),
-        }
         if not profile.features:
             return PilotEnvironment({}, [])
-        env["PLANCTON_HINTS"] = HINTS
-        machine = {"total_cpu": str(ncpus)}
-        job = {
-            "allocated_cpu": f"{profile.cpus:g}",
-            "wall_limit_secs": f"{profile.ttl:.0f}",
-            "max_rss_bytes": str(profile.memory),
-            "max_swap_bytes": str(profile.swap),
-            "grace_secs_job": f"{profile.grace:g}",
-            "jobstart_secs": f"{wall:.0f}",
-            "shutdowntime_job": str(deadline),
-            "job_id": name,
-        }
+        deadline = math.floor(wall + profile.ttl)
+        env = _variables(name, profile, node=node, instance=instance, deadline=deadline)
         if self.folder is None:
             return PilotEnvironment(env, [])
+        folder = self.folder / name
         try:
-            _write(self.folder / name / "machine", machine)
-            _write(self.folder / name / "job", job)
+            _write(folder / "machine", {"total_cpu": str(ncpus)})
+            _write(folder / "job", _job_features(name, profile, wall=wall, deadline=deadline))
         except OSError as error:
             if not self._failed:
                 fields = {"folder": self.folder, "error": error.strerror}
                 log.warning("pilots get no machine/job features", extra={"fields": fields})
             self._failed = True
             return PilotEnvironment(env, [])
-        env |= {"MACHINEFEATURES": MACHINE, "JOBFEATURES": JOB}
-        place = self.folder / name
-        return PilotEnvironment(env, [f"{place}/machine:{MACHINE}:ro", f"{place}/job:{JOB}:ro"])
+        env |= {"MACHINEFEATURES": MACHINE_FOLDER, "JOBFEATURES": JOB_FOLDER}
+        binds = [f"{folder}/machine:{MACHINE_FOLDER}:ro", f"{folder}/job:{JOB_FOLDER}:ro"]
+        return PilotEnvironment(env, binds)
 
-    def shutting_down(self, name: str, wall: float) -> None:
+    def set_shutdown_time(self, name: str, wall: float) -> None:
         """Tell a pilot that it must be gone at *wall*, seconds of the epoch."""
         if self.folder is not None and name and (self.folder / name / "job").is_dir():
             _write_quietly(self.folder / name / "job" / "shutdowntime_job", f"{wall:.0f}")
 
-    def forget(self, name: str) -> None:
+    def remove(self, name: str) -> None:
         """Remove a pilot's folders."""
         if self.folder is not None and name:
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
-    def sweep(self, present: Iterable[str]) -> None:
+    def remove_others(self, present: Iterable[str]) -> None:
         """Remove the folders of pilots that are not *present*."""
         if self.folder is not None and self.folder.is_dir():
             for place in self.folder.iterdir():
                 if place.name not in present:
-                    self.forget(place.name)
+                    self.remove(place.name)
+
+
+def _variables(
+    name: str, profile: Profile, *, node: str, instance: str, deadline: int
+) -> dict[str, str]:
+    return {
+        "PLANCTON_PILOT": name,
+        "PLANCTON_PROFILE": profile.name,
+        "PLANCTON_INSTANCE": instance,
+        "PLANCTON_NODE": node,
+        "PLANCTON_CPUS": f"{profile.cpus:g}",
+        "PLANCTON_MEMORY": str(profile.memory),
+        "PLANCTON_TTL": f"{profile.ttl:.0f}",
+        "PLANCTON_GRACE": f"{profile.grace:g}",
+        "PLANCTON_DEADLINE": str(deadline),
+        "PLANCTON_HINTS": HINTS_FOLDER,
+    }
+
+
+def _job_features(name: str, profile: Profile, *, wall: float, deadline: int) -> dict[str, str]:
+    return {
+        "allocated_cpu": f"{profile.cpus:g}",
+        "wall_limit_secs": f"{profile.ttl:.0f}",
+        "max_rss_bytes": str(profile.memory),
+        "max_swap_bytes": str(profile.swap),
+        "grace_secs_job": f"{profile.grace:g}",
+        "jobstart_secs": f"{wall:.0f}",
+        "shutdowntime_job": str(deadline),
+        "job_id": name,
+    }
 
 
 def checkpoint_of(pid: int) -> float | None:
@@ -107,7 +118,7 @@ def checkpoint_of(pid: int) -> float | None:
 
     Seconds of the epoch; None if it never did, or we may not look (only root may).
     """
-    hint = Path(f"/proc/{pid}/root{HINTS}/{CHECKPOINT}")
+    hint = Path(f"/proc/{pid}/root{HINTS_FOLDER}/{CHECKPOINT}")
     try:
         return hint.lstat().st_mtime
     except OSError:

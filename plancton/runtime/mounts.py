@@ -17,7 +17,7 @@ class Mount:
     slave: bool
 
 
-def mounts_of(text: str) -> tuple[Mount, ...]:
+def parse_mountinfo(text: str) -> tuple[Mount, ...]:
     """Return the mounts of a mountinfo file, the topmost of several at one place last."""
     return tuple(_mounts(text))
 
@@ -27,15 +27,15 @@ def _mounts(text: str) -> Iterator[Mount]:
         before, _, after = line.partition(" - ")
         fields, kind = before.split(" "), after.partition(" ")[0]
         tags = {field.partition(":")[0] for field in fields[6:]}
-        yield Mount(_plain(fields[4]), kind, "shared" in tags, "master" in tags)
+        yield Mount(_unescape(fields[4]), kind, "shared" in tags, "master" in tags)
 
 
-def _plain(point: str) -> str:
+def _unescape(point: str) -> str:
     """Undo the kernel's octal escapes of blanks."""
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), point)
 
 
-def holding(path: str, mounts: Iterable[Mount]) -> Mount:
+def mount_of(path: str, mounts: Iterable[Mount]) -> Mount:
     """Return the mount that *path* lies on."""
     best = Mount("/", "", shared=False, slave=False)
     for mount in mounts:

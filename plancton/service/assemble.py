@@ -23,10 +23,10 @@ from plancton.monitor.publisher import MetricsPublisher
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.client import docker_url
 from plancton.runtime.docker.events import EventListener
-from plancton.runtime.docker.images import ImageKeeper
+from plancton.runtime.docker.images import ImagePuller
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.host import HostSampler
-from plancton.runtime.job_features import Features
+from plancton.runtime.job_features import JobFeatures
 from plancton.service.instance import instance_of
 from plancton.service.local_engine import LocalEngine
 from plancton.service.marker_files import MarkerFiles
@@ -48,7 +48,7 @@ class Assembly:
 
     engine: Engine
     events: EventListener
-    images: ImageKeeper
+    images: ImagePuller
     remote: RemoteFile
     sinks: MetricsPublisher
     broadcaster: Broadcaster
@@ -67,7 +67,7 @@ class Assembly:
         self.events.stop()
         self.images.stop()
         self.remote.stop()
-        self.sinks.end()
+        self.sinks.stop()
 
 
 def node_name(config: Config) -> str:
@@ -142,14 +142,14 @@ def locked_assembly(
             parts = assemble(claim, paths)
             monitor = claim.source.current().config.monitor
             if monitor.require_at_start:
-                parts.sinks.require(monitor, __version__)
+                parts.sinks.write_start_event(monitor, __version__)
             yield parts
 
 
 def assemble(claim: Claim, paths: Paths) -> Assembly:
     """Build the engine and its helpers; nothing runs yet."""
     config = claim.source.current().config
-    images = ImageKeeper(claim.url, SystemClock(), config.image.docker_config)
+    images = ImagePuller(claim.url, SystemClock(), config.image.docker_config)
     broadcaster = Broadcaster()
     sinks = MetricsPublisher(node_name(config), claim.instance, paths.statedir)
     engine = build_engine(claim, paths, images, broadcaster, monitor=sinks)
@@ -194,7 +194,7 @@ def build_engine(
         clock,
         parent,
         oom_score_adj=lambda: source.current().config.protect.oom_score_adj,
-        features=Features(paths.features),
+        features=JobFeatures(paths.features),
         node=name,
     )
     host = HostSampler(parent, lambda: runtime.data_root)

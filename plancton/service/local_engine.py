@@ -22,7 +22,7 @@ from plancton.engine.records.history import History
 from plancton.engine.views.fleet import Member
 from plancton.engine.views.snapshot import Snapshot
 from plancton.monitor.fleet_reader import FleetReader
-from plancton.runtime.docker.client import Client, api_text, talking
+from plancton.runtime.docker.client import DockerClient, api_error_text, translate_errors
 
 STALLED = 90.0
 """Seconds without a sign of life after which a tick hangs; no call to Docker takes that long."""
@@ -88,7 +88,7 @@ class LocalEngine:
 
     def stream(self) -> Iterator[Item]:
         """Yield snapshots and log records."""
-        return self.broadcaster.items()
+        return self.broadcaster.stream()
 
     def order(self, mode: Mode) -> None:
         """Set the operator's standing word; it is on disk before this returns."""
@@ -123,15 +123,15 @@ class LocalEngine:
         id_, _ = find_pilot(self.snapshot(), pilot)
         client = None
         try:
-            with talking(self.docker):
-                client = Client(self.docker, timeout=30)
+            with translate_errors(self.docker):
+                client = DockerClient(self.docker, timeout=30)
                 chunks = client.logs(id_, tail=tail, follow=follow, stream=True)
                 return _closing(client, chunks)
         except (docker.errors.APIError, RuntimeUnavailableError) as error:
             if client is not None:
                 client.close()
-            words = api_text(error) if isinstance(error, docker.errors.APIError) else str(error)
-            raise RefusedError(words) from error
+            why = api_error_text(error) if isinstance(error, docker.errors.APIError) else str(error)
+            raise RefusedError(why) from error
 
     def history(self) -> History:
         """Return the node's own past."""
@@ -160,7 +160,7 @@ class LocalEngine:
             raise RefusedError(str(error)) from error
 
 
-def _closing(client: Client, chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _closing(client: DockerClient, chunks: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from chunks
     finally:

@@ -16,7 +16,7 @@ from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.host import HostSampler
 from plancton.service.instance import instance_of
 from plancton.service.process.clock import SystemClock
-from plancton.simulation.trace import TracePoint, header, row
+from plancton.simulation.trace import TracePoint, trace_header, trace_row
 
 
 def record(config: Path, output: Path, every: float, seconds: float) -> int:
@@ -38,15 +38,15 @@ def record(config: Path, output: Path, every: float, seconds: float) -> int:
     begin, rows = sampler.sample(clock.now()), 0
     local = clock.wall() + time.localtime().tm_gmtoff
     with output.open("x", encoding="utf-8") as file, suppress(KeyboardInterrupt):
-        file.write(header(begin.ncpus, begin.memory_total, local))
+        file.write(trace_header(begin.ncpus, begin.memory_total, local))
         last = begin
         while last.at - begin.at < seconds:
             time.sleep(max(0.0, begin.at + (rows + 1) * every - clock.now()))
             new = sampler.sample(clock.now())
-            file.write(row(_point(begin, last, new)))
+            file.write(trace_row(_point(begin, last, new)))
             file.flush()
             last, rows = new, rows + 1
-        file.write(row(_point(begin, begin, last, at=last.at - begin.at)))
+        file.write(trace_row(_point(begin, begin, last, at=last.at - begin.at)))
     return rows + 1
 
 

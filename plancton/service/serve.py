@@ -77,7 +77,7 @@ def _control(parts: Assembly, supervisor: ThreadSupervisor) -> Iterator[None]:
     try:
         yield
     finally:
-        parts.broadcaster.end()
+        parts.broadcaster.close_streams()
         server.stop()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from plancton.engine.records.persistent_state import PersistentState
-from plancton.runtime.atomic_file import WholeFile
+from plancton.runtime.atomic_file import AtomicFile
 
 log = logging.getLogger("plancton")
 _MEMORY: TypeAdapter[PersistentState] = TypeAdapter(PersistentState)
@@ -21,7 +21,7 @@ class StateFile:
     def __init__(self, path: Path) -> None:
         """Keep it at *path*."""
         self.path = path
-        self._file = WholeFile(path, "cannot keep the history and the ledger")
+        self._file = AtomicFile(path, "cannot keep the history and the ledger")
 
     def load(self) -> PersistentState:
         """Return what was saved last. An unreadable file is set aside, not overwritten."""

@@ -19,18 +19,18 @@ from plancton.config.schema import Config
 from plancton.engine.loop import Engine
 from plancton.engine.records.history import History
 from plancton.engine.records.ledger import Account
-from plancton.simulation.simulator import Assumed, Simulation
+from plancton.simulation.simulator import Assumptions, Simulation
 from plancton.simulation.trace import Trace, TracePoint
 
-SIZES = (2, 4, 4, 8, 8, 16)
+NODE_SIZES = (2, 4, 4, 8, 8, 16)
 """Cores of the nodes; each is as likely as the others."""
-STEP = 300.0
+LOAD_STEP = 300.0
 """Seconds for which an owner keeps to one load."""
 TICK = 120.0
 """Seconds between two looks of an engine: a thousand nodes would take hours with those of a
 real one."""
 
-_PAST = re.compile(rf"_(?:{'|'.join(SPANS)})\b")
+_MEAN_OVER_PAST = re.compile(rf"_(?:{'|'.join(SPANS)})\b")
 """Finds a mean over the past in an expression."""
 
 
@@ -46,7 +46,7 @@ class NodeResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Fleet:
+class FleetResult:
     """What came of all nodes under one configuration."""
 
     name: str
@@ -73,58 +73,58 @@ class Fleet:
         """Return the sum of one figure over all nodes."""
         return sum(what(node.account) for node in self.nodes)
 
-    def of(self, kind: str) -> Fleet:
+    def of(self, kind: str) -> FleetResult:
         """Return the part of it whose owners are of one kind."""
         nodes = tuple(node for node in self.nodes if node.kind == kind)
-        return Fleet(self.name, self.hours, self.took, nodes)
+        return FleetResult(self.name, self.hours, self.took, nodes)
 
 
-Dice = random.Random
-Load = Callable[[float], float]
+Rng = random.Random
+LoadAtHour = Callable[[float], float]
 """From the hour to the part of the cores that the owner wants."""
 
 
-def _desk(dice: Dice) -> Load:
+def _desk(rng: Rng) -> LoadAtHour:
     """Return somebody who is there for eight hours, and now and then wants all cores."""
-    begin = dice.uniform(7, 11)
+    begin = rng.uniform(7, 11)
 
     def load(hour: float) -> float:
         there = begin <= hour % 24 < begin + 8
-        return (1.0 if dice.random() < 0.15 else dice.uniform(0.05, 0.6)) if there else 0.01
+        return (1.0 if rng.random() < 0.15 else rng.uniform(0.05, 0.6)) if there else 0.01
 
     return load
 
 
-def _server(dice: Dice) -> Load:
+def _server(rng: Rng) -> LoadAtHour:
     """Return a service that is asked more by day than by night."""
-    mean, phase = dice.uniform(0.1, 0.6), dice.uniform(0, 4)
+    mean, phase = rng.uniform(0.1, 0.6), rng.uniform(0, 4)
 
     def load(hour: float) -> float:
-        return mean * (1 + 0.6 * math.sin((hour - 8 - phase) * math.pi / 12)) + dice.gauss(0, 0.03)
+        return mean * (1 + 0.6 * math.sin((hour - 8 - phase) * math.pi / 12)) + rng.gauss(0, 0.03)
 
     return load
 
 
-def _batch(dice: Dice) -> Load:
+def _batch(rng: Rng) -> LoadAtHour:
     """Return jobs on all cores, hours long, with hours between them."""
-    change, busy = dice.expovariate(1 / 3), False
+    change, busy = rng.expovariate(1 / 3), False
 
     def load(hour: float) -> float:
         nonlocal change, busy
         while hour >= change:
             busy = not busy
-            change += dice.expovariate(1 / (2 if busy else 4))
+            change += rng.expovariate(1 / (2 if busy else 4))
         return 1.0 if busy else 0.01
 
     return load
 
 
-def _spare(dice: Dice) -> Load:
+def _spare(rng: Rng) -> LoadAtHour:
     """Return next to nothing."""
-    return lambda _: 0.01 * dice.random()
+    return lambda _: 0.01 * rng.random()
 
 
-KINDS: dict[str, Callable[[Dice], Load]] = {
+KINDS: dict[str, Callable[[Rng], LoadAtHour]] = {
     "desk": _desk,
     "server": _server,
     "batch": _batch,
@@ -132,39 +132,41 @@ KINDS: dict[str, Callable[[Dice], Load]] = {
 }
 
 
-def owner(number: int, hours: float) -> Trace:
+def node_trace(number: int, hours: float) -> Trace:
     """Return the node of a number, always the same: its cores, and what its owner does."""
-    dice = random.Random(number)  # noqa: S311 (a repeatable simulation)
-    kind, ncpus = dice.choice(tuple(KINDS)), dice.choice(SIZES)
-    load = KINDS[kind](dice)
-    times = (STEP * i for i in range(math.ceil(hours * 3600 / STEP)))
+    rng = random.Random(number)  # noqa: S311 (a repeatable simulation)
+    kind, ncpus = rng.choice(tuple(KINDS)), rng.choice(NODE_SIZES)
+    load = KINDS[kind](rng)
+    times = (LOAD_STEP * i for i in range(math.ceil(hours * 3600 / LOAD_STEP)))
     points = [TracePoint(at, ncpus * min(1.0, max(0.0, load(at / 3600)))) for at in times]
     return Trace(kind, ncpus, 4e9 * ncpus, (*points, TracePoint(hours * 3600, 0.0)))
 
 
-def run(config: Config, nodes: int, hours: float, assumed: Assumed) -> Iterator[NodeResult]:
+def run_fleet(
+    config: Config, nodes: int, hours: float, assumptions: Assumptions
+) -> Iterator[NodeResult]:
     """Simulate so many nodes under one configuration, on all cores; yields them as they are done.
 
-    Each has dice and ticks of its own, whatever is *assumed*.
+    Each has dice and ticks of its own, whatever the *assumptions* are.
     """
-    jobs = [(number, config, hours, assumed) for number in range(nodes)]
+    jobs = [(number, config, hours, assumptions) for number in range(nodes)]
     workers = min(nodes, os.cpu_count() or 1)
     # Fresh processes: forks of one with threads may hang.
-    with ProcessPoolExecutor(workers, get_context("spawn"), _alone) as pool:
-        yield from pool.map(_one, jobs, chunksize=max(1, min(8, nodes // workers)))
+    with ProcessPoolExecutor(workers, get_context("spawn"), _prepare_worker) as pool:
+        yield from pool.map(_simulate_node, jobs, chunksize=max(1, min(8, nodes // workers)))
 
 
-Job = tuple[int, Config, float, Assumed]
+NodeJob = tuple[int, Config, float, Assumptions]
 
 
-class _Unwatched(Engine):
+class _EngineWithoutSnapshots(Engine):
     """An engine without snapshots, which take a good part of its time: nobody looks at them."""
 
     def _publish(self, *_: object) -> None:
         """Do nothing."""
 
 
-class _NoPast(History):
+class _NoHistory(History):
     """A history of nothing, which is a good part faster, for expressions without a past."""
 
     def add(self, *_: object) -> History:
@@ -175,11 +177,11 @@ class _NoPast(History):
         """Return nothing."""
 
 
-class _Node(Simulation):
-    engine_class = _Unwatched
+class _FleetSimulation(Simulation):
+    engine_class = _EngineWithoutSnapshots
 
 
-def _alone() -> None:
+def _prepare_worker() -> None:
     """Prepare a worker: what engines log is nobody's, and Ctrl-C is the first process's."""
     logging.disable(logging.CRITICAL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -194,11 +196,11 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _one(job: Job) -> NodeResult:
-    number, config, hours, assumed = job
-    trace = owner(number, hours)
-    node = _Node(config, trace, assumed=replace(assumed, tick=TICK, seed=number))
-    if not _PAST.search(config.model_dump_json()):
-        node.engine.books.history = _NoPast()
+def _simulate_node(job: NodeJob) -> NodeResult:
+    number, config, hours, assumptions = job
+    trace = node_trace(number, hours)
+    node = _FleetSimulation(config, trace, assumptions=replace(assumptions, tick=TICK, seed=number))
+    if not _MEAN_OVER_PAST.search(config.model_dump_json()):
+        node.engine.books.history = _NoHistory()
     result = node.run()
     return NodeResult(trace.name, trace.ncpus, result.idle, result.account)

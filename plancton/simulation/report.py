@@ -11,14 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from plancton.config.units import format_duration
-from plancton.simulation.many_nodes import KINDS, Fleet
-from plancton.simulation.simulator import Result, TraceColumn
+from plancton.simulation.many_nodes import KINDS, FleetResult
+from plancton.simulation.simulator import SimulationResult, UsageColumn
 
 OWNER, PILOTS, IDLE = "blue", "green", "bright_black"
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
-def table(results: Sequence[Result]) -> Table:
+def table(results: Sequence[SimulationResult]) -> Table:
     """Return the figures of all runs side by side."""
     shown = Table(box=None, pad_edge=False)
     shown.add_column("", no_wrap=True, min_width=36)
@@ -29,7 +29,7 @@ def table(results: Sequence[Result]) -> Table:
     return shown
 
 
-def _rows(results: Sequence[Result]) -> list[tuple[str, list[str]]]:
+def _rows(results: Sequence[SimulationResult]) -> list[tuple[str, list[str]]]:
     accounts = [result.account for result in results]
     rows = [
         ("harvested share of idle CPU", [_share(result.share) for result in results]),
@@ -48,7 +48,7 @@ def _rows(results: Sequence[Result]) -> list[tuple[str, list[str]]]:
     return rows
 
 
-def fleet_table(fleets: Sequence[Fleet]) -> Table:
+def fleet_table(fleets: Sequence[FleetResult]) -> Table:
     """Return the figures of a fleet, under each configuration side by side."""
     shown = Table(box=None, pad_edge=False)
     shown.add_column(f"SIMULATED, {fleets[0].hours:g} h", no_wrap=True)
@@ -60,7 +60,7 @@ def fleet_table(fleets: Sequence[Fleet]) -> Table:
     return shown
 
 
-def _fleet_rows(fleet: Fleet) -> Iterator[tuple[str, str]]:
+def _fleet_rows(fleet: FleetResult) -> Iterator[tuple[str, str]]:
     nodes, hours = fleet.nodes, fleet.hours
     started = fleet.total(lambda a: a.started)
     yield "nodes", f"{len(nodes):,}"
@@ -84,7 +84,7 @@ def _share(share: float | None) -> str:
     return "-" if share is None else f"{share:.3f}"
 
 
-def plot(columns: Sequence[TraceColumn], ncpus: int, height: int = 8) -> Text:
+def plot(columns: Sequence[UsageColumn], ncpus: int, height: int = 8) -> Text:
     """Return stacked bars: the owner below, pilots on top of it, one column a part of time."""
     text = Text(no_wrap=True)
     for line in range(height, 0, -1):
@@ -96,7 +96,7 @@ def plot(columns: Sequence[TraceColumn], ncpus: int, height: int = 8) -> Text:
     return text
 
 
-def _cell(column: TraceColumn, low: float, high: float) -> tuple[str, str]:
+def _cell(column: UsageColumn, low: float, high: float) -> tuple[str, str]:
     """Return the character and style of one cell: what it is filled with, up to where."""
     owner, both = column.foreground, column.foreground + column.own
     size = high - low
@@ -110,7 +110,7 @@ def _cell(column: TraceColumn, low: float, high: float) -> tuple[str, str]:
     return "·", IDLE
 
 
-def picture(results: Sequence[Result]) -> Group:
+def rendered(results: Sequence[SimulationResult]) -> Group:
     """Return the whole answer: a plot for each run, and the table."""
     trace = results[0].trace
     long = format_duration(trace.seconds)
@@ -131,10 +131,10 @@ def picture(results: Sequence[Result]) -> Group:
     return Group(*parts, table(results))
 
 
-def print_results(results: Sequence[Result], svg: Path | None) -> None:
+def print_results(results: Sequence[SimulationResult], svg: Path | None) -> None:
     """Print the answer, and write it as SVG too if asked."""
-    Console(highlight=False).print(picture(results))
+    Console(highlight=False).print(rendered(results))
     if svg is not None:
         paper = Console(record=True, width=100, file=StringIO(), force_terminal=True)
-        paper.print(picture(results))
+        paper.print(rendered(results))
         paper.save_svg(str(svg), title="plancton simulate")

@@ -19,21 +19,21 @@ from plancton.engine.records.ledger import Account
 from plancton.engine.rules.decide import decide
 from plancton.engine.snapshot_builder import Identity
 from plancton.engine.views.snapshot import Snapshot
-from plancton.runtime.simulated import SimulatedNode
+from plancton.runtime.simulated_node import SimulatedNode
 from plancton.simulation.trace import Trace, TracePoint
 
-_NEXT_LOOK = (Code.PER_TICK, Code.WARMING_UP)
+_WAIT_FOR_NEXT_TICK = (Code.PER_TICK, Code.WARMING_UP)
 
 
 @dataclass(frozen=True, slots=True)
-class Assumed:
+class Assumptions:
     """What a trace does not tell. The defaults of starts were measured with Docker 20.10."""
 
     life: float = 3600.0
     """Mean life of a pilot that nobody ends, seconds; lives are exponentially distributed."""
     exact_life: bool = False
     """Every pilot lives for exactly so long."""
-    appetite: float = 1.0
+    pilot_cpu: float = 1.0
     """Part of its cores that a pilot uses."""
     start_delay: float = 0.17
     """Seconds until a container runs."""
@@ -47,24 +47,24 @@ class Assumed:
 
 
 @dataclass(slots=True)
-class Result:
+class SimulationResult:
     """What came of one run."""
 
     name: str
     trace: Trace
     account: Account
-    wanted: float
+    foreground_wanted: float
     """Core-seconds that the foreground asked for."""
-    got: float
+    foreground_got: float
     """Core-seconds that it had."""
     took: float
     """Seconds that the simulation took."""
-    columns: list[TraceColumn] = field(default_factory=list)
+    columns: list[UsageColumn] = field(default_factory=list)
 
     @property
     def idle(self) -> float:
         """Core-seconds that the foreground did not ask for."""
-        return self.trace.ncpus * self.trace.seconds - self.wanted
+        return self.trace.ncpus * self.trace.seconds - self.foreground_wanted
 
     @property
     def share(self) -> float | None:
@@ -74,7 +74,7 @@ class Result:
     @property
     def slowdown(self) -> float:
         """How much longer the foreground took for the CPU time it wanted."""
-        return self.wanted / self.got if self.got > 0 else 1.0
+        return self.foreground_wanted / self.foreground_got if self.foreground_got > 0 else 1.0
 
     @property
     def speed(self) -> float:
@@ -83,14 +83,14 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class TraceColumn:
+class UsageColumn:
     """Mean cores over one part of the run, for plots."""
 
     foreground: float
     own: float
 
 
-class Fixed:
+class FixedConfig:
     """A configuration that does not change."""
 
     def __init__(self, config: Config, name: str) -> None:
@@ -109,7 +109,7 @@ class Fixed:
         """Stay: there is no other."""
 
 
-class Undisturbed:
+class AlwaysActive:
     """An operator who says nothing."""
 
     def mode(self) -> Mode:
@@ -131,45 +131,49 @@ class Simulation:
         trace: Trace,
         *,
         name: str = "config",
-        assumed: Assumed | None = None,
+        assumptions: Assumptions | None = None,
         rule: Rule = decide,
         subscriber: Callable[[Snapshot], None] | None = None,
-        orders: ModeStore | None = None,
+        mode_store: ModeStore | None = None,
     ) -> None:
         """Prepare; nothing has happened yet."""
-        self.name, self.trace, self.assumed = name, trace, assumed or Assumed()
+        self.name, self.trace = name, trace
+        self.assumptions = given = assumptions or Assumptions()
         self.node = node = SimulatedNode(trace.ncpus)
         node.epoch = trace.start - node.now()
         node.memory_total = trace.memory
-        node.appetite, node.protection = self.assumed.appetite, self.assumed.protection
-        node.start_delay, node.start_cost = self.assumed.start_delay, self.assumed.start_cost
-        dice = random.Random(self.assumed.seed)  # noqa: S311 (a repeatable simulation)
-        life, exact = self.assumed.life, self.assumed.exact_life
-        node.lifetime = lambda _: life if exact else dice.expovariate(1 / life)
-        _apply(node, trace.points[0])
-        ports = Ports(node, node, node, Fixed(config, name), orders or Undisturbed(), node, node)
+        node.pilot_cpu, node.protection = given.pilot_cpu, given.protection
+        node.start_delay, node.start_cost = given.start_delay, given.start_cost
+        rng = random.Random(given.seed)  # noqa: S311 (a repeatable simulation)
+        life, exact = given.life, given.exact_life
+        node.lifetime = lambda _: life if exact else rng.expovariate(1 / life)
+        _apply_point(node, trace.points[0])
+        source, modes = FixedConfig(config, name), mode_store or AlwaysActive()
+        ports = Ports(node, node, node, source, modes, node, node)
         identity = Identity("simulated", "simulated", __version__, 0, node.wall())
         subscribers = (subscriber,) if subscriber else ()
         self.engine = self.engine_class(ports, identity, subscribers, rule)
 
-    def run(self, columns: int = 72) -> Result:
+    def run(self, columns: int = 72) -> SimulationResult:
         """Run to the end of the trace."""
         began = time.perf_counter()
         node, width = self.node, self.trace.seconds / columns
-        shown: list[TraceColumn] = []
+        shown: list[UsageColumn] = []
         end = node.now() + self.trace.seconds
-        mark = _used(node)
+        mark = _core_seconds_used(node)
         for _ in self.ticks():
             while node.now() >= end - self.trace.seconds + (len(shown) + 1) * width - 1e-6:
-                now = _used(node)
-                shown.append(TraceColumn((now[0] - mark[0]) / width, (now[1] - mark[1]) / width))
+                now = _core_seconds_used(node)
+                shown.append(UsageColumn((now[0] - mark[0]) / width, (now[1] - mark[1]) / width))
                 mark = now
                 if len(shown) == columns:
                     break
         took = time.perf_counter() - began
         account = self.engine.books.ledger.total
-        account = replace(account, harvested=_used(node)[1])
-        return Result(self.name, self.trace, account, node.wanted, node.got, took, shown)
+        account = replace(account, harvested=_core_seconds_used(node)[1])
+        return SimulationResult(
+            self.name, self.trace, account, node.foreground_wanted, node.foreground_got, took, shown
+        )
 
     def ticks(self) -> Iterator[None]:
         """Tick as the engine asks, at each end of a pilot, and at each change of the trace."""
@@ -183,27 +187,29 @@ class Simulation:
                 wait = self.engine.turn(0.0, node.take_ended())
                 if wait is None:
                     return
-                due = node.now() + max(0.01 if self._starting() else self.assumed.tick, wait)
+                shortest = 0.01 if self._is_starting_pilots() else self.assumptions.tick
+                due = node.now() + max(shortest, wait)
             until = min(due, begin + point.at, end)
             node.advance(max(0.0, until - node.now()), to_event=True)
             while begin + point.at <= node.now() and point is not self.trace.points[-1]:
-                _apply(node, point)
+                _apply_point(node, point)
                 point = next(upcoming)
             yield
         self.engine.step(ended=node.take_ended())
 
-    def _starting(self) -> bool:
+    def _is_starting_pilots(self) -> bool:
         """Say whether pilots wait for nothing but the next look."""
         decision = self.engine.builder.decision
-        return decision is not None and any(f.code in _NEXT_LOOK for f in decision.findings)
+        findings = decision.findings if decision is not None else ()
+        return any(finding.code in _WAIT_FOR_NEXT_TICK for finding in findings)
 
 
-def _used(node: SimulatedNode) -> tuple[float, float]:
+def _core_seconds_used(node: SimulatedNode) -> tuple[float, float]:
     """Core-seconds of foreground and pilots so far."""
-    return node.got, node.own_total
+    return node.foreground_got, node.own_seconds
 
 
-def _apply(node: SimulatedNode, point: TracePoint) -> None:
+def _apply_point(node: SimulatedNode, point: TracePoint) -> None:
     node.foreground = min(point.foreground, float(node.ncpus))
     node.foreground_memory = point.memory
     stalled = {

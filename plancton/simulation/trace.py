@@ -58,18 +58,18 @@ class Trace:
         return self.points[-1].at
 
 
-def header(ncpus: int, memory: float, start: float) -> str:
+def trace_header(ncpus: int, memory: float, start: float) -> str:
     """Return the two first lines of a trace file."""
     names = ",".join(field.name for field in fields(TracePoint))
     return f"{_MAGIC} ncpus={ncpus} memory={memory:.0f} start={start:.0f}\n{names}\n"
 
 
-def row(point: TracePoint) -> str:
+def trace_row(point: TracePoint) -> str:
     """Return one line of a trace file."""
     return ",".join(f"{value:.6g}" for value in asdict(point).values()) + "\n"
 
 
-def read(path: Path) -> Trace:
+def read_trace(path: Path) -> Trace:
     """Read a trace file; TraceError if it is none, OSError if it cannot be read."""
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         return _parse(path, file)
@@ -161,7 +161,7 @@ SYNTHETIC: Mapping[str, tuple[str, Callable[[int], Iterable[TracePoint]]]] = {
 """Made-up traces: what each is, and how it is made for a number of cores."""
 
 
-def synthetic(name: str, ncpus: int) -> Trace:
+def synthetic_trace(name: str, ncpus: int) -> Trace:
     """Return a made-up trace; TraceError names those there are."""
     if name not in SYNTHETIC:
         raise TraceError(f"no synthetic trace {name!r}; there are {', '.join(SYNTHETIC)}")

@@ -14,7 +14,7 @@ from plancton.engine.api import RefusedError
 from plancton.engine.model.operator import Mode
 from plancton.service.local_engine import LocalEngine
 from plancton.simulation.simulator import Simulation
-from plancton.simulation.trace import synthetic
+from plancton.simulation.trace import synthetic_trace
 from plancton.tui.app import PlanctonApp
 from plancton.tui.launch import Look
 from plancton.tui.plot import SPANS
@@ -45,7 +45,11 @@ class SimulatedEngine(LocalEngine):
         """Prepare an office machine's day; nothing runs before ``start``."""
         broadcaster, word = Broadcaster(), _ModeInMemory()
         self.simulation = simulation = Simulation(
-            Config(), synthetic("day", cores), name="demo", subscriber=broadcaster, orders=word
+            Config(),
+            synthetic_trace("day", cores),
+            name="demo",
+            subscriber=broadcaster,
+            mode_store=word,
         )
         super().__init__(
             simulation.engine,
@@ -102,4 +106,4 @@ def demo(speed: float, seconds: float, cores: int, look: Look) -> None:
     finally:
         alarm.cancel()
         engine.over.set()
-        engine.broadcaster.end()
+        engine.broadcaster.close_streams()

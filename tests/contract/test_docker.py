@@ -13,10 +13,10 @@ from plancton.engine.model.node import Protection
 from plancton.engine.model.pilot import PilotState
 from plancton.engine.ports import ActionError, RuntimeUnavailableError
 from plancton.runtime.cgroup import ParentCgroup
-from plancton.runtime.docker.client import Client, docker_url
+from plancton.runtime.docker.client import DockerClient, docker_url
 from plancton.runtime.docker.events import EventListener
 from plancton.runtime.docker.runtime import DockerRuntime
-from plancton.runtime.job_features import Features
+from plancton.runtime.job_features import JobFeatures
 from plancton.service.process.clock import SystemClock
 from tests.conftest import until
 
@@ -53,7 +53,7 @@ def test_the_default_pilot_has_no_rights(runtime: DockerRuntime) -> None:
 
 
 def test_settings_reach_the_container(
-    runtime: DockerRuntime, docker_client: Client, tmp_path: Path
+    runtime: DockerRuntime, docker_client: DockerClient, tmp_path: Path
 ) -> None:
     """Limits, mounts and rights are as the profile says."""
     (tmp_path / "f").write_text("from the host")
@@ -102,10 +102,10 @@ def test_pilots_live_in_the_idle_class(runtime: DockerRuntime) -> None:
 
 
 def test_a_pilot_is_told_its_limits(
-    runtime: DockerRuntime, docker_client: Client, tmp_path: Path
+    runtime: DockerRuntime, docker_client: DockerClient, tmp_path: Path
 ) -> None:
     """By environment and by machine/job features, which follow when it is asked to end."""
-    runtime.features = Features(tmp_path)
+    runtime.features = JobFeatures(tmp_path)
     show = "cat $MACHINEFEATURES/* $JOBFEATURES/job_id; trap 'cat $JOBFEATURES/shut*' TERM"
     command = ("sh", "-c", f"{show}; sleep 1000 & wait; exit 0")
     profile = Profile(command=command, network="none", ttl=500, grace=7, env={"PLANCTON_TTL": "x"})
@@ -139,7 +139,7 @@ def test_a_pilot_cannot_fill_the_host_by_hints(runtime: DockerRuntime) -> None:
 
 def test_pilots_without_features_get_nothing(runtime: DockerRuntime, tmp_path: Path) -> None:
     """For images that must not see any of it."""
-    runtime.features = Features(tmp_path)
+    runtime.features = JobFeatures(tmp_path)
     text = output(runtime, Profile(command=("env",), network="none", features=False))
     assert "PLANCTON" not in text
     assert "FEATURES" not in text
@@ -153,7 +153,9 @@ def test_a_refused_start_leaves_nothing(runtime: DockerRuntime) -> None:
     assert runtime.pilots() == ()
 
 
-def test_instances_do_not_see_each_other(runtime: DockerRuntime, docker_client: Client) -> None:
+def test_instances_do_not_see_each_other(
+    runtime: DockerRuntime, docker_client: DockerClient
+) -> None:
     """Foreign containers are never ours, whatever their names."""
     name = "plancton-default-foreign"
     made = docker_client.create_container("busybox", ["sleep", "9"], name=name)

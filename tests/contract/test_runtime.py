@@ -14,7 +14,7 @@ from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.client import docker_url
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.host import HostSampler
-from plancton.runtime.simulated import SimulatedNode
+from plancton.runtime.simulated_node import SimulatedNode
 from plancton.service.process.clock import SystemClock
 from tests.conftest import until
 

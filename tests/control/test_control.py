@@ -24,7 +24,7 @@ from plancton.config.load import load_text
 from plancton.config.schema import Monitor
 from plancton.control.broadcast import Broadcaster
 from plancton.control.client import RemoteEngine
-from plancton.control.protocol import MOST_BODY, schema
+from plancton.control.protocol import MAX_BODY, schema
 from plancton.control.server import ControlServer
 from plancton.engine.api import EngineApi, Item, LogRecord, Lost, NotRunningError, RefusedError
 from plancton.engine.model.operator import Mode, PilotCommand
@@ -59,7 +59,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """Return a node with two pilots behind a served socket."""
     # The server sees only so often that it is to stop.
     monkeypatch.setattr("cheroot.server.HTTPServer.expiration_interval", 0.02)
-    rig, broadcaster, orders = Rig(2), Broadcaster(alive=0.2), MarkerFiles(tmp_path)
+    rig, broadcaster, orders = Rig(2), Broadcaster(keepalive=0.2), MarkerFiles(tmp_path)
     rig.engine.subscribers = (rig.seen.append, broadcaster)
     rig.engine.ports = type(rig.engine.ports)(
         rig.node, rig.node, rig.node, rig.settings, orders, rig.node, rig.node
@@ -78,7 +78,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     thread.start()
     made = Stage(rig, local, RemoteEngine(path), orders, broadcaster, path)
     yield made
-    broadcaster.end()
+    broadcaster.close_streams()
     server.stop()
     thread.join(10)
     assert not path.exists()
@@ -201,7 +201,7 @@ def test_a_stream_begins_with_now_and_holds_what_follows(stage: Stage, handle: E
     rest = list(islice(up_to_a_snapshot(stream), 10))
     record = next(item for item in rest if isinstance(item, LogRecord))
     assert (record.level, record.text) == ("WARNING", "hello")
-    stage.broadcaster.end()
+    stage.broadcaster.close_streams()
     assert list(stream) in ([], [None])
 
 
@@ -212,7 +212,7 @@ def test_slow_readers_hold_nobody_up(stage: Stage) -> None:
     for each in slow:
         each.connect(str(stage.path))
         each.sendall(b"GET /v1/stream HTTP/1.1\r\nHost: x\r\n\r\n")
-    until(lambda: len(stage.broadcaster._readers) == 5)
+    until(lambda: len(stage.broadcaster._subscribers) == 5)
     quick = stage.remote.stream()
     next(quick)
     began = time.monotonic()
@@ -295,7 +295,7 @@ def test_a_huge_request_is_refused(stage: Stage) -> None:
     stage.rig.run(5)
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(stage.path))
-        length = f"Content-Length: {MOST_BODY + 1}"
+        length = f"Content-Length: {MAX_BODY + 1}"
         client.sendall(f"POST /v1/config/preview HTTP/1.1\r\nHost: x\r\n{length}\r\n\r\n".encode())
         assert b" 413 " in client.recv(1000)
 

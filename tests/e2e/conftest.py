@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plancton.runtime.docker import container_spec as spec
-from plancton.runtime.docker.client import Client
+from plancton.runtime.docker.client import DockerClient
 from tests.e2e.service import Service
 
 
@@ -29,7 +29,7 @@ def measuring(tmp_path: Path, instance: str) -> Iterator[Service]:
 
 
 @pytest.fixture
-def containers(docker_client: Client, instance: str) -> Containers:
+def containers(docker_client: DockerClient, instance: str) -> Containers:
     """Return a look at the instance's containers past Plancton."""
     return Containers(docker_client, instance)
 
@@ -37,7 +37,7 @@ def containers(docker_client: Client, instance: str) -> Containers:
 class Containers:
     """What Docker itself says of an instance."""
 
-    def __init__(self, client: Client, instance: str) -> None:
+    def __init__(self, client: DockerClient, instance: str) -> None:
         """Look at *instance* by *client*."""
         self.client, self.instance = client, instance
 

@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from plancton.runtime.docker.client import Client
+from plancton.runtime.docker.client import DockerClient
 from tests.conftest import until
 
 
@@ -84,7 +84,7 @@ class Daemon:
             if self.process.poll() is None:
                 self.signal(signal.SIGKILL)
             self.start()
-        client = Client(self.url, timeout=60)
+        client = DockerClient(self.url, timeout=60)
         for item in client.containers(all=True):
             client.remove_container(item["Id"], force=True)
         client.close()

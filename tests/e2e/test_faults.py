@@ -19,7 +19,7 @@ from plancton.engine.ports import Ports
 from plancton.engine.snapshot_builder import Identity
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.client import docker_url
-from plancton.runtime.docker.images import ImageKeeper
+from plancton.runtime.docker.images import ImagePuller
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.host import HostSampler
 from plancton.service.process.clock import SystemClock
@@ -76,7 +76,7 @@ class House:
             pilots=[{**pilot, "cpus": 0.3}], spawn=spawn, image={"pull": False}
         )
         self.word = Word()
-        self.images = ImageKeeper(daemon.url, clock)
+        self.images = ImagePuller(daemon.url, clock)
         host = IdleHost(parent, lambda: "/")
         ports = Ports(
             self.runtime, host, self.images, self.settings, self.word, clock, NoStateStore()
@@ -87,7 +87,7 @@ class House:
     def step(self) -> None:
         """Tick once; remember the most pilots ever seen."""
         self.engine.step()
-        self.images.step()
+        self.images.pull_due()
         self.most = max(self.most, len(self.alive))
 
     @property

@@ -14,9 +14,9 @@ import docker.errors
 import pytest
 
 from plancton.engine.model.node import ImageStatus
-from plancton.runtime.docker.client import Client, docker_url
-from plancton.runtime.docker.images import ImageKeeper
-from plancton.runtime.simulated import SimulatedNode
+from plancton.runtime.docker.client import DockerClient, docker_url
+from plancton.runtime.docker.images import ImagePuller
+from plancton.runtime.simulated_node import SimulatedNode
 from tests.conftest import INSTANCE, until
 from tests.e2e.conftest import Containers
 from tests.e2e.service import CORES, Service
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.docker
 class Registry:
     """Debian's registry on a free port of loopback."""
 
-    def __init__(self, folder: Path, client: Client) -> None:
+    def __init__(self, folder: Path, client: DockerClient) -> None:
         """Write its configuration; logins are user:secret once ``lock`` was called."""
         self.folder, self.client = folder, client
         with socket.socket() as probe:
@@ -82,7 +82,7 @@ class Registry:
 
 
 @pytest.fixture
-def registry(tmp_path: Path, docker_client: Client) -> Iterator[Registry]:
+def registry(tmp_path: Path, docker_client: DockerClient) -> Iterator[Registry]:
     """Return a running registry; its images are gone afterwards."""
     made = Registry(tmp_path, docker_client)
     made.start()
@@ -93,10 +93,10 @@ def registry(tmp_path: Path, docker_client: Client) -> Iterator[Registry]:
             docker_client.remove_image(id_, force=True)
 
 
-def state_store(registry: Registry, docker_config: str = "") -> tuple[ImageKeeper, SimulatedNode]:
+def state_store(registry: Registry, docker_config: str = "") -> tuple[ImagePuller, SimulatedNode]:
     """Return a keeper that wants the registry's image, and its clock."""
     clock = SimulatedNode()
-    made = ImageKeeper(docker_url(), clock, docker_config)
+    made = ImagePuller(docker_url(), clock, docker_config)
     made.configure(frozenset({registry.reference}), 3600, pull=True)
     return made, clock
 
@@ -105,16 +105,16 @@ def test_a_moved_tag_is_fetched_at_the_next_refresh_not_before(registry: Registr
     """New pilots use the newest image every image.refresh."""
     first = registry.push("one")
     images, clock = state_store(registry)
-    images.step()
+    images.pull_due()
     assert images.status()[registry.reference].id == first
     clock.advance(60)
-    images.step()
+    images.pull_due()
     second = registry.push("two")
     clock.advance(0.9 * 3600 - 1)
-    images.step()
+    images.pull_due()
     assert images.status()[registry.reference].id == first
     clock.advance(0.2 * 3600 + 2)
-    images.step()
+    images.pull_due()
     assert images.status()[registry.reference].id == second != first
 
 
@@ -122,13 +122,13 @@ def test_a_failed_refresh_keeps_the_local_image_and_says_so(registry: Registry) 
     """Retried with a wait that doubles."""
     registry.push("one")
     images, clock = state_store(registry)
-    images.step()
+    images.pull_due()
     good = images.status()[registry.reference].id
     registry.stop()
     clock.advance(1.1 * 3600)
     waits = []
     for _ in range(3):
-        images.step()
+        images.pull_due()
         status = images.status()[registry.reference]
         assert status.id == good
         assert "connection refused" in status.error
@@ -138,7 +138,7 @@ def test_a_failed_refresh_keeps_the_local_image_and_says_so(registry: Registry) 
     for usual, wait in zip((30, 60, 120), waits, strict=True):
         assert usual / 2 <= wait <= usual
     registry.start()
-    images.step()
+    images.pull_due()
     assert images.status()[registry.reference].error == ""
 
 
@@ -148,24 +148,24 @@ def test_nodes_that_start_together_do_not_pull_together(registry: Registry) -> N
     nodes = [state_store(registry) for _ in range(5)]
     waits = set()
     for images, _ in nodes:
-        waits.add(images.step())
+        waits.add(images.pull_due())
         assert images.status()[registry.reference] == ImageStatus(id=first)
     assert len(waits) == 5
     assert all(0.1 <= wait <= 60 for wait in waits)
     registry.stop()
     (early, _), (late, clock), *_ = nodes
     early.refresh(registry.reference)
-    early.step()
+    early.pull_due()
     assert "connection refused" in early.status()[registry.reference].error
     clock.advance(60)
-    late.step()
+    late.pull_due()
     assert "connection refused" in late.status()[registry.reference].error
 
 
 def test_no_image_at_all_says_why(registry: Registry) -> None:
     """The registry's word, and when the next try is."""
     images, _ = state_store(registry)
-    images.step()
+    images.pull_due()
     status = images.status()[registry.reference]
     assert status.id is None
     assert "not found" in status.error or "unknown" in status.error
@@ -181,14 +181,14 @@ def test_credentials_come_from_dockers_own_config(registry: Registry, tmp_path: 
     config = tmp_path / "config.json"
     config.write_text("{}")
     images, clock = state_store(registry, str(config))
-    images.step()
+    images.pull_due()
     refused = images.status()[registry.reference]
     assert refused.id is None
     assert "no basic auth credentials" in refused.error
     auth = base64.b64encode(b"user:secret").decode()
     config.write_text(json.dumps({"auths": {f"127.0.0.1:{registry.port}": {"auth": auth}}}))
     clock.advance(31)
-    images.step()
+    images.pull_due()
     assert images.status()[registry.reference].id == id_
 
 

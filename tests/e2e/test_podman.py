@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plancton.runtime.docker.client import Client, docker_url
+from plancton.runtime.docker.client import DockerClient, docker_url
 from tests.conftest import until
 from tests.e2e.service import Service
 
@@ -46,7 +46,7 @@ class Podman:
 
     def _import(self, archive: Path) -> None:
         """Take the image for pilots over from Docker, whatever made it."""
-        client = Client(docker_url(), timeout=30)
+        client = DockerClient(docker_url(), timeout=30)
         made = client.create_container("busybox:latest")["Id"]
         try:
             archive.write_bytes(b"".join(client.export(made)))
@@ -101,7 +101,7 @@ def test_podman_is_filled_refilled_adopted_and_emptied(
         paused = podman.run("ps", "--filter", "status=paused", "--format", "{{.Names}}")
         assert paused.split() == [first]
         assert service.run("thaw", first).returncode == 0
-        client = Client(podman.url, timeout=30)
+        client = DockerClient(podman.url, timeout=30)
         client.kill(first)
         client.close()
         until(lambda: len(service.names()) == 2 and first not in service.names())

@@ -101,7 +101,7 @@ class Reporter:
         """End it; nothing died."""
         if not self.stopped:
             self.stopped = True
-            self.sinks.end()
+            self.sinks.stop()
             assert not self.supervisor.failure
 
 
@@ -122,8 +122,8 @@ def reporter(tmp_path: Path) -> Iterator[Callable[..., Reporter]]:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again after parts of a second."""
-    monkeypatch.setattr(delivery_queue, "_FIRST", 0.1)
-    monkeypatch.setattr(delivery_queue, "_LONGEST", 0.4)
+    monkeypatch.setattr(delivery_queue, "_FIRST_RETRY", 0.1)
+    monkeypatch.setattr(delivery_queue, "_LONGEST_RETRY", 0.4)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from dataclasses import replace
 from plancton.config.schema import InfluxTarget
 from plancton.engine.views.snapshot import Snapshot
 from plancton.monitor.points import node_points
-from plancton.monitor.sinks.influxdb import Influx, lines
+from plancton.monitor.sinks.influxdb import InfluxSink, line_protocol
 
 
 def reports(
@@ -22,13 +22,13 @@ def reports(
             wall = now - interval * (back + number / nodes)
             one = replace(snapshot, node=f"node{number:04d}.example.org", wall=wall)
             points = node_points(one, interval)
-            batch += lines(each for each in points if each.measurement == "plancton_node")
+            batch += line_protocol(each for each in points if each.measurement == "plancton_node")
         yield batch
 
 
 def fill(url: str, snapshot: Snapshot, nodes: int, times: int, now: float) -> None:
     """Write a fleet into a database."""
-    target = Influx(InfluxTarget(url=url))
+    target = InfluxSink(InfluxTarget(url=url))
     for batch in reports(snapshot, nodes, times, now):
         for begin in range(0, len(batch), 5000):
             target.send(batch[begin : begin + 5000])

@@ -78,13 +78,13 @@ def test_require_at_start(bulk: Bulk, tmp_path: Path) -> None:
     """A cluster that can be written to, or one sentence why not."""
     server = bulk()
     monitor = Monitor.model_validate({"elasticsearch": [server.url]})
-    MetricsPublisher("n", "t", tmp_path).require(monitor, "1.0")
+    MetricsPublisher("n", "t", tmp_path).write_start_event(monitor, "1.0")
     ((start,),) = (kept.values() for kept in server.documents.values())
     assert (start["did"], start["values"]) == ("starting", {"version": "1.0"})
     assert server.errors == []
     server.fault = 401
     with pytest.raises(RefusedError, match="require_at_start"):
-        MetricsPublisher("n", "t", tmp_path).require(monitor, "1.0")
+        MetricsPublisher("n", "t", tmp_path).write_start_event(monitor, "1.0")
 
 
 @pytest.mark.parametrize("fault", [401, 403, 429, 500, 503])

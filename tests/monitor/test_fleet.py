@@ -12,9 +12,9 @@ from plancton.config.schema import InfluxTarget, Monitor
 from plancton.engine.api import RefusedError
 from plancton.engine.model.operator import Mode
 from plancton.engine.views.snapshot import Snapshot
-from plancton.monitor.fleet_reader import FleetReader, read
+from plancton.monitor.fleet_reader import FleetReader, read_fleet
 from plancton.monitor.points import node_points
-from plancton.monitor.sinks.influxdb import Influx, lines
+from plancton.monitor.sinks.influxdb import InfluxSink, line_protocol
 from tests.monitor.conftest import Reporter
 from tests.monitor.fleet import fill
 from tests.monitor.servers import Gate, InfluxServer, Process, Victoria
@@ -24,7 +24,7 @@ Start = Callable[..., Reporter]
 
 def report(server: InfluxServer, snapshot: Snapshot, interval: float = 30.0) -> None:
     """Write what one node tells in one moment."""
-    Influx(InfluxTarget(url=server.url())).send(lines(node_points(snapshot, interval)))
+    InfluxSink(InfluxTarget(url=server.url())).send(line_protocol(node_points(snapshot, interval)))
 
 
 def test_the_newest_report_of_each_node(influx: InfluxServer, reporter: Start) -> None:
@@ -38,7 +38,7 @@ def test_the_newest_report_of_each_node(influx: InfluxServer, reporter: Start) -
     report(influx, replace(fine, node="draining", mode=Mode.DRAINING))
     report(influx, replace(fine, node="refused", config_error="line 3: no"))
     report(influx, replace(fine, node="long gone", wall=now - 8 * 86400))
-    members = read(InfluxTarget(url=influx.url()))
+    members = read_fleet(InfluxTarget(url=influx.url()))
     assert [m.node for m in members] == ["quiet", "away", "refused", "draining", "fine"]
     assert members[1].trouble == "Docker is away: no such file"
     assert members[0].ails(now).startswith("silent for 1 h")
@@ -51,7 +51,7 @@ def test_a_slow_reporter_is_not_silent(influx: InfluxServer, reporter: Start) ->
     """Whoever reports each hour is not missed after a minute."""
     now = time.time()
     report(influx, replace(reporter().snapshot(), wall=now - 600), interval=3600)
-    (member,) = read(InfluxTarget(url=influx.url()))
+    (member,) = read_fleet(InfluxTarget(url=influx.url()))
     assert member.silence(now) == 0
     assert member.silence(now + 4 * 3600) > 0
 
@@ -78,7 +78,7 @@ def test_a_database_that_refuses(
     door = gate(influx.port)
     door.fault = fault
     with pytest.raises(RefusedError, match=words) as caught:
-        read(InfluxTarget(url=f"http://u:secret@127.0.0.1:{door.port}#plancton"))
+        read_fleet(InfluxTarget(url=f"http://u:secret@127.0.0.1:{door.port}#plancton"))
     assert "secret" not in str(caught.value)
 
 
@@ -87,12 +87,12 @@ def test_a_database_that_is_none(
 ) -> None:
     """No database of this name, no such language, no server, none configured: each says so."""
     with pytest.raises(RefusedError, match="not found"):
-        read(InfluxTarget(url=influx.url(database="nowhere")))
+        read_fleet(InfluxTarget(url=influx.url(database="nowhere")))
     server = Victoria(tmp_path_factory.mktemp("victoria") / "data")
     run(server)
     with pytest.raises(RefusedError, match="InfluxDB"):
-        read(InfluxTarget(url=f"{server.address}#plancton"))
+        read_fleet(InfluxTarget(url=f"{server.address}#plancton"))
     with pytest.raises(RefusedError, match=r"cannot be reached \(Connection refused\)$"):
-        read(InfluxTarget(url="http://127.0.0.1:9#plancton"))
+        read_fleet(InfluxTarget(url="http://127.0.0.1:9#plancton"))
     with pytest.raises(RefusedError, match="--url"):
         FleetReader().read(Monitor())

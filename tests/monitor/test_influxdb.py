@@ -16,7 +16,7 @@ from plancton.config.schema import InfluxTarget, Monitor
 from plancton.engine.api import RefusedError
 from plancton.monitor.points import MetricPoint, node_points
 from plancton.monitor.publisher import MetricsPublisher
-from plancton.monitor.sinks.influxdb import Influx, lines
+from plancton.monitor.sinks.influxdb import InfluxSink, line_protocol
 from tests.conftest import until
 from tests.monitor.conftest import Reporter
 from tests.monitor.servers import Gate, InfluxServer, Process, Victoria, certificate
@@ -39,7 +39,7 @@ def test_dashboards_of_0_6_0_find_what_they_ask_for(influx: InfluxServer, report
         'container,hostname=node,started=True,killed=False uptime=60.0 1700000000000000000\n'
         'container,hostname=node,started=False,killed=False uptime=0 1700000000000000001'
     )  # fmt: skip
-    Influx(InfluxTarget(url=influx.url())).send(old.split("\n"))
+    InfluxSink(InfluxTarget(url=influx.url())).send(old.split("\n"))
     made = reporter(influxdb=[influx.url()])
     made.ends(3)
     assert made.sends().dropped == 0
@@ -93,12 +93,12 @@ def test_the_same_short_name_in_two_domains(influx: InfluxServer, reporter: Star
 )
 def test_any_words_come_back(influx: InfluxServer, words: list[str]) -> None:
     """Tags and fields are escaped: quotes, commas, blanks, backslashes, other scripts."""
-    target = Influx(InfluxTarget(url=influx.url(database="words")))
+    target = InfluxSink(InfluxTarget(url=influx.url(database="words")))
     points = [
         MetricPoint("words", {"t": word.replace("\\", "/").strip() or "x"}, {"text": word}, n + 1)
         for n, word in enumerate(words)
     ]
-    target.send(lines(points))
+    target.send(line_protocol(points))
     found = influx.ask("SELECT text, t FROM words", database="words")[0]["values"]
     texts = {at: text for at, text, _ in found}
     assert [texts[n + 1] for n in range(len(words))] == words
@@ -236,7 +236,7 @@ def test_refused_points_are_counted_and_the_others_stored(
 ) -> None:
     """A field that is of another type in this database costs only its own points."""
     influx.ask('CREATE DATABASE "plancton"')
-    target = Influx(InfluxTarget(url=influx.url()))
+    target = InfluxSink(InfluxTarget(url=influx.url()))
     target.send(
         [f"plancton_node,node=x mode=1 {AT}", f'measurement,hostname=x cpu_eff="high" {AT}']
     )
@@ -298,11 +298,11 @@ def test_the_buffer_is_bounded(reporter: Start) -> None:
 def test_require_at_start(influx: InfluxServer, tmp_path: Path) -> None:
     """A database that can be written to, or one sentence why not."""
     sinks = MetricsPublisher("n", "t", tmp_path)
-    sinks.require(Monitor.model_validate({"influxdb": [influx.url()]}), "1.0")
+    sinks.write_start_event(Monitor.model_validate({"influxdb": [influx.url()]}), "1.0")
     assert influx.count("plancton_start", "version") == 1
     away = Monitor.model_validate({"influxdb": ["http://u:secret@127.0.0.1:9#plancton"]})
     with pytest.raises(RefusedError, match="require_at_start") as caught:
-        sinks.require(away, "1.0")
+        sinks.write_start_event(away, "1.0")
     assert "secret" not in str(caught.value)
 
 

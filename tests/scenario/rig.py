@@ -13,7 +13,7 @@ from plancton.engine.ports import Ports
 from plancton.engine.records.persistent_state import PersistentState
 from plancton.engine.snapshot_builder import Identity
 from plancton.engine.views.snapshot import Snapshot
-from plancton.runtime.simulated import SimulatedNode
+from plancton.runtime.simulated_node import SimulatedNode
 
 
 class Settings:

@@ -60,7 +60,7 @@ def test_full_house_survives_a_restart_of_docker() -> None:
     rig.node.down = AWAY
     rig.run(60)
     for pilot in rig.node.running()[:2]:
-        rig.node.change(pilot.id, PilotState.EXITED)
+        rig.node.set_state(pilot.id, PilotState.EXITED)
         container = rig.node.containers[pilot.id]
         container.pilot = replace(container.pilot, finished_at=rig.node.now(), exit_code=137)
     rig.node.down = ""

@@ -28,7 +28,7 @@ def test_a_snapshot_shows_what_its_own_tick_did() -> None:
         rig.run(0.5)
     (first,) = rig.latest.pilots
     assert (first.state, first.slot, first.before) == ("running", 1, 0)
-    rig.node.change(first.id, PilotState.EXITED)
+    rig.node.set_state(first.id, PilotState.EXITED)
     rig.engine.step(ended=frozenset({first.id}))
     (second,) = rig.latest.pilots
     assert second.id != first.id
@@ -317,7 +317,7 @@ def test_paused_pilots_still_end_on_time() -> None:
     rig.node.lifetime = lambda _: 1e9
     rig.run(10)
     first = rig.node.running()[0].id
-    rig.node.change(first, PilotState.PAUSED)
+    rig.node.set_state(first, PilotState.PAUSED)
     rig.run(30)
     assert rig.node.started == 1
     rig.run(60)

@@ -52,7 +52,7 @@ class EngineApi(LocalEngine):
 
     def stream(self) -> Iterator[Item]:
         """Yield what the engine says; NotRunningError once it is cut off."""
-        for item in self.broadcaster.items():
+        for item in self.broadcaster.stream():
             if self.cut:
                 break
             yield item
@@ -77,7 +77,7 @@ class Stage:
         self.rig, self.word, self.broadcaster = (
             Rig(ncpus, **groups),
             Order(),
-            Broadcaster(alive=0.1),
+            Broadcaster(keepalive=0.1),
         )
         node = self.rig.node
         node.lifetime = lambda _: 100000.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from plancton.runtime.fuse import KEPT
+from plancton.runtime.fuse import MODULES_LOAD
 from tests.examples.software import WORDS, pack_image, pack_software
 from tests.vm.guest import ROOT, Guest
 from tests.vm.test_service import pilots, soon
@@ -53,7 +53,7 @@ def test_bootstrap_loads_the_module_now_and_at_each_boot(node: Guest) -> None:
     found = node.call("plancton doctor --config /root/inside/config.yaml", SLOW)
     assert "the module fuse is not loaded" in found.stdout
     said = node.run("plancton bootstrap /root/inside", SLOW)
-    assert f"installed {KEPT}" in said
+    assert f"installed {MODULES_LOAD}" in said
     assert "loaded the module fuse" in said
     assert "fuse" in node.run("cat /proc/filesystems").split()
     assert "module" not in node.run("plancton bootstrap", SLOW)

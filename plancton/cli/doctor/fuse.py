@@ -24,7 +24,7 @@ class Kernel:
 
 def fuse_checks(profile: Profile, kernel: Kernel) -> Iterator[Check]:
     """Yield what the profile's pilots need, if they ask for the device."""
-    if fuse.asked_for(profile):
+    if fuse.is_used_by(profile):
         yield _module(kernel)
         yield _rights(profile, kernel)
 

@@ -17,7 +17,7 @@ from plancton.cli.doctor.fuse import Kernel, fuse_checks, may_mount
 from plancton.config.schema import Config, Profile
 from plancton.runtime import fuse
 from plancton.runtime.docker.container_spec import bind_parts
-from plancton.runtime.mounts import Mount, holding, mounts_of, within
+from plancton.runtime.mounts import Mount, mount_of, parse_mountinfo, within
 
 CVMFS = "/cvmfs"
 _SLAVE, _SHARED = ("slave", "rslave"), ("shared", "rshared")
@@ -63,8 +63,8 @@ def gather(config: Config, info: Mapping[str, Any], url: str) -> MountFacts:
     confined = any("name=apparmor" in each for each in info.get("SecurityOptions") or ())
     sources = {bind_parts(bind)[0] for profile in config.pilots for bind in profile.binds}
     return MountFacts(
-        mounts=mounts_of(own),
-        engine_mounts=mounts_of(_engine_mountinfo(url) or own),
+        mounts=parse_mountinfo(own),
+        engine_mounts=parse_mountinfo(_engine_mountinfo(url) or own),
         places={source: _place(source) for source in sources},
         client=shutil.which("cvmfs2") is not None,
         kernel=Kernel(fuse.module(), _place(fuse.DEVICE).trouble, confined),
@@ -108,7 +108,7 @@ def judge(config: Config, facts: MountFacts) -> list[Check]:
 
 
 def _concerns(profile: Profile) -> bool:
-    return fuse.asked_for(profile) or any(_shared(profile))
+    return fuse.is_used_by(profile) or any(_shared(profile))
 
 
 def _shared(profile: Profile) -> Iterator[tuple[str, str, str]]:
@@ -134,12 +134,12 @@ def _bind(profile: Profile, source: str, target: str, spread: str, facts: MountF
     if not spread:
         found = f"{source} is private: pilots do not see what is mounted there after their start"
         return Check("bind", "WARN", found, slave)
-    mount = holding(place.real, facts.engine_mounts)
+    mount = mount_of(place.real, facts.engine_mounts)
     if not (mount.shared or (mount.slave and spread in _SLAVE)):
         found = (
             f"{source} ({spread}) lies on {mount.point}, which is not shared: no pilot can start"
         )
-        return Check("bind", "FAIL", found, _share(holding(place.real, facts.mounts)))
+        return Check("bind", "FAIL", found, _share(mount_of(place.real, facts.mounts)))
     if spread in _SHARED and may_mount(profile):
         found = f"{source} ({spread}): what a pilot mounts there is left on the node by its end"
         return Check("bind", "WARN", found, slave)

@@ -20,7 +20,7 @@ from plancton.config.units import format_size
 from plancton.engine.model.node import Protection
 from plancton.engine.ports import RuntimeUnavailableError
 from plancton.runtime.cgroup import ParentCgroup
-from plancton.runtime.docker.client import Client, docker_url, talking
+from plancton.runtime.docker.client import DockerClient, docker_url, translate_errors
 from plancton.runtime.docker.images import image_id
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.docker.timestamps import epoch_of
@@ -117,8 +117,8 @@ def _disk(info: Mapping[str, Any]) -> Check:
 
 def _image(url: str, reference: str) -> Check:
     try:
-        with talking(url):
-            client = Client(url, timeout=10)
+        with translate_errors(url):
+            client = DockerClient(url, timeout=10)
             found = image_id(client, reference)
             client.close()
     except (RuntimeUnavailableError, docker.errors.APIError) as error:

@@ -19,73 +19,73 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from plancton.monitor.dashboards.panels import Pane, Query, Sheet
+from plancton.monitor.dashboards.panels import Dashboard, Panel, Query
 
-_STEP = "1m"
+_MIN_INTERVAL = "1m"
 """Shortest step of time: nodes report less often than Grafana would ask."""
 _WIDTH = {"stat": 4, "name": 4, "table": 24}
 _HEIGHT = {"stat": 4, "name": 4, "table": 10}
-_NOW = ("stat", "name")
-Panel = stat.Panel | table.Panel | timeseries.Panel
+_NEWEST_ONLY = ("stat", "name")
+GrafanaPanel = stat.Panel | table.Panel | timeseries.Panel
 
 
-def export(sheet: Sheet, source: str = "") -> str:
+def export(board: Dashboard, source: str = "") -> str:
     """Return a dashboard as JSON; *source* is the data source that is chosen at first."""
-    made = (
-        dashboard.Dashboard(sheet.title)
-        .uid(sheet.name)
+    built = (
+        dashboard.Dashboard(board.title)
+        .uid(board.name)
         .tags(["plancton"])
         .refresh("1m")
         .time("now-6h", "now")
         .tooltip(DashboardCursorSync.CROSSHAIR)
-        .with_variable(_source(sheet, source))
+        .with_variable(_data_source_variable(board, source))
     )
-    if sheet.variable:
-        made.with_variable(_choice(sheet))
-    for pane in sheet.panes:
-        made.with_panel(_panel(sheet, pane))
-    return JSONEncoder(sort_keys=True, indent=2).encode(made.build()) + "\n"
+    if board.variable:
+        built.with_variable(_node_variable(board))
+    for panel in board.panels:
+        built.with_panel(_grafana_panel(board, panel))
+    return JSONEncoder(sort_keys=True, indent=2).encode(built.build()) + "\n"
 
 
-def _source(sheet: Sheet, source: str) -> dashboard.DatasourceVariable:
-    variable = dashboard.DatasourceVariable("source").label("Data source").type(sheet.source)
+def _data_source_variable(board: Dashboard, source: str) -> dashboard.DatasourceVariable:
+    variable = dashboard.DatasourceVariable("source").label("Data source").type(board.source)
     return variable.current(VariableOption(True, source, source)) if source else variable
 
 
-def _choice(sheet: Sheet) -> dashboard.QueryVariable:
+def _node_variable(board: Dashboard) -> dashboard.QueryVariable:
     return (
-        dashboard.QueryVariable(sheet.variable)
-        .label(sheet.variable.capitalize())
-        .datasource(_reference(sheet))
-        .query(sheet.choices)
+        dashboard.QueryVariable(board.variable)
+        .label(board.variable.capitalize())
+        .datasource(_data_source(board))
+        .query(board.choices)
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(VariableSort.ALPHABETICAL_ASC)
     )
 
 
-def _reference(sheet: Sheet) -> DataSourceRef:
-    return DataSourceRef(sheet.source, "${source}")
+def _data_source(board: Dashboard) -> DataSourceRef:
+    return DataSourceRef(board.source, "${source}")
 
 
-def _panel(sheet: Sheet, pane: Pane) -> Panel:
-    panel = _empty(pane)
-    panel.title(pane.title).datasource(_reference(sheet)).unit(pane.unit)
-    panel.span(_WIDTH.get(pane.kind, 12)).height(_HEIGHT.get(pane.kind, 8))
-    if pane.kind not in _NOW:
-        panel.interval(_STEP)
-    for mark, query in zip(ascii_uppercase, pane.queries, strict=False):
-        panel.with_target(_target(sheet, pane, mark, query))
-    if pane.kind == "table" and sheet.source == "prometheus":
-        _one_table(panel, pane)
-    return panel
+def _grafana_panel(board: Dashboard, panel: Panel) -> GrafanaPanel:
+    built = _empty_panel(panel)
+    built.title(panel.title).datasource(_data_source(board)).unit(panel.unit)
+    built.span(_WIDTH.get(panel.kind, 12)).height(_HEIGHT.get(panel.kind, 8))
+    if panel.kind not in _NEWEST_ONLY:
+        built.interval(_MIN_INTERVAL)
+    for ref_id, query in zip(ascii_uppercase, panel.queries, strict=False):
+        built.with_target(_grafana_query(board, panel, ref_id, query))
+    if panel.kind == "table" and board.source == "prometheus":
+        _merge_into_one_table(built, panel)
+    return built
 
 
-def _empty(pane: Pane) -> Panel:
-    match pane.kind:
+def _empty_panel(panel: Panel) -> GrafanaPanel:
+    match panel.kind:
         case "stat" | "name":
             # A stat shows numbers alone unless told to show any field, words too.
             newest = common.ReduceDataOptions().calcs(["lastNotNull"]).fields("/.*/")
-            text = BigValueTextMode.NAME if pane.kind == "name" else BigValueTextMode.AUTO
+            text = BigValueTextMode.NAME if panel.kind == "name" else BigValueTextMode.AUTO
             return stat.Panel().reduce_options(newest).text_mode(text)
         case "table":
             return table.Panel()
@@ -97,21 +97,21 @@ def _empty(pane: Pane) -> Panel:
     return timeseries.Panel()
 
 
-def _target(sheet: Sheet, pane: Pane, mark: str, query: Query) -> Builder[Dataquery]:
-    if sheet.source == "influxdb":
-        return _InfluxQuery(query, mark, "table" if pane.kind == "table" else "time_series")
-    made = prometheus.Dataquery().expr(query.text).ref_id(mark)
-    if pane.kind == "table":
-        return made.instant().format(PromQueryFormat.TABLE)
+def _grafana_query(board: Dashboard, panel: Panel, ref_id: str, query: Query) -> Builder[Dataquery]:
+    if board.source == "influxdb":
+        return _InfluxQlQuery(query, ref_id, "table" if panel.kind == "table" else "time_series")
+    built = prometheus.Dataquery().expr(query.text).ref_id(ref_id)
+    if panel.kind == "table":
+        return built.instant().format(PromQueryFormat.TABLE)
     if query.legend:
-        made.legend_format(query.legend)
-    return made.instant() if pane.kind in _NOW else made.range()
+        built.legend_format(query.legend)
+    return built.instant() if panel.kind in _NEWEST_ONLY else built.range()
 
 
-def _one_table(panel: Panel, pane: Pane) -> None:
+def _merge_into_one_table(built: GrafanaPanel, panel: Panel) -> None:
     """Make one table, a row for each node, of the answers of all queries."""
-    panel.with_transformation(DataTransformerConfig("merge", options={}))
-    panel.with_transformation(
+    built.with_transformation(DataTransformerConfig("merge", options={}))
+    built.with_transformation(
         DataTransformerConfig(
             "organize",
             options={
@@ -119,8 +119,8 @@ def _one_table(panel: Panel, pane: Pane) -> None:
                 "renameByName": {
                     "plancton_mode": "mode",
                     **{
-                        f"Value #{mark}": query.legend
-                        for mark, query in zip(ascii_uppercase, pane.queries, strict=False)
+                        f"Value #{ref_id}": query.legend
+                        for ref_id, query in zip(ascii_uppercase, panel.queries, strict=False)
                     },
                 },
             },
@@ -128,16 +128,16 @@ def _one_table(panel: Panel, pane: Pane) -> None:
     )
 
 
-class _InfluxQuery(Builder[Dataquery], Dataquery):
+class _InfluxQlQuery(Builder[Dataquery], Dataquery):
     """A query in InfluxQL, for which the library has no type."""
 
-    def __init__(self, query: Query, mark: str, form: str) -> None:
+    def __init__(self, query: Query, ref_id: str, result_format: str) -> None:
         self._values = {
             "alias": query.legend,
             "query": query.text,
             "rawQuery": True,
-            "refId": mark,
-            "resultFormat": form,
+            "refId": ref_id,
+            "resultFormat": result_format,
         }
 
     def build(self) -> Dataquery:

@@ -17,9 +17,14 @@ import requests
 from plancton.config.schema import ElasticTarget
 from plancton.config.write import without_credentials
 from plancton.engine.views.snapshot import DecisionRecord, EndedPilot, Snapshot
-from plancton.monitor.delivery_queue import AwayError, RejectedError, Taken
 from plancton.monitor.points import node_points
-from plancton.monitor.sinks.influxdb import TIMEOUT, plainly, retry_after, taken_apart
+from plancton.monitor.sink import RejectedError, SendResult, UnavailableError
+from plancton.monitor.sinks.influxdb import (
+    TIMEOUT,
+    failure_text,
+    parse_address,
+    retry_after_seconds,
+)
 
 Document = dict[str, Any]
 _VERSION = 1
@@ -99,14 +104,14 @@ def _record(kind: str, wall: float, fields: Document) -> str:
     return f"{kind} {mark} {moment:%Y.%m.%d} {text}"
 
 
-class Elastic:
-    """Implements ``outbox.Target`` on one cluster."""
+class ElasticsearchSink:
+    """Implements ``sink.MetricsSink`` on one cluster."""
 
     def __init__(self, target: ElasticTarget) -> None:
         """Prepare; nothing is sent yet."""
         self.name = f"Elasticsearch {without_credentials(target.url)}"
         self._target = target
-        parts, verify = taken_apart(target.url, target.ca_file)
+        parts, verify = parse_address(target.url, target.ca_file)
         host = parts.netloc.rpartition("@")[2]
         self._base = f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
         self._session = requests.Session()
@@ -115,34 +120,34 @@ class Elastic:
             self._session.headers["Authorization"] = f"ApiKey {target.api_key}"
         elif parts.username:
             self._session.auth = (unquote(parts.username), unquote(parts.password or ""))
-        self._installed = not target.template
+        self._template_installed = not target.template
 
-    def send(self, records: list[str]) -> Taken:
+    def send(self, records: list[str]) -> SendResult:
         """Store documents; those that are there already count as stored."""
-        if not self._installed:
-            self._install()
-        text = "".join(self._lines(record) for record in records)
-        answer = self._ask("POST", "/_bulk", text.encode(), "application/x-ndjson")
-        if answer.status_code != requests.codes.ok:
-            raise _verdict(answer)
-        return _sorted(records, answer)
+        if not self._template_installed:
+            self._install_template()
+        text = "".join(self._bulk_lines(record) for record in records)
+        response = self._request("POST", "/_bulk", text.encode(), "application/x-ndjson")
+        if response.status_code != requests.codes.ok:
+            raise _error_for(response)
+        return _result_of(records, response)
 
-    def _lines(self, record: str) -> str:
+    def _bulk_lines(self, record: str) -> str:
         kind, mark, day, document = record.split(" ", 3)
         ending = f"-{day}" if self._target.dated else ""
         action = {"create": {"_index": f"{self._target.prefix}-{kind}{ending}", "_id": mark}}
         return f"{json.dumps(action)}\n{document}\n"
 
-    def _install(self) -> None:
+    def _install_template(self) -> None:
         """Put the template. Who may not is let alone: an administrator has, or it goes without."""
         body = json.dumps(template(self._target)).encode()
         place = f"/_index_template/{self._target.prefix}"
-        answer = self._ask("PUT", place, body, "application/json")
-        if answer.status_code not in (200, 400, 403, 404, 405):
-            raise _verdict(answer)
-        self._installed = True
+        response = self._request("PUT", place, body, "application/json")
+        if response.status_code not in (200, 400, 403, 404, 405):
+            raise _error_for(response)
+        self._template_installed = True
 
-    def _ask(self, method: str, path: str, body: bytes, media: str) -> requests.Response:
+    def _request(self, method: str, path: str, body: bytes, media: str) -> requests.Response:
         headers = {"Content-Type": media}
         try:
             return self._session.request(
@@ -154,52 +159,52 @@ class Elastic:
                 allow_redirects=False,
             )
         except (requests.exceptions.RequestException, OSError) as error:
-            raise AwayError(plainly(error)) from None
+            raise UnavailableError(failure_text(error)) from None
 
 
-def _verdict(answer: requests.Response) -> Exception:
-    code = answer.status_code
-    text = f"it answers {code}: {_words(answer)}"
+def _error_for(response: requests.Response) -> Exception:
+    code = response.status_code
+    text = f"it answers {code}: {_error_text(response)}"
     match code:
         case 401:
-            return AwayError(f"{text} - check user, password or api_key")
+            return UnavailableError(f"{text} - check user, password or api_key")
         case 403:
-            return AwayError(f"{text} - the user may not write there")
+            return UnavailableError(f"{text} - the user may not write there")
         case 413:
             return RejectedError(text, too_large=True)
         case 400:
             return RejectedError(text)
-    return AwayError(text, retry_after(answer.headers))
+    return UnavailableError(text, retry_after_seconds(response.headers))
 
 
-def _words(answer: requests.Response) -> str:
+def _error_text(response: requests.Response) -> str:
     try:
-        error = answer.json()["error"]
+        error = response.json()["error"]
         return str(error["reason"] if isinstance(error, Mapping) else error)[:200]
     except (ValueError, KeyError, TypeError):
-        return answer.text[:200].strip() or "nothing"
+        return response.text[:200].strip() or "nothing"
 
 
-def _sorted(records: list[str], answer: requests.Response) -> Taken:
+def _result_of(records: list[str], response: requests.Response) -> SendResult:
     """Tell what was stored, refused, or is to be sent again; each document has its own status."""
     try:
-        items = [next(iter(item.values())) for item in answer.json()["items"]]
+        items = [next(iter(item.values())) for item in response.json()["items"]]
         statuses = [(int(item["status"]), item.get("error")) for item in items]
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise AwayError("its answer is none of _bulk") from None
+        raise UnavailableError("its answer is none of _bulk") from None
     if len(statuses) != len(records):
-        raise AwayError("its answer has not one status for each document")
+        raise UnavailableError("its answer has not one status for each document")
     # 409: the document is there already, from a try whose answer was lost.
     bad = [(code, why) for code, why in statuses if code >= 300 and code != 409]
-    again = tuple(
+    retry = tuple(
         record
         for record, (code, _) in zip(records, statuses, strict=True)
         if code == 429 or code >= 500
     )
-    return Taken(len(bad) - len(again), again, _first(bad))
+    return SendResult(len(bad) - len(retry), retry, _first_error(bad))
 
 
-def _first(bad: Iterable[tuple[int, Any]]) -> str:
+def _first_error(bad: Iterable[tuple[int, Any]]) -> str:
     for code, why in bad:
         reason = why.get("reason") if isinstance(why, Mapping) else why
         return f"document refused with {code}: {reason}"[:200]

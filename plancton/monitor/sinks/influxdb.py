@@ -17,8 +17,8 @@ from influxdb.resultset import ResultSet
 
 from plancton.config.schema import InfluxTarget
 from plancton.config.write import without_credentials
-from plancton.monitor.delivery_queue import AwayError, RejectedError, Taken
 from plancton.monitor.points import MetricPoint
+from plancton.monitor.sink import RejectedError, SendResult, UnavailableError
 
 TIMEOUT = 10.0
 """Seconds that a connection, and then each part of an answer, may take."""
@@ -33,7 +33,7 @@ _ADVICE = {
 }
 
 
-def lines(points: Iterable[MetricPoint]) -> list[str]:
+def line_protocol(points: Iterable[MetricPoint]) -> list[str]:
     """Return points in the line protocol (docs.influxdata.com), by the client's own encoder."""
     plain = [
         {
@@ -59,7 +59,7 @@ def connect(
 ) -> InfluxDBClient:
     """Return the client of a target; nothing is sent yet."""
     address, _, database = target.url.partition("#")
-    parts, verify = taken_apart(address, target.ca_file)
+    parts, verify = parse_address(address, target.ca_file)
     return InfluxDBClient(
         host=_host(parts.hostname or ""),
         port=parts.port or 8086,
@@ -69,7 +69,7 @@ def connect(
         ssl=parts.scheme == "https",
         verify_ssl=verify,
         timeout=timeout or TIMEOUT,
-        retries=1,  # the outbox tries again
+        retries=1,  # the delivery queue tries again
         path=parts.path.rstrip("/"),
         gzip=True,
         session=session,
@@ -77,7 +77,7 @@ def connect(
     )
 
 
-def taken_apart(address: str, ca_file: str) -> tuple[SplitResult, bool | str]:
+def parse_address(address: str, ca_file: str) -> tuple[SplitResult, bool | str]:
     """Return an address whose scheme is http or https, and what certificates are checked by."""
     checked = address.removeprefix("insecure_")
     if checked == address:
@@ -90,107 +90,107 @@ def _host(name: str) -> str:
     return f"[{name}]" if ":" in name else name
 
 
-class Influx:
-    """Implements ``outbox.Target`` on one database."""
+class InfluxSink:
+    """Implements ``sink.MetricsSink`` on one database."""
 
     def __init__(self, target: InfluxTarget) -> None:
         """Prepare; nothing is sent yet."""
         self.name = f"InfluxDB {without_credentials(target.url)}"
         self._target = target
         self._database = target.url.partition("#")[2]
-        self._answer: requests.Response | None = None
+        self._response: requests.Response | None = None
         session = requests.Session()
-        session.hooks["response"] = [self._saw]
+        session.hooks["response"] = [self._keep_response]
         self._client = connect(target, session)
-        self._made = not target.create
+        self._database_created = not target.create
 
-    def send(self, records: list[str]) -> Taken:
+    def send(self, records: list[str]) -> SendResult:
         """Write lines; the database is made first if it may be."""
-        if not self._made:
-            self._create()
+        if not self._database_created:
+            self._create_database()
         params = {"db": self._database, "precision": "n"}
         if self._target.retention_policy:
             params["rp"] = self._target.retention_policy
         # VictoriaMetrics and old releases answer 204, a proxy of InfluxDB 3 may say 200.
-        self._ask(lambda: self._client.write(records, params, protocol="line"))
-        return Taken()
+        self._request(lambda: self._client.write(records, params, protocol="line"))
+        return SendResult()
 
-    def ask(self, query: str) -> list[dict[str, Any]]:
+    def query(self, query: str) -> list[dict[str, Any]]:
         """Return the series that answer a query, times in nanoseconds.
 
-        Raises AwayError, RefusedError.
+        Raises UnavailableError, RejectedError.
         """
-        found = self._ask(lambda: self._client.query(query, epoch="ns"))
+        found = self._request(lambda: self._client.query(query, epoch="ns"))
         if not isinstance(found, ResultSet):
-            raise AwayError(_NO_DATABASE)
+            raise UnavailableError(_NO_DATABASE)
         return list(found.raw.get("series", ()))
 
-    def _create(self) -> None:
+    def _create_database(self) -> None:
         """Make the database. Who may not is let alone: it is there, or the write will say so."""
-        with suppress(RejectedError, _NotHereError):
-            self._ask(lambda: self._client.create_database(self._database))
-        self._made = True
+        with suppress(RejectedError, _NotPermittedError):
+            self._request(lambda: self._client.create_database(self._database))
+        self._database_created = True
 
-    def _ask(self, work: Callable[[], Any]) -> Any:
-        self._answer = None
+    def _request(self, work: Callable[[], Any]) -> Any:
+        self._response = None
         try:
             return work()
         except InfluxDBClientError as error:
-            raise self._verdict(error.code, str(error.content)) from None
+            raise self._error_for(error.code, str(error.content)) from None
         except InfluxDBServerError as error:
-            code = self._answer.status_code if self._answer is not None else 500
-            raise self._verdict(code, str(error)) from None
+            code = self._response.status_code if self._response is not None else 500
+            raise self._error_for(code, str(error)) from None
         except requests.exceptions.JSONDecodeError:
-            raise AwayError(_NO_DATABASE) from None
+            raise UnavailableError(_NO_DATABASE) from None
         except (requests.exceptions.RequestException, OSError) as error:
-            raise AwayError(plainly(error)) from None
+            raise UnavailableError(failure_text(error)) from None
 
-    def _verdict(self, code: int | None, content: str) -> Exception:
-        answer = self._answer
-        after = retry_after(answer.headers if answer is not None else {})
-        text = f"it answers {code}: {_words(content)}" if code else _words(content)
+    def _error_for(self, code: int | None, content: str) -> Exception:
+        response = self._response
+        after = retry_after_seconds(response.headers if response is not None else {})
+        text = f"it answers {code}: {_error_text(content)}" if code else _error_text(content)
         if code in (400, 413, 422):
             return RejectedError(text, too_large=code == 413)
         if code in (404, 405):
-            self._made = not self._target.create
-        what = _NotHereError if code in (403, 404, 405) else AwayError
+            self._database_created = not self._target.create
+        what = _NotPermittedError if code in (403, 404, 405) else UnavailableError
         advice = _ADVICE.get(code or 0, "")
         return what(f"{text} - {advice}" if advice else text, after)
 
-    def _saw(self, response: requests.Response, **_: Any) -> None:
-        self._answer = response
+    def _keep_response(self, response: requests.Response, **_: Any) -> None:
+        self._response = response
 
 
-class _NotHereError(AwayError):
+class _NotPermittedError(UnavailableError):
     """The user has not the right, or the server does not know this; either may change."""
 
 
-def retry_after(headers: Mapping[str, str]) -> float:
+def retry_after_seconds(headers: Mapping[str, str]) -> float:
     """Return the seconds a server asks to be let alone; 0: it does not."""
     text = headers.get("Retry-After", "")
     return float(text) if text.isdecimal() else 0.0
 
 
-def _words(content: str) -> str:
+def _error_text(content: str) -> str:
     found = re.search(r'"error"\s*:\s*"((?:[^"\\]|\\.)*)"', content)
     return (found.group(1) if found else content.removeprefix("b'").rstrip("'\n") or "nothing")[
         :200
     ]
 
 
-def plainly(error: Exception) -> str:
+def failure_text(error: Exception) -> str:
     """Say in a few words why there was no answer."""
     match error:
         case requests.exceptions.SSLError():
-            return f"its certificate is not trusted, or it speaks no TLS ({_inner(error)})"
+            return f"its certificate is not trusted, or it speaks no TLS ({_innermost_text(error)})"
         case requests.exceptions.Timeout():
             return f"no answer within {TIMEOUT:g} s"
         case requests.exceptions.ConnectionError():
-            return f"it cannot be reached ({_inner(error)})"
-    return _inner(error)
+            return f"it cannot be reached ({_innermost_text(error)})"
+    return _innermost_text(error)
 
 
-def _inner(error: BaseException) -> str:
+def _innermost_text(error: BaseException) -> str:
     """Return the innermost words: the outer ones repeat addresses and objects."""
     found: BaseException = error
     while True:

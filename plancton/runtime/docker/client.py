@@ -32,18 +32,18 @@ def _mapping(answer: Any) -> dict[str, Any]:
     return answer
 
 
-class Client(docker.APIClient):
+class DockerClient(docker.APIClient):
     """The low-level client, counting its requests. One client belongs to one thread."""
 
     def __init__(self, url: str, *, timeout: float) -> None:
         """Connect and agree on the API version; raises docker's and requests' exceptions."""
-        self.count = 0
+        self.request_count = 0
         tls = kwargs_from_env().get("tls", False) if url == os.environ.get("DOCKER_HOST") else False
         super().__init__(base_url=url, version="auto", timeout=int(timeout), tls=tls)
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
         """Count, then send."""
-        self.count += 1
+        self.request_count += 1
         return super().request(*args, **kwargs)
 
     # An engine, or what stands between, may answer anything. What is no answer is said by
@@ -82,7 +82,7 @@ class Client(docker.APIClient):
 
 
 @contextmanager
-def talking(url: str) -> Iterator[None]:
+def translate_errors(url: str) -> Iterator[None]:
     """Turn whatever means "no usable answer" into RuntimeUnavailableError with a sentence."""
     try:
         yield
@@ -94,10 +94,10 @@ def talking(url: str) -> Iterator[None]:
         urllib3.exceptions.HTTPError,
         OSError,
     ) as error:
-        raise RuntimeUnavailableError(explain(url, error)) from error
+        raise RuntimeUnavailableError(unavailable_text(url, error)) from error
 
 
-def explain(url: str, error: Exception) -> str:
+def unavailable_text(url: str, error: Exception) -> str:
     """Say why Docker at *url* cannot be used, and what to do."""
     text = str(error)
     if "Permission denied" in text:
@@ -107,14 +107,14 @@ def explain(url: str, error: Exception) -> str:
     if "No such file" in text or "refused" in text:
         return f"Docker does not run at {url}: start it (systemctl start docker) or set node.docker"
     if "version" in text.lower() and "API" in text:
-        return f"Docker at {url} speaks no API version of ours: {_short(text)}"
-    return f"Docker at {url} gives no usable answer: {_short(text)}"
+        return f"Docker at {url} speaks no API version of ours: {_one_line(text)}"
+    return f"Docker at {url} gives no usable answer: {_one_line(text)}"
 
 
-def api_text(error: docker.errors.APIError) -> str:
+def api_error_text(error: docker.errors.APIError) -> str:
     """Return Docker's own words in one line."""
-    return _short(str(error.explanation or error))
+    return _one_line(str(error.explanation or error))
 
 
-def _short(text: str) -> str:
+def _one_line(text: str) -> str:
     return " ".join(text.split())[:300]

@@ -67,6 +67,33 @@ def container_spec(
     *image*, *env* and *binds* are what a pilot gets beside its profile. The CPU limit is a quota
     over a period, never NanoCpus: those cannot be changed later.
     """
+    spec: dict[str, Any] = {
+        "Image": image or profile.image,
+        "User": profile.user,
+        "Env": [f"{key}={value}" for key, value in {**(env or {}), **profile.env}.items()],
+        "Labels": dict(labels),
+        "HostConfig": _host_config(
+            profile,
+            binds=binds,
+            parent=parent,
+            low_weight=low_weight,
+            oom_score_adj=oom_score_adj,
+        ),
+    }
+    if profile.command:
+        spec["Cmd"] = list(profile.command)
+    return spec
+
+
+def _host_config(
+    profile: Profile,
+    *,
+    binds: Iterable[str],
+    parent: str | None,
+    low_weight: bool,
+    oom_score_adj: int,
+) -> dict[str, Any]:
+    log_config = {"max-size": f"{profile.log_size}", "max-file": "1"}
     host: dict[str, Any] = {
         "CpuPeriod": _PERIOD,
         "CpuQuota": int(profile.cpus * _PERIOD),
@@ -83,14 +110,8 @@ def container_spec(
         "Privileged": profile.privileged,
         "ReadonlyRootfs": profile.read_only,
         "Init": profile.init,
-        "Ulimits": [
-            {"Name": name, "Soft": limit.soft, "Hard": limit.hard}
-            for name, limit in profile.ulimits.items()
-        ],
-        "LogConfig": {
-            "Type": "json-file",
-            "Config": {"max-size": f"{profile.log_size}", "max-file": "1"},
-        },
+        "Ulimits": _ulimits(profile),
+        "LogConfig": {"Type": "json-file", "Config": log_config},
         "RestartPolicy": {"Name": "no"},
     }
     if profile.pids > 0:
@@ -99,16 +120,14 @@ def container_spec(
         host["CgroupParent"] = parent
     if low_weight:
         host["CpuShares"] = 2
-    spec: dict[str, Any] = {
-        "Image": image or profile.image,
-        "User": profile.user,
-        "Env": [f"{key}={value}" for key, value in {**(env or {}), **profile.env}.items()],
-        "Labels": dict(labels),
-        "HostConfig": host,
-    }
-    if profile.command:
-        spec["Cmd"] = list(profile.command)
-    return spec
+    return host
+
+
+def _ulimits(profile: Profile) -> list[dict[str, Any]]:
+    return [
+        {"Name": name, "Soft": limit.soft, "Hard": limit.hard}
+        for name, limit in profile.ulimits.items()
+    ]
 
 
 def bind_parts(bind: str) -> tuple[str, str, list[str]]:

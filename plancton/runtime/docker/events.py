@@ -8,9 +8,10 @@ from typing import Any
 
 import docker.errors
 
+from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.ports import RuntimeUnavailableError
 from plancton.runtime.docker import container_spec as spec
-from plancton.runtime.docker.client import Client, talking
+from plancton.runtime.docker.client import DockerClient, translate_errors
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 15.0
 
@@ -25,25 +26,25 @@ class EventListener:
     def __init__(self, url: str, instance: str, on_event: Callable[[str], None]) -> None:
         """Listen to the engine at *url* for containers of *instance*."""
         self.url, self.instance, self.on_event = url, instance, on_event
-        self._over = threading.Event()
+        self._stopping = threading.Event()
         self._stream: Any = None
 
     def run(self) -> None:
         """Listen until ``stop``; reconnects with back-off, for ever."""
-        wait = _FIRST_WAIT
-        while not self._over.is_set():
+        failures = 0
+        while not self._stopping.is_set():
             try:
                 self._listen()
-                wait = _FIRST_WAIT
+                failures = 0
             except (RuntimeUnavailableError, docker.errors.APIError):
-                wait = min(_LONGEST_WAIT, wait * 2)
-            self._over.wait(wait)
+                failures += 1
+            self._stopping.wait(backoff_delay(failures + 1, _FIRST_WAIT, _LONGEST_WAIT))
 
     def _listen(self) -> None:
         labels = f"{spec.INSTANCE}={self.instance}"
         filters = {"type": "container", "event": ["die"], "label": labels}
-        with talking(self.url):
-            client = Client(self.url, timeout=10)
+        with translate_errors(self.url):
+            client = DockerClient(self.url, timeout=10)
             try:
                 self._stream = stream = client.events(filters=filters, decode=True)
                 try:
@@ -57,7 +58,7 @@ class EventListener:
 
     def stop(self) -> None:
         """End ``run``. An idle stream knows no time-out, so it is closed from here."""
-        self._over.set()
+        self._stopping.set()
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()

@@ -12,9 +12,10 @@ from dataclasses import replace
 import docker.errors
 from docker.utils import parse_repository_tag
 
+from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.model.node import ImageStatus
 from plancton.engine.ports import Clock, RuntimeUnavailableError
-from plancton.runtime.docker.client import Client, api_text, talking
+from plancton.runtime.docker.client import DockerClient, api_error_text, translate_errors
 
 log = logging.getLogger("plancton")
 
@@ -29,8 +30,8 @@ class PullError(Exception):
     """The image could not be pulled. Says why."""
 
 
-class ImageKeeper:
-    """Implements ``ports.Images``. ``step`` does one round of work, ``run`` waits between."""
+class ImagePuller:
+    """Implements ``ports.Images``. ``pull_due`` does one round of work, ``run`` waits between."""
 
     def __init__(
         self,
@@ -43,24 +44,24 @@ class ImageKeeper:
         self.on_change: Callable[[], None] = lambda: None
         """Called after each change of the status."""
         self.docker_config = docker_config or None
-        self._wanted: frozenset[str] = frozenset()
-        self._refresh, self._pull = 43200.0, True
+        self._references: frozenset[str] = frozenset()
+        self._refresh_interval, self._may_pull = 43200.0, True
         self._status: Mapping[str, ImageStatus] = {}
-        self._due: dict[str, float] = {}
+        self._due_at: dict[str, float] = {}
         self._failures: dict[str, int] = {}
-        self._wake, self._over = threading.Event(), False
+        self._changed, self._stopping = threading.Event(), False
 
     def configure(self, references: frozenset[str], refresh: float, *, pull: bool) -> None:
         """Say which images are needed; a shorter *refresh* applies from the next pull on."""
-        changed = (references, pull) != (self._wanted, self._pull)
-        self._wanted, self._refresh, self._pull = references, refresh, pull
+        changed = (references, pull) != (self._references, self._may_pull)
+        self._references, self._refresh_interval, self._may_pull = references, refresh, pull
         if changed:
-            self._wake.set()
+            self._changed.set()
 
     def missing(self, reference: str) -> None:
         """Have an image that has gone from the node looked for at once."""
-        self._due[reference] = 0.0
-        self._wake.set()
+        self._due_at[reference] = 0.0
+        self._changed.set()
 
     def refresh(self, reference: str) -> None:
         """Have an image pulled now."""
@@ -72,88 +73,89 @@ class ImageKeeper:
 
     def run(self) -> None:
         """Work until ``stop``."""
-        while not self._over:
-            wait = self.step()
-            self._wake.wait(wait)
-            self._wake.clear()
+        while not self._stopping:
+            wait = self.pull_due()
+            self._changed.wait(wait)
+            self._changed.clear()
 
     def stop(self) -> None:
         """End ``run`` after what it is doing; a pull under way is not waited for."""
-        self._over = True
-        self._wake.set()
+        self._stopping = True
+        self._changed.set()
 
-    def step(self) -> float:
+    def pull_due(self) -> float:
         """Look after all wanted images once; returns the seconds until the next is due."""
-        for reference in sorted(self._wanted):
-            if self._due.get(reference, 0.0) <= self.clock.now():
-                self._refresh_if_due(reference)
-        for reference in set(self._status) - self._wanted:
-            self._tell(reference, None)
-            self._due.pop(reference, None)
-        due = (self._due.get(reference, 0.0) for reference in self._wanted)
+        for reference in sorted(self._references):
+            if self._due_at.get(reference, 0.0) <= self.clock.now():
+                self._refresh_by_client(reference)
+        for reference in set(self._status) - self._references:
+            self._set_status(reference, None)
+            self._due_at.pop(reference, None)
+        due = (self._due_at.get(reference, 0.0) for reference in self._references)
         return min(60.0, max(0.1, min(due, default=60.0) - self.clock.now()))
 
-    def _refresh_if_due(self, reference: str) -> None:
+    def _refresh_by_client(self, reference: str) -> None:
         try:
-            with talking(self.url):
-                client = Client(self.url, timeout=_PULL_TIMEOUT)
+            with translate_errors(self.url):
+                client = DockerClient(self.url, timeout=_PULL_TIMEOUT)
                 try:
-                    self._refresh_one(client, reference)
+                    self._refresh(client, reference)
                 finally:
                     client.close()
         except (RuntimeUnavailableError, docker.errors.APIError) as error:
-            self._failed(reference, str(error), _local_id(self._status.get(reference)))
+            self._note_failure(reference, str(error), _local_id(self._status.get(reference)))
 
-    def _refresh_one(self, client: Client, reference: str) -> None:
-        local = image_id(client, reference)
-        if local is not None or not self._pull:
+    def _refresh(self, client: DockerClient, reference: str) -> None:
+        local_id = image_id(client, reference)
+        if local_id is not None or not self._may_pull:
             # A local image is usable at once, whatever the registry says later.
             known = self._status.get(reference, ImageStatus())
-            self._tell(reference, replace(known, id=local))
-        if not self._pull:
-            word = "" if local else "it is not on the node and image.pull is false"
-            self._tell(reference, ImageStatus(id=local, error=word))
-            self._due[reference] = self.clock.now() + _FIRST_RETRY
+            self._set_status(reference, replace(known, id=local_id))
+        if not self._may_pull:
+            word = "" if local_id else "it is not on the node and image.pull is false"
+            self._set_status(reference, ImageStatus(id=local_id, error=word))
+            self._due_at[reference] = self.clock.now() + _FIRST_RETRY
             return
-        if local is not None and reference not in self._due:
-            self._due[reference] = self.clock.now() + self.until_first_pull()
+        if local_id is not None and reference not in self._due_at:
+            self._due_at[reference] = self.clock.now() + self.first_pull_delay()
             return
         known = self._status.get(reference, ImageStatus())
-        self._tell(reference, replace(known, id=local, pulling=True))
+        self._set_status(reference, replace(known, id=local_id, pulling=True))
         try:
             pull(client, reference, self.docker_config)
         except PullError as error:
-            self._failed(reference, str(error), local)
+            self._note_failure(reference, str(error), local_id)
             return
-        new = image_id(client, reference)
-        if new != local:
-            log.info("image pulled", extra={"fields": {"image": reference, "id": new}})
+        new_id = image_id(client, reference)
+        if new_id != local_id:
+            log.info("image pulled", extra={"fields": {"image": reference, "id": new_id}})
         self._failures.pop(reference, None)
-        self._due[reference] = self.clock.now() + self.until_next_pull()
-        self._tell(reference, ImageStatus(id=new))
+        self._due_at[reference] = self.clock.now() + self.next_pull_delay()
+        self._set_status(reference, ImageStatus(id=new_id))
 
-    def until_first_pull(self) -> float:
+    def first_pull_delay(self) -> float:
         """Return after how many seconds an image that is here at the start is pulled."""
-        return random.uniform(0, min(self._refresh, _SPREAD))  # noqa: S311 (jitter)
+        return random.uniform(0, min(self._refresh_interval, _SPREAD))  # noqa: S311 (jitter)
 
-    def until_next_pull(self) -> float:
+    def next_pull_delay(self) -> float:
         """Return the seconds between two pulls of an image."""
-        return self._refresh * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 (jitter)
+        return self._refresh_interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 (jitter)
 
-    def _failed(self, reference: str, why: str, local: str | None) -> None:
+    def _note_failure(self, reference: str, why: str, local_id: str | None) -> None:
         failures = self._failures[reference] = self._failures.get(reference, 0) + 1
-        usual = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(failures - 1, 10))
-        wait = usual * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
-        self._due[reference] = retry = self.clock.now() + wait
-        fields = {"image": reference, "error": why, "uses": "local image" if local else "nothing"}
+        jitter = random.uniform(0.5, 1.0)  # noqa: S311
+        wait = jitter * backoff_delay(failures, _FIRST_RETRY, _LONGEST_RETRY)
+        self._due_at[reference] = retry = self.clock.now() + wait
+        uses = "local image" if local_id else "nothing"
+        fields = {"image": reference, "error": why, "uses": uses}
         level = logging.WARNING if failures == 1 else logging.DEBUG
         log.log(level, "image could not be pulled", extra={"fields": fields})
-        self._tell(reference, ImageStatus(id=local, error=why, retry_at=retry))
+        self._set_status(reference, ImageStatus(id=local_id, error=why, retry_at=retry))
 
-    def _tell(self, reference: str, status: ImageStatus | None) -> None:
+    def _set_status(self, reference: str, status: ImageStatus | None) -> None:
         others = {key: value for key, value in self._status.items() if key != reference}
-        new = others if status is None else {**others, reference: status}
-        changed, self._status = new != self._status, new
+        new_id = others if status is None else {**others, reference: status}
+        changed, self._status = new_id != self._status, new_id
         if changed:
             self.on_change()
 
@@ -162,7 +164,7 @@ def _local_id(status: ImageStatus | None) -> str | None:
     return status.id if status else None
 
 
-def image_id(client: Client, reference: str) -> str | None:
+def image_id(client: DockerClient, reference: str) -> str | None:
     """Return the ID of a local image, None if it is not there."""
     try:
         return str(client.inspect_image(reference)["Id"])
@@ -170,7 +172,7 @@ def image_id(client: Client, reference: str) -> str | None:
         return None
 
 
-def pull(client: Client, reference: str, docker_config: str | None) -> None:
+def pull(client: DockerClient, reference: str, docker_config: str | None) -> None:
     """Pull an image; PullError says why it cannot be, in the registry's words.
 
     Credentials are read anew from Docker's own config each time.
@@ -185,4 +187,4 @@ def pull(client: Client, reference: str, docker_config: str | None) -> None:
             if time.monotonic() > end:
                 raise PullError(f"the pull was not done after {_PULL_TIMEOUT:g} s")
     except docker.errors.APIError as error:
-        raise PullError(api_text(error)) from error
+        raise PullError(api_error_text(error)) from error

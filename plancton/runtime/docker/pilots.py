@@ -16,7 +16,7 @@ from plancton.runtime.docker import container_spec
 from plancton.runtime.docker.timestamps import epoch_of
 from plancton.runtime.job_features import checkpoint_of
 
-STATES = {state.value: state for state in PilotState} | {"restarting": PilotState.RUNNING}
+STATE_OF = {state.value: state for state in PilotState} | {"restarting": PilotState.RUNNING}
 """What Docker calls the states."""
 _END_OF_TIME = 1e11
 """Seconds of the epoch, some thousand years from now."""
@@ -24,7 +24,7 @@ ENDED = (PilotState.EXITED, PilotState.DEAD)
 
 
 @dataclass(frozen=True, slots=True)
-class Details:
+class Inspection:
     """What only an inspection tells; it no longer changes in the phase it was taken in."""
 
     ended: bool
@@ -37,10 +37,10 @@ class Details:
     pid: int
 
     @classmethod
-    def of(cls, state: Mapping[str, Any]) -> Details:
+    def of(cls, state: Mapping[str, Any]) -> Inspection:
         """Return the details in the ``State`` of an inspection."""
         status = str(state.get("Status") or "")
-        ended = STATES.get(status) in ENDED
+        ended = STATE_OF.get(status) in ENDED
         code = state.get("ExitCode")
         pid = state.get("Pid")
         return cls(
@@ -84,10 +84,10 @@ def _name(item: Mapping[str, Any]) -> str:
     return first.lstrip("/") if isinstance(first, str) else ""
 
 
-def pilot_of(
+def pilot_from(
     item: Mapping[str, Any],
     state: PilotState,
-    details: Details | None,
+    inspection: Inspection | None,
     offset: float,
     parent: ParentCgroup,
 ) -> Pilot:
@@ -96,13 +96,13 @@ def pilot_of(
     NoPilotError if its labels make no sense.
     """
     id_, labels = id_of(item), labels_of(item)
-    ttl = number_in(labels, container_spec.TTL, most=LONGEST)
-    promised = number_in(labels, container_spec.DEADLINE, most=_END_OF_TIME)
+    ttl = number_label(labels, container_spec.TTL, most=LONGEST)
+    promised = number_label(labels, container_spec.DEADLINE, most=_END_OF_TIME)
     listed = item.get("Created")
     created = float(listed) if isinstance(listed, int | float) else offset
     if ttl is not None and promised is not None:
         created = promised - ttl  # as Created, but in milliseconds
-    started = _first_start(details.started if details else None, created)
+    started = _first_start(inspection.started if inspection else None, created)
     deadline = promised if ttl is None else (started or created) + ttl
     image = item.get("ImageID")
     return Pilot(
@@ -110,19 +110,19 @@ def pilot_of(
         name=_name(item),
         profile=str(labels.get(container_spec.PROFILE, "")),
         state=state,
-        cpus=number_in(labels, container_spec.CPUS, 1.0, most=4096),
+        cpus=number_label(labels, container_spec.CPUS, 1.0, most=4096),
         created_at=created - offset,
-        started_at=_shift(started, offset),
-        deadline_at=_shift(deadline, offset),
-        finished_at=_shift(details.finished if details else None, offset),
-        exit_code=details.exit_code if details else None,
-        oom_killed=details.oom_killed if details else False,
-        error=details.error if details else "",
+        started_at=_to_boot_clock(started, offset),
+        deadline_at=_to_boot_clock(deadline, offset),
+        finished_at=_to_boot_clock(inspection.finished if inspection else None, offset),
+        exit_code=inspection.exit_code if inspection else None,
+        oom_killed=inspection.oom_killed if inspection else False,
+        error=inspection.error if inspection else "",
         cpu_seconds=parent.pilot_seconds(id_),
-        grace=number_in(labels, container_spec.GRACE, 10.0, most=86400),
-        memory=int(number_in(labels, container_spec.MEMORY, 0, most=LARGEST)),
+        grace=number_label(labels, container_spec.GRACE, 10.0, most=86400),
+        memory=int(number_label(labels, container_spec.MEMORY, 0, most=LARGEST)),
         image_id=image if isinstance(image, str) else "",
-        checkpoint_at=_shift(_checkpoint(details, state), offset),
+        checkpoint_at=_to_boot_clock(_checkpoint(inspection, state), offset),
         memory_used=parent.pilot_memory(id_),
     )
 
@@ -149,16 +149,16 @@ def started_pilot(profile: Profile, id_: str, name: str, image_id: str, now: flo
     )
 
 
-def _checkpoint(details: Details | None, state: PilotState) -> float | None:
-    runs = details is not None and details.pid > 0 and state is PilotState.RUNNING
-    return checkpoint_of(details.pid) if details and runs else None
+def _checkpoint(inspection: Inspection | None, state: PilotState) -> float | None:
+    runs = inspection is not None and inspection.pid > 0 and state is PilotState.RUNNING
+    return checkpoint_of(inspection.pid) if inspection and runs else None
 
 
-def _shift(epoch: float | None, offset: float) -> float | None:
+def _to_boot_clock(epoch: float | None, offset: float) -> float | None:
     return None if epoch is None else epoch - offset
 
 
-def number_in(
+def number_label(
     labels: Mapping[str, str], label: str, default: Any = None, *, most: float = _END_OF_TIME
 ) -> Any:
     """Return the number that a label holds, from 0 to *most*; the default where there is none.

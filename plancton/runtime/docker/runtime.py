@@ -22,20 +22,20 @@ from plancton.engine.ports import (
 )
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker import container_spec
-from plancton.runtime.docker.client import Client, api_text, talking
+from plancton.runtime.docker.client import DockerClient, api_error_text, translate_errors
 from plancton.runtime.docker.pilots import (
     ENDED,
-    STATES,
-    Details,
+    STATE_OF,
+    Inspection,
     NoPilotError,
     id_of,
     label_of,
     labels_of,
-    number_in,
-    pilot_of,
+    number_label,
+    pilot_from,
     started_pilot,
 )
-from plancton.runtime.job_features import Features
+from plancton.runtime.job_features import JobFeatures
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _LOG_LINES, _LOG_BYTES = 20, 4096
@@ -57,41 +57,41 @@ class DockerRuntime:
         parent: ParentCgroup,
         *,
         oom_score_adj: Callable[[], int] = lambda: 1000,
-        features: Features | None = None,
+        features: JobFeatures | None = None,
         node: str = "",
         timeout: float = 30.0,
     ) -> None:
         """Manage the containers of *instance* on the engine at *url*."""
         self.url, self.instance, self.clock, self.parent = url, instance, clock, parent
         self.oom_score_adj, self.timeout = oom_score_adj, timeout
-        self.features, self.node = features or Features(None), node
+        self.features, self.node = features or JobFeatures(None), node
         self.data_root = "/"
         self.info: Mapping[str, Any] = {}
-        self._client: Client | None = None
+        self._client: DockerClient | None = None
         self.ignored: tuple[str, ...] = ()
         """Containers that carry our label and make no sense as pilots, and why."""
-        self._before = 0
-        self._swept = False
-        self._known: dict[str, Details] = {}
+        self._earlier_requests = 0
+        self._features_swept = False
+        self._inspections: dict[str, Inspection] = {}
 
     @property
     def requests(self) -> int:
         """Requests made so far, over all connections."""
-        return self._before + (self._client.count if self._client else 0)
+        return self._earlier_requests + (self._client.request_count if self._client else 0)
 
     def close(self) -> None:
         """Drop the connection."""
         if self._client is not None:
-            self._before += self._client.count
+            self._earlier_requests += self._client.request_count
             self._client.close()
             self._client = None
 
     @contextmanager
-    def _engine(self) -> Iterator[Client]:
+    def _connected(self) -> Iterator[DockerClient]:
         try:
-            with talking(self.url):
+            with translate_errors(self.url):
                 if self._client is None:
-                    self._client = Client(self.url, timeout=self.timeout)
+                    self._client = DockerClient(self.url, timeout=self.timeout)
                     self.info = self._client.info()
                     self.data_root = str(self.info.get("DockerRootDir") or "/")
                     self.parent.configure(self.info)
@@ -102,14 +102,14 @@ class DockerRuntime:
 
     def check(self) -> Mapping[str, Any]:
         """Connect and return the engine's ``/info``."""
-        with self._engine():
+        with self._connected():
             return self.info
 
     # --- observe ------------------------------------------------------------------------
 
     def pilots(self, doubted: frozenset[str] = frozenset()) -> tuple[Pilot, ...]:
         """List all containers of this instance, oldest first; see ``ports.Runtime``."""
-        with self._engine() as client:
+        with self._connected() as client:
             try:
                 listed = client.containers(
                     all=True, filters={"label": f"{container_spec.INSTANCE}={self.instance}"}
@@ -117,16 +117,20 @@ class DockerRuntime:
                 found = self._pilots(client, listed, doubted)
             except docker.errors.APIError as error:
                 raise RuntimeUnavailableError(
-                    f"Docker at {self.url} cannot list containers: {api_text(error)}"
+                    f"Docker at {self.url} cannot list containers: {api_error_text(error)}"
                 ) from error
         present = {pilot.id for pilot in found}
-        self._known = {id_: details for id_, details in self._known.items() if id_ in present}
-        if not self._swept:
-            self._swept = True
-            self.features.sweep({pilot.name for pilot in found})
+        self._inspections = {
+            id_: inspection for id_, inspection in self._inspections.items() if id_ in present
+        }
+        if not self._features_swept:
+            self._features_swept = True
+            self.features.remove_others({pilot.name for pilot in found})
         return tuple(sorted(found, key=lambda pilot: (pilot.created_at, pilot.id)))
 
-    def _pilots(self, client: Client, listed: list[Any], doubted: frozenset[str]) -> list[Pilot]:
+    def _pilots(
+        self, client: DockerClient, listed: list[Any], doubted: frozenset[str]
+    ) -> list[Pilot]:
         """Return those of the *listed* containers that are pilots; remember why others are not."""
         found, ignored = [], []
         for item in listed:
@@ -140,23 +144,23 @@ class DockerRuntime:
         self.ignored = tuple(ignored)
         return found
 
-    def _pilot(self, client: Client, item: Mapping[str, Any], doubted: bool) -> Pilot | None:
+    def _pilot(self, client: DockerClient, item: Mapping[str, Any], doubted: bool) -> Pilot | None:
         labels = labels_of(item)
-        state = STATES.get(str(item.get("State", "")).lower(), PilotState.REMOVING)
-        details = None
+        state = STATE_OF.get(str(item.get("State", "")).lower(), PilotState.REMOVING)
+        inspection = None
         if state not in (PilotState.CREATED, PilotState.REMOVING):
             # Docker reports an end before its listing shows it; an inspection waits for it.
-            details = self._details(client, item["Id"], ended=doubted or state in ENDED)
-            if details is None:
+            inspection = self._inspect(client, item["Id"], ended=doubted or state in ENDED)
+            if inspection is None:
                 return None
-            if doubted and details.status in STATES:
-                state = STATES[details.status]
-        offset = number_in(labels, container_spec.CLOCK, self.clock.wall() - self.clock.now())
-        return pilot_of(item, state, details, offset, self.parent)
+            if doubted and inspection.status in STATE_OF:
+                state = STATE_OF[inspection.status]
+        offset = number_label(labels, container_spec.CLOCK, self.clock.wall() - self.clock.now())
+        return pilot_from(item, state, inspection, offset, self.parent)
 
-    def _details(self, client: Client, id_: str, *, ended: bool) -> Details | None:
+    def _inspect(self, client: DockerClient, id_: str, *, ended: bool) -> Inspection | None:
         """Inspect a container once in each phase; None if it has gone meanwhile."""
-        known = self._known.get(id_)
+        known = self._inspections.get(id_)
         if known is not None and known.ended == ended:
             return known
         try:
@@ -165,29 +169,29 @@ class DockerRuntime:
             return None
         if not isinstance(state, Mapping):
             raise NoPilotError("Docker tells no state of it")
-        self._known[id_] = details = Details.of(state)
-        return details
+        self._inspections[id_] = inspection = Inspection.of(state)
+        return inspection
 
     # --- act ----------------------------------------------------------------------------
 
     def start(self, profile: Profile, image_id: str = "") -> Pilot:
         """Create and start one pilot; see ``ports.Runtime``."""
         name = f"plancton-{profile.name}-{''.join(random.choices(_ALPHABET, k=6))}"  # noqa: S311 (a name)
-        with self._engine() as client:
+        with self._connected() as client:
             try:
                 id_ = self._create(client, profile, name, image_id)
             except ActionError:
-                self.features.forget(name)
+                self.features.remove(name)
                 raise
             try:
                 client.start(id_)
             except docker.errors.APIError as error:
-                self._discard(client, id_)
-                self.features.forget(name)
-                raise ActionError(f"cannot start: {api_text(error)}") from error
+                self._remove_not_started(client, id_)
+                self.features.remove(name)
+                raise ActionError(f"cannot start: {api_error_text(error)}") from error
         return started_pilot(profile, id_, name, image_id, self.clock.now())
 
-    def _create(self, client: Client, profile: Profile, name: str, image_id: str) -> str:
+    def _create(self, client: DockerClient, profile: Profile, name: str, image_id: str) -> str:
         """Create a pilot's container and return its ID."""
         wall = self.clock.wall()
         environment = self.features.prepare(
@@ -219,15 +223,15 @@ class DockerRuntime:
         except docker.errors.ImageNotFound as error:
             raise ImageMissingError(f"no image {profile.image} on the node") from error
         except docker.errors.APIError as error:
-            raise ActionError(f"cannot create: {api_text(error)}") from error
+            raise ActionError(f"cannot create: {api_error_text(error)}") from error
         try:
             return id_of(made)
         except NoPilotError as error:
             raise ActionError(f"cannot create: {error}") from error
 
-    def _discard(self, client: Client, id_: str) -> None:
+    def _remove_not_started(self, client: DockerClient, id_: str) -> None:
         """Remove a container that did not start; if that fails, it is reaped as an orphan."""
-        _answered(lambda: client.remove_container(id_, v=True, force=True), fine=(400, 500))
+        _if_needed(lambda: client.remove_container(id_, v=True, force=True), fine=(400, 500))
 
     def freeze(self, pilot: Pilot) -> None:
         """Pause the container.
@@ -235,52 +239,52 @@ class DockerRuntime:
         The freezer of cgroup v1 may give up on a busy machine (runc: "unable to freeze"), so it
         is tried twice.
         """
-        with self._engine() as client:
+        with self._connected() as client:
             try:
-                _answered(lambda: client.pause(pilot.id), said="already paused")
+                _if_needed(lambda: client.pause(pilot.id), text="already paused")
             except ActionError as error:
                 if "unable to freeze" not in str(error):
                     raise
-                _answered(lambda: client.pause(pilot.id), said="already paused")
+                _if_needed(lambda: client.pause(pilot.id), text="already paused")
 
     def thaw(self, pilot: Pilot) -> None:
         """Unpause the container."""
-        with self._engine() as client:
-            _answered(lambda: client.unpause(pilot.id), said="not paused")
+        with self._connected() as client:
+            _if_needed(lambda: client.unpause(pilot.id), text="not paused")
 
     def terminate(self, pilot: Pilot) -> None:
         """Send SIGTERM, and thaw a paused pilot so that it can act on it."""
-        self.features.shutting_down(pilot.name, self.clock.wall() + pilot.grace)
-        with self._engine() as client:
-            _answered(lambda: client.kill(pilot.id, "SIGTERM"))
+        self.features.set_shutdown_time(pilot.name, self.clock.wall() + pilot.grace)
+        with self._connected() as client:
+            _if_needed(lambda: client.kill(pilot.id, "SIGTERM"))
             if pilot.state is PilotState.PAUSED:
-                _answered(lambda: client.unpause(pilot.id), fine=(500,))
+                _if_needed(lambda: client.unpause(pilot.id), fine=(500,))
 
     def kill(self, pilot: Pilot) -> None:
         """Send SIGKILL."""
-        with self._engine() as client:
-            _answered(lambda: client.kill(pilot.id, "SIGKILL"))
+        with self._connected() as client:
+            _if_needed(lambda: client.kill(pilot.id, "SIGKILL"))
 
     def remove(self, pilot: Pilot) -> str:
         """Remove a container and its anonymous volumes; returns its last log lines."""
-        with self._engine() as client:
-            raw = _answered(lambda: client.logs(pilot.id, tail=_LOG_LINES), fine=(400, 500, 501))
-            _answered(lambda: client.remove_container(pilot.id, v=True, force=True))
-        self.features.forget(pilot.name)
+        with self._connected() as client:
+            raw = _if_needed(lambda: client.logs(pilot.id, tail=_LOG_LINES), fine=(400, 500, 501))
+            _if_needed(lambda: client.remove_container(pilot.id, v=True, force=True))
+        self.features.remove(pilot.name)
         return _printable(raw or b"")
 
 
-def _answered(call: Callable[[], _T], fine: tuple[int, ...] = (), said: str = "") -> _T | None:
+def _if_needed(call: Callable[[], _T], fine: tuple[int, ...] = (), text: str = "") -> _T | None:
     """Do a call whose effect may be there already: gone (404), not running (409) are fine.
 
-    So are the codes *fine*, and an answer of one line that contains what is *said*.
+    So are the codes *fine*, and an answer of one line that contains what is *text*.
     """
     try:
         return call()
     except docker.errors.APIError as error:
-        if error.status_code in (404, 409, *fine) or (said and said in api_text(error)):
+        if error.status_code in (404, 409, *fine) or (text and text in api_error_text(error)):
             return None
-        raise ActionError(api_text(error)) from error
+        raise ActionError(api_error_text(error)) from error
 
 
 def _printable(raw: bytes) -> str:

@@ -83,8 +83,8 @@ def set_up(paths: Paths, wanted: Wanted, say: Say) -> None:
     if root:
         _to_group(paths.config.parent)
         _to_group(paths.config)
-    if root and any(fuse.asked_for(profile) for profile in config.pilots):
-        fuse.keep_loaded(say)
+    if root and any(fuse.is_used_by(profile) for profile in config.pilots):
+        fuse.load_at_boot(say)
     if root and systemd.runs():
         _install_units(wanted, say)
     else:
@@ -287,7 +287,7 @@ def _systemctl(*words: str) -> None:
 
 def tear_down(paths: Paths, say: Say, *, purge: bool) -> None:
     """Stop the service and remove its units; with *purge* also what it kept and its user."""
-    fuse.forget(say)
+    fuse.remove_module_file(say)
     if os.geteuid() == 0 and systemd.runs():
         present = [place for place, _ in units() if place.exists()]
         for name in _STARTED:

@@ -15,8 +15,9 @@ from plancton.config.config_file import Fetched
 from plancton.config.effective import RemoteState
 from plancton.config.schema import Remote
 from plancton.config.write import without_credentials
+from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.ports import Clock
-from plancton.runtime.atomic_file import WholeFile
+from plancton.runtime.atomic_file import AtomicFile
 from plancton.service.remote_config.fetch import Fetcher, FetchError
 
 log = logging.getLogger("plancton")
@@ -53,7 +54,7 @@ class RemoteFile:
         ``on_change`` is called after each look asked for, and whenever something new was found.
         """
         self.on_change: Callable[[], None] = lambda: None
-        self._file = WholeFile(path, "cannot keep the remote configuration")
+        self._file = AtomicFile(path, "cannot keep the remote configuration")
         self._clock = clock
         self._fetcher = Fetcher()
         self._changed = threading.Condition()
@@ -174,8 +175,8 @@ class RemoteFile:
     def until_next(self, remote: Remote) -> float:
         """Return the seconds to the next look: soon after a failure, and not all nodes at once."""
         if self._failures:
-            usual = min(remote.interval, _FIRST_RETRY * 2.0 ** min(self._failures - 1, 10))
-            return usual * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
+            jitter = random.uniform(0.5, 1.0)  # noqa: S311
+            return jitter * backoff_delay(self._failures, _FIRST_RETRY, remote.interval)
         return remote.interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 (jitter)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plancton.control.ssh_host import SshHost, told
+from plancton.control.ssh_host import SshHost, failure_of
 from plancton.engine.api import NotRunningError, UnreachableError
 
 HOST = SshHost("node", "me", 2222)
@@ -80,7 +80,7 @@ def test_the_command_is_a_list_and_the_shell_there_gets_quoted_words() -> None:
 )  # fmt: skip
 def test_each_failure_is_one_line(code: int, said: str, kind: type[Exception], words: str) -> None:
     """With the machine, and what to do; whatever is said there cannot steer the terminal."""
-    error = told(HOST, code, said)
+    error = failure_of(HOST, code, said)
     assert type(error) is kind
     assert words in str(error)
     assert str(error).isprintable()

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plancton.monitor import delivery_queue
-from plancton.monitor.delivery_queue import AwayError, DeliveryQueue, RejectedError, Taken
+from plancton.monitor.delivery_queue import DeliveryQueue
+from plancton.monitor.sink import RejectedError, SendResult, UnavailableError
 from tests.conftest import until
 
 
@@ -22,24 +23,24 @@ class Moody:
     def __init__(self, moods: list[str], most: int = 10_000) -> None:
         self.moods, self.most, self.stored = moods, most, list[str]()
 
-    def send(self, records: list[str]) -> Taken:
+    def send(self, records: list[str]) -> SendResult:
         """Store them, or not. What begins with ``bad`` is never taken."""
         mood = self.moods.pop(0) if self.moods else "fine"
         if mood == "away":
-            raise AwayError("it is away")
+            raise UnavailableError("it is away")
         if len(records) > self.most:
             raise RejectedError("too large", too_large=True)
         if any(record.startswith("bad") for record in records):
             raise RejectedError("it does not parse")
         if mood == "lost answer":
             self.stored += records
-            raise AwayError("no answer")
+            raise UnavailableError("no answer")
         if mood == "half":
             half = len(records) // 2
             self.stored += records[:half]
-            return Taken(again=tuple(records[half:]), why="busy")
+            return SendResult(retry=tuple(records[half:]), error="busy")
         self.stored += records
-        return Taken()
+        return SendResult()
 
 
 MOODS = st.lists(st.sampled_from(["away", "half", "fine", "lost answer"]), max_size=12)
@@ -57,17 +58,17 @@ def test_every_record_is_stored_or_counted(
 ) -> None:
     """Sent and dropped add up to what came, and what was sent is there, in its order."""
     target = Moody(list(moods), most)
-    box = DeliveryQueue(target, limit)
+    queue = DeliveryQueue(target, limit)
     put = 0
     for count in counts:
         names = [f"{put + n:04d}" for n in range(count)]
         names[:bad] = [f"bad{name}" for name in names[:bad]]
         put += len(names)
-        box.put(names)
-        box._empty()
-    while box.state().queued:
-        box._empty()
-    state = box.state()
+        queue.enqueue(names)
+        queue._send_pending()
+    while queue.state().queued:
+        queue._send_pending()
+    state = queue.state()
     assert state.sent + state.dropped == put
     stored = set(target.stored)
     assert not any(record.startswith("bad") for record in stored)
@@ -82,38 +83,38 @@ def test_every_record_is_stored_or_counted(
 def test_the_oldest_go_first() -> None:
     """A full buffer keeps the newest, and counts the others."""
     target = Moody(["away"])
-    box = DeliveryQueue(target, 10)
-    box.put(f"{n:03d}" for n in range(8))
-    box._empty()
-    box.put(f"{n:03d}" for n in range(8, 25))
-    assert (box.state().queued, box.state().dropped) == (10, 15)
-    box._empty()
+    queue = DeliveryQueue(target, 10)
+    queue.enqueue(f"{n:03d}" for n in range(8))
+    queue._send_pending()
+    queue.enqueue(f"{n:03d}" for n in range(8, 25))
+    assert (queue.state().queued, queue.state().dropped) == (10, 15)
+    queue._send_pending()
     assert target.stored == [f"{n:03d}" for n in range(15, 25)]
 
 
 def test_it_learns_how_much_is_too_much() -> None:
     """A server that takes little at once is sent little at once from then on."""
     target = Moody([], most=30)
-    box = DeliveryQueue(target, 10_000)
-    box.put(map(str, range(500)))
-    box._empty()
+    queue = DeliveryQueue(target, 10_000)
+    queue.enqueue(map(str, range(500)))
+    queue._send_pending()
     assert len(target.stored) == 500
-    assert box._most <= 30
+    assert queue._max_batch <= 30
 
 
 def test_what_is_kept_on_disk_outlives_the_process(tmp_path: Path) -> None:
     """The next process sends it; a broken file is no reason not to start."""
     keep = tmp_path / "state" / "kept.json"
-    box = DeliveryQueue(Moody(["away"] * 99), 100, keep)
-    box.start()
-    box.put(["one", "two"], flush=True)
-    until(lambda: box.state().error)
-    box.stop()
-    box.join(5)
+    queue = DeliveryQueue(Moody(["away"] * 99), 100, keep)
+    queue.start()
+    queue.enqueue(["one", "two"], flush=True)
+    until(lambda: queue.state().error)
+    queue.stop()
+    queue.join(5)
     target = Moody([])
     after = DeliveryQueue(target, 100, keep)
     after.start()
-    after.put(["three"], flush=True)
+    after.enqueue(["three"], flush=True)
     until(lambda: len(target.stored) == 3)
     after.stop()
     after.join(5)
@@ -131,7 +132,7 @@ class Hanging(Moody):
         super().__init__(["away"] * 99)
         self.hang, self.over = threading.Event(), threading.Event()
 
-    def send(self, records: list[str]) -> Taken:
+    def send(self, records: list[str]) -> SendResult:
         """Hang, or fail."""
         if self.hang.is_set():
             self.over.wait(30)
@@ -141,44 +142,44 @@ class Hanging(Moody):
 def test_a_last_try_that_hangs_costs_nothing_on_disk(tmp_path: Path) -> None:
     """Nobody waits for it, and the next process has it all."""
     keep, target = tmp_path / "kept.json", Hanging()
-    box = DeliveryQueue(target, 100, keep)
-    box.start()
-    box.put(["one"], flush=True)
-    until(lambda: box.state().error)
+    queue = DeliveryQueue(target, 100, keep)
+    queue.start()
+    queue.enqueue(["one"], flush=True)
+    until(lambda: queue.state().error)
     target.hang.set()
-    box.put(["two"])
-    box.stop()
-    box.join(0.5)
+    queue.enqueue(["two"])
+    queue.stop()
+    queue.join(0.5)
     assert DeliveryQueue(Moody([]), 100, keep).state().queued == 2
     target.over.set()
-    box.join(5)
+    queue.join(5)
 
 
 def test_points_are_on_disk_while_a_target_is_long_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also those that came since the last try: a killed process loses little."""
-    monkeypatch.setattr(delivery_queue, "_FIRST", 60.0)
-    monkeypatch.setattr(delivery_queue, "_SAVE_EVERY", 0.1)
+    monkeypatch.setattr(delivery_queue, "_FIRST_RETRY", 60.0)
+    monkeypatch.setattr(delivery_queue, "_SPOOL_INTERVAL", 0.1)
     keep = tmp_path / "kept.json"
-    box = DeliveryQueue(Moody(["away"] * 99), 100, keep)
-    box.start()
-    box.put(["one"], flush=True)
-    until(lambda: box.state().error)
-    box.put(["two"])
+    queue = DeliveryQueue(Moody(["away"] * 99), 100, keep)
+    queue.start()
+    queue.enqueue(["one"], flush=True)
+    until(lambda: queue.state().error)
+    queue.enqueue(["two"])
     until(lambda: DeliveryQueue(Moody([]), 100, keep).state().queued == 2)
-    assert box.state().failures == 1
-    box.stop()
-    box.join(5)
+    assert queue.state().failures == 1
+    queue.stop()
+    queue.join(5)
 
 
 def test_what_is_left_at_the_end_is_counted(caplog: pytest.LogCaptureFixture) -> None:
     """Without a disk it is lost, and said to be."""
-    box = DeliveryQueue(Moody(["away"] * 99), 100)
-    box.start()
-    box.put(["one", "two"], flush=True)
-    until(lambda: box.state().error)
-    box.stop()
-    box.join(5)
-    assert (box.state().queued, box.state().dropped) == (0, 2)
+    queue = DeliveryQueue(Moody(["away"] * 99), 100)
+    queue.start()
+    queue.enqueue(["one", "two"], flush=True)
+    until(lambda: queue.state().error)
+    queue.stop()
+    queue.join(5)
+    assert (queue.state().queued, queue.state().dropped) == (0, 2)
     assert "points were not sent" in caplog.text

@@ -30,7 +30,7 @@ def test_first_reports_are_spread_over_an_interval(tmp_path: Path) -> None:
     """At most over half a minute, as one wants to see a new node soon."""
     for interval, longest in ((1.0, 1.0), (30.0, 30.0), (3600.0, 30.0)):
         made = sinks(tmp_path)
-        waits = [made.until_first(Monitor(interval=interval)) for _ in range(200)]
+        waits = [made.first_report_delay(Monitor(interval=interval)) for _ in range(200)]
         assert 0 <= min(waits) < 0.1 * longest
         assert 0.9 * longest < max(waits) <= longest
 
@@ -47,7 +47,7 @@ def test_the_first_report_waits_for_its_turn(
     try:
         until(lambda: any(state.queued or state.error for state in made.status()))
         assert time.monotonic() - began >= 1
-        assert made.until_first(Monitor()) == 0  # what is changed later applies at once
+        assert made.first_report_delay(Monitor()) == 0  # what is changed later applies at once
     finally:
-        made.end()
+        made.stop()
     assert not supervisor.failure

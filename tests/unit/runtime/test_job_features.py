@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from plancton.config.schema import Profile
-from plancton.runtime.job_features import Features
+from plancton.runtime.job_features import JobFeatures
 
 
 def test_features_are_bound_by_absolute_paths(
@@ -16,7 +16,7 @@ def test_features_are_bound_by_absolute_paths(
 ) -> None:
     """A run directory may be given relative to where Plancton was started."""
     monkeypatch.chdir(tmp_path)
-    features = Features(Path("run"))
+    features = JobFeatures(Path("run"))
     facts: dict[str, Any] = {"node": "n", "ncpus": 4, "wall": 1000.0, "instance": "i"}
     told = features.prepare("p", Profile(ttl=60), **facts)
     assert [bind.split(":")[0] for bind in told.binds] == [
@@ -24,10 +24,10 @@ def test_features_are_bound_by_absolute_paths(
         f"{tmp_path}/run/p/job",
     ]
     assert (tmp_path / "run/p/job/shutdowntime_job").read_text() == "1060\n"
-    features.sweep({"q"})
+    features.remove_others({"q"})
     assert not (tmp_path / "run/p").exists()
     (tmp_path / "file").touch()
-    nowhere = Features(tmp_path / "file")
+    nowhere = JobFeatures(tmp_path / "file")
     assert "MACHINEFEATURES" not in nowhere.prepare("p", Profile(), **facts).env
     nowhere.prepare("q", Profile(), **facts)
     assert caplog.text.count("pilots get no machine/job features") == 1

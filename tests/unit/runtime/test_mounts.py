@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from plancton.runtime.mounts import Mount, holding, mounts_of
+from plancton.runtime.mounts import Mount, mount_of, parse_mountinfo
 from tests.unit.cli.doctor.nodes import ODD, SYSTEMD
 
 
 def test_mountinfo_is_read_as_the_kernel_writes_it() -> None:
     """Optional fields of any number, blanks in names."""
-    assert mounts_of(SYSTEMD + ODD)[3:] == (
+    assert parse_mountinfo(SYSTEMD + ODD)[3:] == (
         Mount("/my data", "tmpfs", shared=False, slave=False),
         Mount("/data", "tmpfs", shared=True, slave=True),
         Mount("/data", "tmpfs", shared=False, slave=False),
         Mount("/data/deep", "tmpfs", shared=True, slave=False),
     )
-    assert mounts_of("") == ()
-    assert mounts_of(Path("/proc/self/mountinfo").read_text())
+    assert parse_mountinfo("") == ()
+    assert parse_mountinfo(Path("/proc/self/mountinfo").read_text())
 
 
 @pytest.mark.parametrize(
@@ -36,5 +36,5 @@ def test_mountinfo_is_read_as_the_kernel_writes_it() -> None:
 )
 def test_a_path_lies_on_the_innermost_topmost_mount(path: str, point: str, shared: bool) -> None:
     """Whole names count, and of two mounts at one place the later."""
-    found = holding(path, mounts_of(SYSTEMD + ODD))
+    found = mount_of(path, parse_mountinfo(SYSTEMD + ODD))
     assert (found.point, found.shared) == (point, shared)

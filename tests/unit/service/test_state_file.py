@@ -18,10 +18,10 @@ def test_what_outlives_the_engine_is_there_after_a_restart(tmp_path: Path) -> No
     state_store = StateFile(tmp_path / "state" / "memory.json")
     rig.run(120)
     rig.engine.save()
-    saved = rig.node.memory
+    saved = rig.node.saved_state
     state_store.save(saved)
     assert state_store.load() == saved
-    rig.node.memory = state_store.load()
+    rig.node.saved_state = state_store.load()
     rig.engine = rig.new_engine()
     rig.run(10)
     assert rig.latest.ledger.total.seconds > 120

@@ -8,17 +8,17 @@ import pytest
 
 from plancton.config.schema import Config
 from plancton.engine.model.node import Protection
-from plancton.simulation.simulator import Assumed, Simulation
-from plancton.simulation.trace import SYNTHETIC, Trace, TracePoint, synthetic
+from plancton.simulation.simulator import Assumptions, Simulation
+from plancton.simulation.trace import SYNTHETIC, Trace, TracePoint, synthetic_trace
 
 HOUR = Trace("hour", 4, 16e9, (TracePoint(0, 1.0), TracePoint(3600, 1.0)))
-LONG = Assumed(life=1e9, start_delay=0, start_cost=0)
+LONG = Assumptions(life=1e9, start_delay=0, start_cost=0)
 
 
 def test_a_constant_owner_leaves_three_of_four_cores() -> None:
     """The result is what arithmetic says: 3 of 4 cores but for the first seconds."""
-    result = Simulation(Config(), HOUR, assumed=LONG).run(columns=60)
-    assert result.wanted == result.got == pytest.approx(3600)
+    result = Simulation(Config(), HOUR, assumptions=LONG).run(columns=60)
+    assert result.foreground_wanted == result.foreground_got == pytest.approx(3600)
     assert result.share == pytest.approx(1.0, abs=0.005)
     assert result.slowdown == 1.0
     assert result.account.started == 3
@@ -31,24 +31,28 @@ def test_without_protection_the_owner_pays() -> None:
     points = (TracePoint(0, 0.0), TracePoint(600, 4.0), TracePoint(660, 0.0), TracePoint(1200, 0.0))
     trace = Trace("burst", 4, 16e9, points)
     bare = replace(LONG, protection=Protection.WEIGHT_ONLY)
-    result = Simulation(Config(), trace, assumed=bare).run()
+    result = Simulation(Config(), trace, assumptions=bare).run()
     assert 1.01 < result.slowdown < 1.1
     assert result.account.frozen == 3
     assert result.account.reaction_max < 5
-    assert Simulation(Config(), trace, assumed=LONG).run().slowdown == 1.0
+    assert Simulation(Config(), trace, assumptions=LONG).run().slowdown == 1.0
 
 
 @pytest.mark.parametrize("name", SYNTHETIC)
-def test_no_synthetic_trace_slows_the_owner(name: str) -> None:
+def test_no_synthetic_trace_slows_the_node_trace(name: str) -> None:
     """In the idle class, and what is idle is harvested."""
-    assumed = Assumed(tick=30.0) if name == "day" else None  # the other traces are short
-    result = Simulation(Config(), synthetic(name, 4), name=name, assumed=assumed).run()
+    assumptions = Assumptions(tick=30.0) if name == "day" else None  # the other traces are short
+    result = Simulation(
+        Config(), synthetic_trace(name, 4), name=name, assumptions=assumptions
+    ).run()
     assert result.slowdown == 1.0
     assert result.share is None or result.share > 0.3
 
 
 def test_the_same_seed_gives_the_same_day() -> None:
     """Results can be compared."""
-    lives = (Assumed(life=300.0, seed=seed) for seed in (1, 1, 2))
-    first, again, other = (Simulation(Config(), HOUR, assumed=each).run().account for each in lives)
+    lives = (Assumptions(life=300.0, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (
+        Simulation(Config(), HOUR, assumptions=each).run().account for each in lives
+    )
     assert first == again != other

@@ -6,15 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from plancton.simulation.trace import Trace, TraceError, TracePoint, header, read, row
+from plancton.simulation.trace import (
+    Trace,
+    TraceError,
+    TracePoint,
+    read_trace,
+    trace_header,
+    trace_row,
+)
 
 
 def test_a_trace_is_read_as_it_was_written(tmp_path: Path) -> None:
     """Every column, and the node's facts."""
     points = (TracePoint(0, 0.5, 1e9, 2e9, 1, 30.0, 1, 2.5, 3.5), TracePoint(1.5, 0.25, 2e9))
     path = tmp_path / "t.csv"
-    path.write_text(header(8, 16e9, 86400.0) + "".join(map(row, points)))
-    assert read(path) == Trace("t", 8, 16e9, points, 86400.0)
+    path.write_text(trace_header(8, 16e9, 86400.0) + "".join(map(trace_row, points)))
+    assert read_trace(path) == Trace("t", 8, 16e9, points, 86400.0)
 
 
 @pytest.mark.parametrize(
@@ -35,4 +42,4 @@ def test_a_bad_trace_is_named_with_its_line(tmp_path: Path, text: str, line: str
     path = tmp_path / "bad.csv"
     path.write_text(text)
     with pytest.raises(TraceError, match=line):
-        read(path)
+        read_trace(path)

@@ -9,7 +9,7 @@ from plancton.cli.doctor.fuse import Kernel
 from plancton.cli.doctor.mounts import MountFacts, Place, judge
 from plancton.config.schema import Config, Profile
 from plancton.runtime.fuse import Module
-from plancton.runtime.mounts import mounts_of
+from plancton.runtime.mounts import parse_mountinfo
 
 SYSTEMD = """\
 24 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -38,7 +38,7 @@ def seen(
     """Return a node, well unless said otherwise."""
     places = {source: Place(real, trouble) for source in ("/cvmfs", "/srv/sw")}
     kernel = Kernel(module, device, apparmor)
-    return MountFacts(mounts_of(own), mounts_of(engine or own), places, client, kernel)
+    return MountFacts(parse_mountinfo(own), parse_mountinfo(engine or own), places, client, kernel)
 
 
 def checks(node: MountFacts, *profiles: dict[str, Any]) -> list[Check]:

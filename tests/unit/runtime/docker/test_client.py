@@ -7,7 +7,7 @@ from docker.errors import DockerException
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import ReadTimeout
 
-from plancton.runtime.docker.client import explain
+from plancton.runtime.docker.client import unavailable_text
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,6 @@ from plancton.runtime.docker.client import explain
 )
 def test_errors_say_what_to_do(kind: type[Exception], text: str, words: str) -> None:
     """Each with the engine's URL."""
-    said = explain("unix:///x.sock", kind(text))
+    said = unavailable_text("unix:///x.sock", kind(text))
     assert words in said
     assert "unix:///x.sock" in said

@@ -12,7 +12,7 @@ from plancton.engine.rules.reap import START_LIMIT
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker import container_spec as spec
 from plancton.runtime.docker.runtime import DockerRuntime
-from plancton.runtime.simulated import SimulatedNode
+from plancton.runtime.simulated_node import SimulatedNode
 from plancton.service.process.clock import SystemClock
 
 NUMBERS = (spec.TTL, spec.DEADLINE, spec.CPUS, spec.GRACE, spec.MEMORY, spec.CLOCK)

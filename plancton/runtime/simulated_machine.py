@@ -1,0 +1,131 @@
+"""A machine that exists only in memory: its cores, a clock that is stepped, and containers.
+
+Only the physics: who owns the cores, what is left to containers, and when these end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from plancton.config.schema import Profile
+from plancton.engine.model.node import HostSample, Protection
+from plancton.engine.model.pilot import Pilot, PilotState
+
+
+@dataclass(slots=True)
+class Container:
+    """One simulated container. Times are of the boot clock."""
+
+    pilot: Pilot
+    lifetime: float
+    exit_code: int = 0
+    ignores_term: bool = False
+    log: str = ""
+    frozen_at: float = 0.0
+
+
+class SimulatedMachine:
+    """Shares its cores between the foreground and containers while time is stepped."""
+
+    def __init__(self, ncpus: int = 4) -> None:
+        """Start idle, without containers."""
+        self.ncpus, self.foreground = ncpus, 0.0
+        self.foreground_memory, self.memory_total = 4e9, 256e9
+        self.memory_use, self.pilot_cpu = 0.25, 1.0
+        """Parts of its memory limit and of its cores that each pilot uses."""
+        self.protection = Protection.IDLE
+        self.start_delay = self.start_cost = 0.0
+        """Seconds until a started container runs, and core-seconds that this costs the node."""
+        self.host = HostSample(0.0, ncpus, 0.0, 0.0, disk_free=10**11, disk_total=10**12)
+        """What no container changes; tests replace it."""
+        self.foreground_wanted = self.foreground_got = 0.0
+        """Core-seconds that the foreground wanted, and had."""
+        self.containers: dict[str, Container] = {}
+        self.lifetime: Callable[[Profile], float] = lambda _: 60.0
+        self.epoch, self.wall_step = 1_700_000_000.0, 0.0
+        self.ended: set[str] = set()
+        """Ends not yet reported; ``take_ended`` is the event stream."""
+        self._now, self._busy_seconds, self._own_seconds, self._start_debt = 1000.0, 0.0, 0.0, 0.0
+
+    def now(self) -> float:
+        """Return the boot clock."""
+        return self._now
+
+    def wall(self) -> float:
+        """Return the wall clock, which tests may step."""
+        return self.epoch + self._now + self.wall_step
+
+    def day(self) -> str:
+        """Return the day, in UTC."""
+        return str(int(self.wall() // 86400))
+
+    @property
+    def own_seconds(self) -> float:
+        """Core-seconds of all pilots ever."""
+        return self._own_seconds
+
+    def take_ended(self) -> frozenset[str]:
+        """Return the IDs of containers that ended since the last call."""
+        ended, self.ended = frozenset(self.ended), set()
+        return ended
+
+    def advance(self, seconds: float, *, to_event: bool = False) -> None:
+        """Let time pass, with *to_event* no further than to the end of a container.
+
+        CPU is used, and containers end when their life is over.
+        """
+        end = self._now + seconds
+        while self._now < end and not (to_event and self.ended):
+            ends = (c.pilot.started_at or 0) + c.lifetime if (c := self._first_to_end()) else end
+            until = min(end, max(self._now, ends))
+            self._use_cpu(until - self._now)
+            self._now = until
+            if c is not None and ends <= until:
+                self._exit(c, c.exit_code)
+            elif until >= end:
+                return
+
+    def _first_to_end(self) -> Container | None:
+        running = [c for c in self.containers.values() if c.pilot.state is PilotState.RUNNING]
+        return min(running, key=lambda c: (c.pilot.started_at or 0) + c.lifetime, default=None)
+
+    def _use_cpu(self, seconds: float) -> None:
+        """Share the cores: to the foreground first, or by weight where nothing protects it.
+
+        Pilots get what is left, up to their quota. Starting containers costs the node, too.
+        """
+        running = [c for c in self.containers.values() if c.pilot.state is PilotState.RUNNING]
+        pilots_want = sum(each.pilot.cpus for each in running) * self.pilot_cpu
+        wanted = min(self.foreground, float(self.ncpus))
+        starts = min(self._start_debt, max(0.0, self.ncpus - wanted) * seconds)
+        self._start_debt -= starts
+        available = self.ncpus - (starts / seconds if seconds else 0.0)
+        got = wanted
+        if self.protection is Protection.WEIGHT_ONLY and wanted + pilots_want > available:
+            got = max(available - pilots_want, available * wanted / (wanted + pilots_want))
+        granted = min(1.0, max(0.0, available - got) / pilots_want) if pilots_want else 0.0
+        for each in running:
+            used = each.pilot.cpus * self.pilot_cpu * granted * seconds
+            self._own_seconds += used
+            each.pilot = replace(each.pilot, cpu_seconds=(each.pilot.cpu_seconds or 0) + used)
+            self._busy_seconds += used
+        self._busy_seconds += got * seconds + starts
+        self.foreground_wanted += wanted * seconds
+        self.foreground_got += got * seconds
+
+    def _exit(self, container: Container, code: int) -> None:
+        self.ended.add(container.pilot.id)
+        container.pilot = replace(
+            container.pilot, state=PilotState.EXITED, exit_code=code, finished_at=self._now
+        )
+
+    def set_state(self, id_: str, state: PilotState) -> None:
+        """Let somebody else change a container's state."""
+        container = self.containers[id_]
+        container.pilot = replace(container.pilot, state=state)
+
+    def running(self) -> list[Pilot]:
+        """Return what really runs, oldest first."""
+        everything = sorted(self.containers.values(), key=lambda c: c.pilot.created_at)
+        return [c.pilot for c in everything if c.pilot.state is PilotState.RUNNING]
