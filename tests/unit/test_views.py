@@ -20,12 +20,20 @@ from plancton.engine.records.history import History, Row
 from plancton.engine.records.slots import Slots
 from plancton.engine.views.snapshot import SinkState
 from plancton.engine.views.text import sink_line
-from plancton.tui.moment import Moment, why
-from plancton.tui.plot import Paint, PlotColumn, columns, picture
-from plancton.tui.rows import COLUMNS, PilotRow, arranged, brief, brief_size, matches, ttl_bar
+from plancton.tui.moment import Moment
+from plancton.tui.short_units import short_duration, short_size
+from plancton.tui.texts import reasons
+from plancton.tui.widgets.cpu_plot import Palette, PlotColumn, plot, plot_columns
+from plancton.tui.widgets.pilot_rows import (
+    COLUMNS,
+    PilotRow,
+    filtered_and_sorted,
+    matches,
+    ttl_bar,
+)
 from tests.scenario.rig import Rig
 
-PAINT = Paint("red", "green", "dim", "yellow")
+PAINT = Palette("red", "green", "dim", "yellow")
 
 
 def _pilot(id_: str, profile: str = "a", at: float = 0.0) -> Pilot:
@@ -115,22 +123,22 @@ def _history(values: list[float], begin: float = 0.0) -> History:
 def test_columns_are_means_and_gaps_stay_gaps() -> None:
     """However wide the plot is."""
     history = _history([4.0] * 12, begin=100.0)
-    wide = columns(history, 160.0, 300.0, 60)
+    wide = plot_columns(history, 160.0, 300.0, 60)
     assert wide[:48] == [None] * 48
     assert wide[48:] == [PlotColumn(2.0, 2.0)] * 12
-    assert columns(history, 160.0, 300.0, 5) == [None] * 4 + [PlotColumn(2.0, 2.0)]
-    assert columns(History(), 160.0, 300.0, 3) == [None] * 3
+    assert plot_columns(history, 160.0, 300.0, 5) == [None] * 4 + [PlotColumn(2.0, 2.0)]
+    assert plot_columns(History(), 160.0, 300.0, 3) == [None] * 3
 
 
 def test_the_plot_stacks_and_marks_the_ceiling() -> None:
     """Foreground below, pilots on it; without colour by their characters."""
-    lines = picture([PlotColumn(2, 4), None], 8, 6.0, 5, PAINT, "5 min").plain.split("\n")
+    lines = plot([PlotColumn(2, 4), None], 8, 6.0, 5, PAINT, "5 min").plain.split("\n")
     assert len(lines) == 5
     assert lines[0] == " 6.0┄┄┄"
     assert lines[1:4] == ["    │█ ", "    │█ ", "   0┤█ "]
     assert lines[4].strip().startswith("-5 min")
-    plain = Paint("", "", "", "", colour=False)
-    bars = picture([PlotColumn(2, 4)], 8, None, 5, plain, "5 min").plain.split("\n")
+    plain = Palette("", "", "", "", colour=False)
+    bars = plot([PlotColumn(2, 4)], 8, None, 5, plain, "5 min").plain.split("\n")
     assert [line[-1] for line in bars[:4]] == [" ", "▒", "▒", "█"]
 
 
@@ -140,7 +148,7 @@ def test_the_plot_stacks_and_marks_the_ceiling() -> None:
 )
 def test_durations_are_brief(seconds: float, text: str) -> None:
     """Five characters are enough."""
-    assert brief(seconds) == text
+    assert short_duration(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -149,7 +157,7 @@ def test_durations_are_brief(seconds: float, text: str) -> None:
 )
 def test_sizes_are_brief(size: float, text: str) -> None:
     """Six characters are enough."""
-    assert brief_size(size) == text
+    assert short_size(size) == text
 
 
 def test_rows_are_sorted_filtered_and_drawn() -> None:
@@ -158,11 +166,11 @@ def test_rows_are_sorted_filtered_and_drawn() -> None:
     rig.run(40)
     pilots = rig.latest.pilots
     for column in COLUMNS:
-        for turned in (False, True):
-            lines = arranged(pilots, 3.0, {}, "", column, turned=turned)
+        for reverse in (False, True):
+            lines = filtered_and_sorted(pilots, 3.0, {}, "", column, reverse=reverse)
             assert {line.pilot.id for line in lines} == {pilot.id for pilot in pilots}
             assert all(isinstance(column.cell(line), str) for line in lines)
-    asked = arranged(pilots, 0.0, {pilots[0].id: "killing"}, "killing", COLUMNS[0])
+    asked = filtered_and_sorted(pilots, 0.0, {pilots[0].id: "killing"}, "killing", COLUMNS[0])
     assert [line.state for line in asked] == ["killing…"]
     assert matches(PilotRow(pilots[0]), f"{pilots[0].profile} running")
     assert len(ttl_bar(PilotRow(pilots[0]))) == 5
@@ -229,7 +237,7 @@ def test_targets_of_metrics_are_shown_once() -> None:
     good = SinkState("InfluxDB one", sent=7, dropped=2)
     bad = SinkState("InfluxDB two", queued=3, error="it answers 401", failures=1)
     view = Moment("here", replace(rig.latest, sinks=(good, bad), warnings=(sink_line(bad),)))
-    lines = ["".join(text for text, _ in line) for line in why(view)]
+    lines = ["".join(text for text, _ in line) for line in reasons(view)]
     assert "  InfluxDB one: 7 points sent, 0 kept, 2 lost" in lines
     assert [line for line in lines if "InfluxDB two" in line] == [
         "! InfluxDB two fails: it answers 401 (0 points sent, 3 kept, 0 lost)"
