@@ -25,7 +25,7 @@ from plancton.engine.views.snapshot import Snapshot
 from plancton.simulation.simulator import Simulation
 from plancton.simulation.trace import synthetic_trace
 from plancton.tui.app import PlanctonApp
-from plancton.tui.rows import PilotRow, shown_columns
+from plancton.tui.widgets.pilot_rows import PilotRow, shown_columns
 
 _SIZE = (160, 50)
 _TIMES = 8
@@ -149,7 +149,7 @@ async def _ours(snapshot: Snapshot) -> float:
 
         async def refresh(second: int) -> None:
             moment[0] = snapshot.wall + second
-            app._draw()
+            app.draw()
             await pilot.pause()
 
         return await _cost(refresh)

@@ -63,18 +63,18 @@ def tui(
     """
     _on_a_terminal()
     from plancton.service.node import RemoteNode
-    from plancton.tui.launch import Look, attach_to, run
+    from plancton.tui.launch import DisplayOptions, attach_to, run
 
+    display = DisplayOptions(theme.value, readonly)
     for host in chosen_hosts():
         # Later connections could not ask for anything: the screen has the terminal.
         far = transport_to(host, rundir, batch=True)
         if not attach:
             RemoteNode(far).engine.snapshot()  # raises if none runs there
-        raise typer.Exit(attach_to(far, f"attached to {host}", Look(theme.value, readonly)))
+        raise typer.Exit(attach_to(far, f"attached to {host}", display))
     paths = paths_of(config, confdir, rundir, logdir, statedir)
     own = paths.asked_for_config or rundir is not None
-    look = Look(theme.value, readonly)
-    raise typer.Exit(run(paths, look, log_level, attach=attach, own=own))
+    raise typer.Exit(run(paths, display, log_level, attach=attach, own=own))
 
 
 def web(
@@ -104,6 +104,6 @@ def demo(
     """Show Plancton at work on a simulated node, without Docker. q ends it."""
     _on_a_terminal()
     from plancton.tui.demo import demo as run
-    from plancton.tui.launch import Look
+    from plancton.tui.launch import DisplayOptions
 
-    run(speed, seconds, cores, Look(theme.value))
+    run(speed, seconds, cores, DisplayOptions(theme.value))

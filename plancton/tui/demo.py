@@ -16,14 +16,12 @@ from plancton.service.local_engine import LocalEngine
 from plancton.simulation.simulator import Simulation
 from plancton.simulation.trace import synthetic_trace
 from plancton.tui.app import PlanctonApp
-from plancton.tui.launch import Look
-from plancton.tui.plot import SPANS
-
-_FRAME = 0.1
+from plancton.tui.launch import DisplayOptions
+from plancton.tui.widgets.cpu_plot import SPANS
 
 
 class _ModeInMemory:
-    """The operator's standing word, kept in memory."""
+    """The operator's mode, kept in memory."""
 
     def __init__(self) -> None:
         self._mode = Mode.ACTIVE
@@ -39,33 +37,33 @@ class _ModeInMemory:
 
 
 class SimulatedEngine(LocalEngine):
-    """A handle of an engine on a simulated node, whose time goes *speed* times faster."""
+    """An engine on a simulated node, whose time goes *speed* times faster."""
 
     def __init__(self, speed: float, cores: int) -> None:
         """Prepare an office machine's day; nothing runs before ``start``."""
-        broadcaster, word = Broadcaster(), _ModeInMemory()
+        broadcaster, orders = Broadcaster(), _ModeInMemory()
         self.simulation = simulation = Simulation(
             Config(),
             synthetic_trace("day", cores),
             name="demo",
             subscriber=broadcaster,
-            mode_store=word,
+            mode_store=orders,
         )
         super().__init__(
             simulation.engine,
-            word,
+            orders,
             broadcaster,
             "",
             candidate=lambda text, **_: load_text(text, "the candidate").config,
         )
         self.speed = speed
-        self.over = threading.Event()
-        self._began = time.monotonic()
-        self._first = simulation.node.wall()
+        self._stopped = threading.Event()
+        self._started_at = time.monotonic()
+        self._first_wall = simulation.node.wall()
 
     def wall(self) -> float:
         """Return the simulated wall clock, between ticks too."""
-        return self._first + (time.monotonic() - self._began) * self.speed
+        return self._first_wall + (time.monotonic() - self._started_at) * self.speed
 
     def logs(self, pilot: str, *, tail: int, follow: bool) -> Iterator[bytes]:  # noqa: ARG002
         """Refuse: no container runs."""
@@ -77,26 +75,36 @@ class SimulatedEngine(LocalEngine):
         logger.setLevel(logging.INFO)
         logger.propagate = False
         logger.addHandler(self.broadcaster)
-        self._began = time.monotonic()
+        self._started_at = time.monotonic()
         threading.Thread(target=self._run, name="engine", daemon=True).start()
+
+    def end(self) -> None:
+        """End it, and the streams that read it."""
+        self._stopped.set()
+        self.broadcaster.close_streams()
 
     def _run(self) -> None:
         for _ in self.simulation.ticks():
             ahead = (self.simulation.node.wall() - self.wall()) / self.speed
-            if self.over.is_set():
+            if self._stopped.is_set():
                 return
             if ahead > 0:
-                self.over.wait(min(ahead, 1.0))
+                self._stopped.wait(min(ahead, 1.0))
 
 
-def demo(speed: float, seconds: float, cores: int, look: Look) -> None:
+def demo(speed: float, seconds: float, cores: int, display: DisplayOptions) -> None:
     """Show a working day of an office machine, *speed* times faster than time."""
     engine = SimulatedEngine(speed, cores)
     engine.start()
-    place = f"SIMULATED, {speed:g} times faster: no container runs"
+    connection = f"SIMULATED, {speed:g} times faster: no container runs"
     span = next((name for name, long in SPANS.items() if long >= 30 * speed), "1 day")
     app = PlanctonApp(
-        engine, place, readonly=look.readonly, theme=look.theme, span=span, clock=engine.wall
+        engine,
+        connection,
+        readonly=display.readonly,
+        theme=display.theme,
+        span=span,
+        clock=engine.wall,
     )
     alarm = threading.Timer(seconds, lambda: app.call_from_thread(app.exit))
     alarm.daemon = True
@@ -105,5 +113,4 @@ def demo(speed: float, seconds: float, cores: int, look: Look) -> None:
         app.run()
     finally:
         alarm.cancel()
-        engine.over.set()
-        engine.broadcaster.close_streams()
+        engine.end()

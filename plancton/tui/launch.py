@@ -16,22 +16,22 @@ from plancton.tui.app import PlanctonApp
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class DisplayOptions:
     """How the program looks, and what it may do."""
 
     theme: str = "dark"
     readonly: bool = False
 
 
-class Hosted:
-    """Implements ``Host``."""
+class SupervisedEngine:
+    """The engine that this process hosts; implements ``HostedEngine``."""
 
     def __init__(self, parts: Assembly, supervisor: ThreadSupervisor) -> None:
-        """Host the engine of *parts*, whose threads *guard* watches."""
+        """Host the engine of *parts*, whose threads *supervisor* watches."""
         self.parts, self.supervisor = parts, supervisor
 
     @property
-    def over(self) -> bool:
+    def ended(self) -> bool:
         """Whether the engine has ended."""
         return self.supervisor.over.is_set()
 
@@ -40,7 +40,7 @@ class Hosted:
         """Why it died."""
         return self.supervisor.failure
 
-    def leave(self) -> None:
+    def leave_pilots(self) -> None:
         """End it, and leave its pilots."""
         self.parts.engine.quit()
 
@@ -48,16 +48,18 @@ class Hosted:
         """End it with its last pilot."""
         self.parts.engine.request_mode(Mode.STOPPING)
 
-    def kill(self) -> None:
+    def kill_pilots(self) -> None:
         """Ask the pilots to go, and end it with the last."""
         self.parts.engine.request_mode(Mode.ENDING)
 
-    def hang_up(self) -> None:
+    def stop_as_configured(self) -> None:
         """End it as ``node.on_stop`` says."""
         self.parts.local.stop()
 
 
-def run(paths: Paths, look: Look, log_level: str, *, attach: bool = False, own: bool) -> int:
+def run(
+    paths: Paths, display: DisplayOptions, log_level: str, *, attach: bool = False, own: bool
+) -> int:
     """Show the engine of *paths*, or of the system's service, or host one; returns an exit code.
 
     With *attach* none is hosted; with *own* the system's service is none of ours.
@@ -65,30 +67,35 @@ def run(paths: Paths, look: Look, log_level: str, *, attach: bool = False, own: 
     for each in (paths,) if own else (paths, system_paths()):
         pid = holder(each.lock)
         if pid is not None:
-            return _attached(each, pid, look)
-    return _attached(paths, None, look) if attach else _hosting(paths, look, log_level)
+            return _attach(each, pid, display)
+    return _attach(paths, None, display) if attach else _host(paths, display, log_level)
 
 
-def _attached(paths: Paths, pid: int | None, look: Look) -> int:
-    place = f"attached to process {pid}" if pid else f"attached to {paths.socket}"
-    return attach_to(UnixTransport(paths.socket), place, look)
+def _attach(paths: Paths, pid: int | None, display: DisplayOptions) -> int:
+    connection = f"attached to process {pid}" if pid else f"attached to {paths.socket}"
+    return attach_to(UnixTransport(paths.socket), connection, display)
 
 
-def attach_to(transport: Transport, place: str, look: Look) -> int:
+def attach_to(transport: Transport, connection: str, display: DisplayOptions) -> int:
     """Show the engine behind *transport*; returns an exit code."""
     engine = RemoteEngine(transport)
     engine.health()  # raises if we may not
-    PlanctonApp(engine, place, readonly=look.readonly, theme=look.theme).run()
+    PlanctonApp(engine, connection, readonly=display.readonly, theme=display.theme).run()
     return 0
 
 
-def _hosting(paths: Paths, look: Look, log_level: str) -> int:
+def _host(paths: Paths, display: DisplayOptions, log_level: str) -> int:
     with locked_assembly(paths, log_level, screen=True) as parts, running(parts) as supervisor:
-        host = Hosted(parts, supervisor)
-        place = "hosting the engine"
-        app = PlanctonApp(parts.local, place, host=host, readonly=look.readonly, theme=look.theme)
+        hosted = SupervisedEngine(parts, supervisor)
+        app = PlanctonApp(
+            parts.local,
+            "hosting the engine",
+            hosted=hosted,
+            readonly=display.readonly,
+            theme=display.theme,
+        )
         app.run()
         if app.return_code:  # the program failed, not the engine
-            host.leave()
+            hosted.leave_pilots()
         supervisor.over.wait()
     return farewell(parts, supervisor) or app.return_code or 0

@@ -1,4 +1,4 @@
-"""What was asked here, and what came of it: nothing is asked into the void. Pure."""
+"""What was asked of the engine here and has not come about yet. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from plancton.engine.model.operator import Mode, PilotCommand
 from plancton.engine.views.snapshot import Snapshot
 from plancton.engine.views.text import pilots
 
-PATIENCE = 10.0
-"""Seconds after which it is said that something asked has not come about."""
-_DOING = {
+LATE_AFTER = 10.0
+"""Seconds after which it is said that a request has not come about."""
+Severity = Literal["information", "warning", "error"]
+_STATES_MEANWHILE = {
     PilotCommand.KILL: "killing",
     PilotCommand.FREEZE: "freezing",
     PilotCommand.THAW: "thawing",
@@ -20,78 +21,77 @@ _DOING = {
 _DONE = {PilotCommand.KILL: "killed", PilotCommand.FREEZE: "frozen", PilotCommand.THAW: "thawed"}
 
 
-Level = Literal["information", "warning", "error"]
-
-
 @dataclass(frozen=True, slots=True)
-class Said:
-    """One word for the person who asked."""
+class Outcome:
+    """What came of a request, as it is told to the person who asked."""
 
     text: str
-    level: Level = "information"
+    severity: Severity = "information"
 
 
 @dataclass(slots=True)
 class PendingRequest:
     """One thing that was asked of the engine."""
 
-    what: str
-    at: float
-    met: Callable[[Snapshot], Said | None]
-    pilots: dict[str, str] = field(default_factory=dict)
-    """What is shown as the state of pilots meanwhile."""
-    late: bool = False
+    description: str
+    requested_at: float
+    outcome: Callable[[Snapshot], Outcome | None]
+    """Reads it from a snapshot; None: it has not come about."""
+    pilot_states: dict[str, str] = field(default_factory=dict)
+    """What is shown as the state of pilots meanwhile, by ID."""
+    reported_late: bool = False
 
 
-def command_pilot(names: dict[str, str], wanted: PilotCommand, at: float) -> PendingRequest:
+def pilots_request(names: dict[str, str], command: PilotCommand, at: float) -> PendingRequest:
     """Return that pilots (names by ID) were asked to be killed, frozen or thawed."""
-    words = next(iter(names.values())) if len(names) == 1 else pilots(len(names))
+    whom = next(iter(names.values())) if len(names) == 1 else pilots(len(names))
 
-    def met(now: Snapshot) -> Said | None:
-        there = {pilot.id: pilot.state for pilot in now.pilots}
-        if wanted is PilotCommand.KILL:
-            left = [id_ for id_ in names if there.get(id_, "exited") != "exited"]
+    def outcome(snapshot: Snapshot) -> Outcome | None:
+        states = {pilot.id: pilot.state for pilot in snapshot.pilots}
+        if command is PilotCommand.KILL:
+            left = [id_ for id_ in names if states.get(id_, "exited") != "exited"]
         else:
-            goal = "frozen" if wanted is PilotCommand.FREEZE else "running"
-            left = [id_ for id_ in names if there.get(id_, goal) != goal]
-        return None if left else Said(f"{words} {_DONE[wanted]}")
+            goal = "frozen" if command is PilotCommand.FREEZE else "running"
+            left = [id_ for id_ in names if states.get(id_, goal) != goal]
+        return None if left else Outcome(f"{whom} {_DONE[command]}")
 
-    return PendingRequest(f"{wanted.value} {words}", at, met, dict.fromkeys(names, _DOING[wanted]))
+    meanwhile = dict.fromkeys(names, _STATES_MEANWHILE[command])
+    return PendingRequest(f"{command.value} {whom}", at, outcome, meanwhile)
 
 
-def order(mode: Mode, at: float) -> PendingRequest:
+def mode_request(mode: Mode, at: float) -> PendingRequest:
     """Return that the node was asked for a mode."""
 
-    def met(now: Snapshot) -> Said | None:
+    def outcome(snapshot: Snapshot) -> Outcome | None:
         if mode is Mode.ACTIVE:
-            return Said("the node is active again") if now.mode is mode else None
-        order_ = tuple(Mode)
-        reached = order_.index(now.mode) >= order_.index(mode)
-        count = len(now.pilots)
+            return Outcome("the node is active again") if snapshot.mode is mode else None
+        modes = tuple(Mode)  # each goes further than the one before
+        reached = modes.index(snapshot.mode) >= modes.index(mode)
+        count = len(snapshot.pilots)
         goes = "goes on to its end" if count == 1 else "go on to their end"
         left = f"; {pilots(count)} {goes}" if count else ""
-        return Said(f"the node is {now.mode.value}{left}") if reached else None
+        return Outcome(f"the node is {snapshot.mode.value}{left}") if reached else None
 
-    words = {Mode.ACTIVE: "resume", Mode.DRAINING: "drain", Mode.STOPPING: "drain and stop"}
-    return PendingRequest(words.get(mode, mode.value), at, met)
+    descriptions = {Mode.ACTIVE: "resume", Mode.DRAINING: "drain", Mode.STOPPING: "drain and stop"}
+    return PendingRequest(descriptions.get(mode, mode.value), at, outcome)
 
 
-def reload(before: Snapshot, at: float) -> PendingRequest:
+def reload_request(before: Snapshot, at: float) -> PendingRequest:
     """Return that the configuration was asked to be read again."""
 
-    def met(now: Snapshot) -> Said | None:
-        if now.reloads <= before.reloads:
+    def outcome(snapshot: Snapshot) -> Outcome | None:
+        if snapshot.reloads <= before.reloads:
             return None
-        if now.config_error:
-            return Said(f"configuration refused: {now.config_error}", "error")
-        same = now.config_revision == before.config_revision
-        return Said(
-            f"configuration read, nothing changed (revision {now.config_revision})"
+        if snapshot.config_error:
+            return Outcome(f"configuration refused: {snapshot.config_error}", "error")
+        same = snapshot.config_revision == before.config_revision
+        return Outcome(
+            f"configuration read, nothing changed (revision {snapshot.config_revision})"
             if same
-            else f"configuration read: revision {now.config_revision} is in force"
+            else f"configuration read: revision {snapshot.config_revision} is in force"
         )
 
-    return PendingRequest("reload", at, met)
+    return PendingRequest("reload", at, outcome)
 
 
 class PendingRequests:
@@ -101,30 +101,30 @@ class PendingRequests:
         """Start empty."""
         self.open: list[PendingRequest] = []
 
-    def add(self, pending: PendingRequest) -> None:
-        """Take note of something asked."""
-        self.open.append(pending)
+    def add(self, request: PendingRequest) -> None:
+        """Remember something that was asked."""
+        self.open.append(request)
 
-    def drop(self, pending: PendingRequest) -> None:
+    def drop(self, request: PendingRequest) -> None:
         """Forget something that was refused."""
-        if pending in self.open:
-            self.open.remove(pending)
+        if request in self.open:
+            self.open.remove(request)
 
-    def pilots(self) -> dict[str, str]:
+    def pilot_states(self) -> dict[str, str]:
         """Return what is shown as state of pilots of which something was asked, by ID."""
-        return {id_: words for each in self.open for id_, words in each.pilots.items()}
+        return {id_: state for each in self.open for id_, state in each.pilot_states.items()}
 
-    def look(self, now: Snapshot, at: float) -> list[Said]:
-        """Return what came of what was asked, by the newest snapshot; and what is late."""
-        said = []
-        for each in tuple(self.open):
-            came = each.met(now)
-            if came:
-                self.open.remove(each)
-                said.append(came)
-            elif at - each.at > PATIENCE and not each.late:
-                each.late = True
-                why = f": Docker is away, {now.degraded}" if now.degraded else ""
-                text = f"{each.what}: noted by the engine, and not done yet{why}"
-                said.append(Said(text, "warning"))
-        return said
+    def resolve(self, snapshot: Snapshot, now: float) -> list[Outcome]:
+        """Close what came about by the newest snapshot; return that, and what is late."""
+        outcomes = []
+        for request in tuple(self.open):
+            outcome = request.outcome(snapshot)
+            if outcome:
+                self.open.remove(request)
+                outcomes.append(outcome)
+            elif now - request.requested_at > LATE_AFTER and not request.reported_late:
+                request.reported_late = True
+                why = f": Docker is away, {snapshot.degraded}" if snapshot.degraded else ""
+                text = f"{request.description}: noted by the engine, and not done yet{why}"
+                outcomes.append(Outcome(text, "warning"))
+        return outcomes

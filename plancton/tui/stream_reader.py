@@ -1,4 +1,4 @@
-"""The thread between an engine and its screen: it listens, and comes back when it is cut off."""
+"""The thread that reads an engine's stream, and connects again when it is cut off."""
 
 from __future__ import annotations
 
@@ -12,88 +12,93 @@ from pydantic import ValidationError
 from plancton.engine.api import EngineApi, LogRecord, Lost, NotRunningError, RefusedError
 from plancton.engine.views.snapshot import Snapshot
 
-FAILURES = (NotRunningError, RefusedError, OSError, ValidationError)
+ENGINE_ERRORS = (NotRunningError, RefusedError, OSError, ValidationError)
 """What asking an engine may raise."""
-_KEPT = 1000
-_FIRST, _LONGEST = 0.5, 5.0
+_KEPT_RECORDS = 1000
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
+"""Seconds between two attempts to connect."""
 
 
 @dataclass(slots=True)
 class StreamBatch:
-    """What was heard since the last time it was taken."""
+    """What was read since the last batch was taken."""
 
     snapshot: Snapshot | None = None
     records: list[LogRecord] = field(default_factory=list)
-    lost_records: int = 0
-    lost: str | None = None
+    skipped_records: int = 0
+    connection_lost: str | None = None
     """Why the connection is gone; empty: it is there (again); None: as before."""
 
 
 class StreamReader:
     """Reads the stream of an engine. What a slow screen does not take in time is merged."""
 
-    def __init__(self, handle: EngineApi, tell: Callable[[], None]) -> None:
-        """Listen to *handle*; *tell* says once that there is something to ``take``."""
-        self.handle, self._tell = handle, tell
-        self.over = threading.Event()
+    def __init__(self, engine: EngineApi, notify: Callable[[], object]) -> None:
+        """Read from *engine*; *notify* is called once when there is a batch to take."""
+        self.engine, self._notify = engine, notify
+        self._stopped = threading.Event()
         self._mutex = threading.Lock()
-        self._heard, self._told = StreamBatch(), False
-        self._records: deque[LogRecord] = deque(maxlen=_KEPT)
+        self._batch, self._notified = StreamBatch(), False
+        self._records: deque[LogRecord] = deque(maxlen=_KEPT_RECORDS)
 
     def start(self) -> None:
-        """Listen on a thread of its own, until ``over`` is set."""
-        threading.Thread(target=self._run, name="link", daemon=True).start()
+        """Read on a thread of its own, until it is stopped."""
+        threading.Thread(target=self._run, name="stream-reader", daemon=True).start()
 
-    def take(self) -> StreamBatch:
-        """Return what was heard since the last time."""
+    def stop(self) -> None:
+        """Read no more."""
+        self._stopped.set()
+
+    def take_batch(self) -> StreamBatch:
+        """Return what was read since the last time."""
         with self._mutex:
-            heard, self._heard, self._told = self._heard, StreamBatch(), False
-            heard.records = list(self._records)
+            batch, self._batch, self._notified = self._batch, StreamBatch(), False
+            batch.records = list(self._records)
             self._records.clear()
-            return heard
+            return batch
 
     def _run(self) -> None:
-        pause = _FIRST
-        while not self.over.is_set():
+        pause = _FIRST_PAUSE
+        while not self._stopped.is_set():
             why = "the engine ended"
             try:
-                for item in self.handle.stream():
-                    if self.over.is_set():
+                for item in self.engine.stream():
+                    if self._stopped.is_set():
                         return
-                    pause = _FIRST
-                    self._note(item)
-            except FAILURES as error:
-                why = _words(error)
-            self._cut(why)
-            self.over.wait(pause)
-            pause = min(_LONGEST, 2 * pause)
+                    pause = _FIRST_PAUSE
+                    self._add(item)
+            except ENGINE_ERRORS as error:
+                why = _reason(error)
+            self._disconnected(why)
+            self._stopped.wait(pause)
+            pause = min(_LONGEST_PAUSE, 2 * pause)
 
-    def _note(self, item: Snapshot | LogRecord | Lost | None) -> None:
+    def _add(self, item: Snapshot | LogRecord | Lost | None) -> None:
         if item is None:
             return
         with self._mutex:
             match item:
                 case Snapshot():
-                    self._heard.snapshot, self._heard.lost = item, ""
+                    self._batch.snapshot, self._batch.connection_lost = item, ""
                 case LogRecord():
                     self._records.append(item)
                 case Lost(records=records):
-                    self._heard.lost_records += records
-        self._notify()
+                    self._batch.skipped_records += records
+        self._notify_once()
 
-    def _cut(self, why: str) -> None:
+    def _disconnected(self, why: str) -> None:
         with self._mutex:
-            self._heard.lost = why or "the engine does not answer"
-        self._notify()
+            self._batch.connection_lost = why or "the engine does not answer"
+        self._notify_once()
 
-    def _notify(self) -> None:
+    def _notify_once(self) -> None:
         with self._mutex:
-            told, self._told = self._told, True
-        if not told and not self.over.is_set():
-            self._tell()
+            notified, self._notified = self._notified, True
+        if not notified and not self._stopped.is_set():
+            self._notify()
 
 
-def _words(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return "the engine is of another version than this screen"
     if isinstance(error, OSError) and error.strerror:

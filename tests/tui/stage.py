@@ -20,11 +20,11 @@ from plancton.service.local_engine import LocalEngine
 from plancton.tui.app import PlanctonApp
 from tests.scenario.rig import Rig, Settings
 
-PLACE = "attached to process 4711"
+CONNECTION = "attached to process 4711"
 
 
-class Order:
-    """The operator's standing word."""
+class Orders:
+    """The mode that the operator asked for."""
 
     def __init__(self) -> None:
         """Start active."""
@@ -43,10 +43,11 @@ class Order:
         self.value = Mode.ACTIVE
 
 
-class EngineApi(LocalEngine):
-    """A handle whose connection tests may cut."""
+class CuttableEngine(LocalEngine):
+    """An engine whose connection tests may cut."""
 
     cut = ""
+    """Why it is cut off; empty: it is not."""
     output = b"one line\nanother line\n"
     members: tuple[Member, ...] = ()
 
@@ -70,25 +71,25 @@ class EngineApi(LocalEngine):
 
 
 class Stage:
-    """An engine that is stepped by hand, and its handle."""
+    """An engine that is stepped by hand, as the screen holds it."""
 
     def __init__(self, ncpus: int = 8, **groups: Any) -> None:
         """Build both; nothing has happened yet."""
-        self.rig, self.word, self.broadcaster = (
+        self.rig, self.orders, self.broadcaster = (
             Rig(ncpus, **groups),
-            Order(),
+            Orders(),
             Broadcaster(keepalive=0.1),
         )
         node = self.rig.node
         node.lifetime = lambda _: 100000.0
-        self.rig.engine.ports = Ports(node, node, node, self.rig.settings, self.word, node, node)
+        self.rig.engine.ports = Ports(node, node, node, self.rig.settings, self.orders, node, node)
         self.rig.engine.builder.identity = Identity(
             "node7.lab.example", "root", "1.0.0", 4711, node.wall()
         )
         self.rig.engine.subscribers = (self.rig.seen.append, self.broadcaster)
-        self.handle = EngineApi(
+        self.engine = CuttableEngine(
             self.rig.engine,
-            self.word,
+            self.orders,
             self.broadcaster,
             "",
             candidate=lambda *_, **__: self.rig.settings.state.config,
@@ -115,7 +116,7 @@ class Stage:
 
     def app(self, **options: Any) -> PlanctonApp:
         """Return the program on this stage; its clock stands while the node's does."""
-        return PlanctonApp(self.handle, PLACE, clock=self.rig.node.wall, **options)
+        return PlanctonApp(self.engine, CONNECTION, clock=self.rig.node.wall, **options)
 
 
 def members(now: float, count: int = 5) -> tuple[Member, ...]:
@@ -149,7 +150,7 @@ def healthy() -> Stage:
 def draining() -> Stage:
     """Return a node that drains; some pilots have ended."""
     stage = healthy()
-    stage.word.order(Mode.DRAINING)
+    stage.orders.order(Mode.DRAINING)
     for container in list(stage.rig.node.containers.values())[:3]:
         container.lifetime = stage.rig.node.now() - (container.pilot.started_at or 0) + 20
     stage.run(60)
@@ -215,12 +216,12 @@ async def heard(
     """Wait until the screen has heard all there is, or until something is *met*, and drew it."""
 
     def all_there() -> bool:
-        return app.snapshot is not None and bool(app.values) and bool(app.past.levels[0])
+        return app.snapshot is not None and bool(app.settings) and bool(app.history.levels[0])
 
     end = time.monotonic() + 20
     while not (met or all_there)():
         assert time.monotonic() < end, "the screen did not hear it"
         await pilot.pause(0.02)
-    app._draw()
+    app.draw()
     await pilot.pause()
     await pilot.pause()

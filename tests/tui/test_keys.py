@@ -16,15 +16,17 @@ from textual.widgets import DataTable, Input, RichLog
 
 from plancton.engine.model.operator import Mode
 from plancton.tui.app import PlanctonApp
+from plancton.tui.dialogs import Question, TypedQuestion
 from plancton.tui.screens.config import ConfigPage
 from plancton.tui.screens.fleet import FleetPage
 from plancton.tui.screens.help import HelpPage
 from plancton.tui.screens.ledger import LedgerPage
-from plancton.tui.screens.pilot_log import PilotLog, added, coloured
-from plancton.tui.screens.pilot_page import PilotPage
-from plancton.tui.screens.question import Question, TypedQuestion
-from plancton.tui.widgets.panes import CpuPane, LogPane, WhyPane
+from plancton.tui.screens.pilot import PilotPage
+from plancton.tui.screens.pilot_log import PilotLogPage, new_lines, without_control
+from plancton.tui.widgets.cpu_pane import CpuPane
+from plancton.tui.widgets.log_pane import LogPane
 from plancton.tui.widgets.pilot_table import PilotTable
+from plancton.tui.widgets.reasons_pane import ReasonsPane
 from tests.tui.stage import STATES, Stage, heard, many, members
 
 
@@ -82,12 +84,12 @@ async def scene(
 async def test_the_node_drains_and_comes_back(key: str, mode: Mode) -> None:
     """It says at once that it was asked, and then what came of it."""
     stage = STATES["healthy"]()
-    stage.word.order(Mode.ACTIVE if key != "u" else Mode.DRAINING)
+    stage.orders.order(Mode.ACTIVE if key != "u" else Mode.DRAINING)
     stage.tick()
     async with scene(stage) as s:
         await s.press(key)
         assert any(words.startswith("asked: ") for words in s.said())
-        await s.until(lambda: stage.word.mode() is mode)
+        await s.until(lambda: stage.orders.mode() is mode)
         assert s.app.snapshot
         assert s.app.snapshot.mode is not mode
         await s.until(lambda: s.app.snapshot and s.app.snapshot.mode is mode, ticks=True)
@@ -105,7 +107,7 @@ async def test_a_pilot_is_killed_once_it_is_confirmed() -> None:
             await s.press("k")
             assert isinstance(s.app.screen, Question)
             await s.press(no)
-        assert not s.app.agenda.open
+        assert not s.app.commands.pending.open
         await s.press("k", "y")
         assert "killing…" in s.text()
         await s.until(lambda: not s.app.moment.pilot(victim.pilot.id), ticks=True)
@@ -136,7 +138,7 @@ async def test_all_pilots_are_killed_once_that_is_typed() -> None:
         before = {p.id for p in s.app.snapshot.pilots} if s.app.snapshot else set()
         await s.press("K", *"yes", "enter")
         assert isinstance(s.app.screen, TypedQuestion)
-        assert not s.app.agenda.open
+        assert not s.app.commands.pending.open
         await s.press(*"kill", "space", *"all", "enter")
         await s.until(lambda: not before & {p.id for p in s.app.moment.snapshot.pilots}, ticks=True)  # type: ignore[union-attr]
         assert len(before) == 8
@@ -146,7 +148,7 @@ async def test_pilots_are_frozen_and_thawed() -> None:
     """The same key, there and back."""
     stage = STATES["healthy"]()
     async with scene(stage) as s:
-        id_ = s.table.chosen()[0].pilot.id
+        id_ = s.table.marked_or_selected()[0].pilot.id
 
         def state() -> str:
             pilot = s.app.moment.pilot(id_)
@@ -175,8 +177,8 @@ async def test_readonly_asks_for_nothing() -> None:
     async with scene(stage, readonly=True) as s:
         await s.press("d", "u", "D", "f", "r", "k", "y")
         assert len([words for words in s.said() if words.startswith("read-only")]) == 6
-        assert stage.word.mode() is Mode.ACTIVE
-        assert not s.app.agenda.open
+        assert stage.orders.mode() is Mode.ACTIVE
+        assert not s.app.commands.pending.open
         assert "read-only" in s.text()
 
 
@@ -187,11 +189,11 @@ async def test_a_refusal_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(mode: Mode) -> None:
         raise OSError(28, "the disk is full")
 
-    monkeypatch.setattr(stage.word, "order", refuse)
+    monkeypatch.setattr(stage.orders, "order", refuse)
     async with scene(stage) as s:
         await s.press("d")
         await s.until(lambda: any("the disk is full" in words for words in s.said()))
-        assert not s.app.agenda.open
+        assert not s.app.commands.pending.open
 
 
 async def test_what_is_late_is_said() -> None:
@@ -208,7 +210,7 @@ async def test_what_is_late_is_said() -> None:
     ("key", "page", "words"),
     [
         ("enter", PilotPage, "efficiency"),
-        ("l", PilotLog, "another line"),
+        ("l", PilotLogPage, "another line"),
         ("L", LedgerPage, "harvested"),
         ("c", ConfigPage, "pilots[worker].image"),
         ("question_mark", HelpPage, "drain"),
@@ -232,15 +234,15 @@ async def test_the_fleet() -> None:
         await s.press("F")
         await s.until(lambda: "this node reports to no InfluxDB" in s.text())
         await s.press("escape")
-        stage.handle.members = members(stage.rig.node.wall())
+        stage.engine.members = members(stage.rig.node.wall())
         await s.press("F")
         await s.until(lambda: "5 nodes, 1 silent, 1 in trouble" in s.text())
         lines = [line for line in s.text().splitlines() if ".lab.example" in line]
         assert [line.split()[0][4] for line in lines] == ["1", "2", "3", "0", "4"]
         assert "silent for 66.7 min; disk is nearly full" in lines[0]
-        stage.handle.members = ()
+        stage.engine.members = ()
         assert isinstance(s.app.screen, FleetPage)
-        s.app.screen._look()
+        s.app.screen._refresh_fleet()
         await s.until(lambda: "this node reports to no InfluxDB" in s.text())
         assert "node1.lab.example" in s.text()
 
@@ -248,7 +250,7 @@ async def test_the_fleet() -> None:
 async def test_a_thousand_nodes_keep_their_place() -> None:
     """What is selected and scrolled to stays there when the fleet is read anew."""
     stage = STATES["healthy"]()
-    stage.handle.members = members(stage.rig.node.wall(), 1000)
+    stage.engine.members = members(stage.rig.node.wall(), 1000)
     async with scene(stage) as s:
         await s.press("F")
         table = s.app.screen.query_one(DataTable)
@@ -256,9 +258,9 @@ async def test_a_thousand_nodes_keep_their_place() -> None:
         await s.press("pagedown", "pagedown")
         row, offset = table.cursor_row, table.scroll_y
         assert row > 30
-        stage.handle.members = members(stage.rig.node.wall(), 999)
+        stage.engine.members = members(stage.rig.node.wall(), 999)
         assert isinstance(s.app.screen, FleetPage)
-        s.app.screen._look()
+        s.app.screen._refresh_fleet()
         await s.until(lambda: table.row_count == 999)
         assert (table.cursor_row, table.scroll_y) == (row, offset)
 
@@ -290,14 +292,14 @@ async def test_pilots_are_filtered_as_one_types() -> None:
     """Enter keeps the filter, esc takes it back."""
     async with scene(STATES["healthy"]()) as s:
         await s.press("slash", *"worker")
-        assert {line.pilot.profile for line in s.table.lines} == {"worker"}
+        assert {line.pilot.profile for line in s.table.rows} == {"worker"}
         await s.press("enter")
         assert s.table.has_focus
         assert "filter: worker" in s.text()
         await s.press("slash", *"nonsense")
         assert "None of 8 pilots matches" in s.text()
         await s.press("escape")
-        assert len(s.table.lines) == 8
+        assert len(s.table.rows) == 8
 
 
 async def test_the_table_is_sorted_by_each_column() -> None:
@@ -305,18 +307,18 @@ async def test_the_table_is_sorted_by_each_column() -> None:
     async with scene(STATES["healthy"]()) as s:
         seen = []
         for _ in range(10):
-            seen.append(s.table.sort.title)
+            seen.append(s.table.sort_column.title)
             await s.press("s")
         assert len(set(seen)) == 10
-        assert s.table.sort.title == seen[0]
-        while s.table.sort.title != "AGE":
+        assert s.table.sort_column.title == seen[0]
+        while s.table.sort_column.title != "AGE":
             await s.press("s")
-        ages = [line.age for line in s.table.lines]
+        ages = [line.age for line in s.table.rows]
         assert ages == sorted(ages, reverse=True)
         await s.press("S")
-        assert [line.age for line in s.table.lines] == sorted(ages)
+        assert [line.age for line in s.table.rows] == sorted(ages)
         await s.pilot.click(PilotTable, offset=(4, 0))
-        assert s.table.sort.title == "PROFILE"
+        assert s.table.sort_column.title == "PROFILE"
 
 
 async def test_selection_and_scroll_survive_updates() -> None:
@@ -336,9 +338,9 @@ async def test_selection_and_scroll_survive_updates() -> None:
         assert s.table.selected.pilot.id == line.pilot.id
         assert s.table.scroll_y == scroll
         await s.press("end")
-        assert s.table.row == 59
+        assert s.table.cursor_row == 59
         await s.press("home", "pagedown", "pageup")
-        assert s.table.row == 0
+        assert s.table.cursor_row == 0
 
 
 async def test_a_selection_whose_pilot_ends_stays_in_its_place() -> None:
@@ -349,14 +351,14 @@ async def test_a_selection_whose_pilot_ends_stays_in_its_place() -> None:
         assert first
         stage.rig.node.containers[first.pilot.id].lifetime = 0.0
         await s.until(lambda: not s.app.moment.pilot(first.pilot.id), ticks=True)
-        assert s.table.row == 0
+        assert s.table.cursor_row == 0
 
 
 async def test_the_mouse_selects_and_opens() -> None:
     """A click selects, a second one opens, and a click on the footer is its key."""
     async with scene(STATES["healthy"]()) as s:
         await s.pilot.click(PilotTable, offset=(10, 3))
-        assert s.table.row == 2
+        assert s.table.cursor_row == 2
         await s.pilot.click(PilotTable, offset=(10, 3), times=2)
         await s.until(lambda: isinstance(s.app.screen, PilotPage))
         await s.press("escape")
@@ -406,7 +408,7 @@ async def test_the_log_follows_and_is_searched() -> None:
 async def test_all_reasons_can_be_read_without_a_mouse() -> None:
     """They are more than fit 24 lines."""
     async with scene(STATES["healthy"](), size=(80, 24)) as s:
-        pane = s.app.query_one(WhyPane)
+        pane = s.app.query_one(ReasonsPane)
         assert pane.max_scroll_y
         await s.press("tab", "tab", "end")
         await s.until(lambda: pane.scroll_y == pane.max_scroll_y)
@@ -419,12 +421,12 @@ async def test_a_pilots_log_goes_on_and_ends() -> None:
     async with scene(stage) as s:
         await s.press("l")
         await s.until(lambda: "another line" in s.text())
-        stage.handle.output += b"a third\n"
+        stage.engine.output += b"a third\n"
         await s.until(lambda: "a third" in s.text())
         assert s.text().count("another line") == 1
-        stage.handle.output = b""
+        stage.engine.output = b""
         await s.until(lambda: "[no pilot is called" in s.text())
-        stage.handle.output = b"one line\nanother line\na third\na fourth\n"
+        stage.engine.output = b"one line\nanother line\na third\na fourth\n"
         await s.until(lambda: "a fourth" in s.text())  # the service was away, and is back
         assert s.text().count("another line") == 1
 
@@ -458,7 +460,7 @@ async def test_brackets_are_only_brackets() -> None:
 )
 def test_only_new_lines_are_added(old: str, new: str, more: str) -> None:
     """Each letter a line."""
-    assert list(added(list(old), list(new))) == list(more)
+    assert list(new_lines(list(old), list(new))) == list(more)
 
 
 @pytest.mark.parametrize(
@@ -472,7 +474,7 @@ def test_only_new_lines_are_added(old: str, new: str, more: str) -> None:
 )
 def test_a_pilot_cannot_steer_the_terminal(line: str, shown: str) -> None:
     """Colours are taken, the rest is text."""
-    text = coloured(line)
+    text = without_control(line)
     text.expand_tabs(8)
     assert text.plain == shown
 
@@ -496,9 +498,9 @@ async def test_a_pilots_log_is_searched() -> None:
         assert [strip.text.strip() for strip in log.lines] == ["another line"]
         await s.press("enter")
         assert log.has_focus
-        assert not s.app.words  # the table is not filtered by it
+        assert not s.app.main_screen.filter_text  # the table is not filtered by it
         await s.press("escape")
-        assert isinstance(s.app.screen, PilotLog)
+        assert isinstance(s.app.screen, PilotLogPage)
         assert len(log.lines) == 2
         await s.press("escape")
         assert len(s.app.screen_stack) == 1
@@ -508,54 +510,54 @@ async def test_a_lost_service_is_said_and_comes_back() -> None:
     """Greyed out meanwhile, with why; connected again by itself."""
     stage = STATES["healthy"]()
     async with scene(stage) as s:
-        stage.handle.cut = "no engine listens at /run/plancton/plancton.sock"
-        await s.until(lambda: s.app.lost)
+        stage.engine.cut = "no engine listens at /run/plancton/plancton.sock"
+        await s.until(lambda: s.app.connection_lost)
         await s.until(lambda: "NO CONNECTION: no engine listens" in s.text())
-        assert s.app.screen.has_class("gone")
-        stage.handle.cut = ""
-        await s.until(lambda: not s.app.lost, ticks=True)
+        assert s.app.screen.has_class("outdated")
+        stage.engine.cut = ""
+        await s.until(lambda: not s.app.connection_lost, ticks=True)
         await s.until(lambda: "NO CONNECTION" not in s.text())
         await s.until(lambda: "connected again" in s.text())
 
 
-class Hosted:
-    """An engine that this program hosts."""
+class FakeHostedEngine:
+    """An engine that this program hosts; it notes how it was ended."""
 
     def __init__(self) -> None:
         """Start well."""
-        self.over, self.failure, self.pending = False, "", list[str]()
+        self.ended, self.failure, self.calls = False, "", list[str]()
 
-    def leave(self) -> None:
+    def leave_pilots(self) -> None:
         """Take note."""
-        self.pending.append("leave")
+        self.calls.append("leave")
 
     def drain(self) -> None:
         """Take note."""
-        self.pending.append("drain")
+        self.calls.append("drain")
 
-    def kill(self) -> None:
+    def kill_pilots(self) -> None:
         """Take note."""
-        self.pending.append("kill")
+        self.calls.append("kill")
 
-    def hang_up(self) -> None:
+    def stop_as_configured(self) -> None:
         """Take note."""
-        self.pending.append("hang up")
+        self.calls.append("hang up")
 
 
 @pytest.mark.parametrize(("key", "word"), [("l", "leave"), ("d", "drain"), ("k", "kill")])
 async def test_quitting_a_hosting_program_asks(key: str, word: str) -> None:
     """Leave ends at once; drain and kill end with the last pilot."""
-    host = Hosted()
-    async with scene(STATES["healthy"](), host=host) as s:
+    hosted = FakeHostedEngine()
+    async with scene(STATES["healthy"](), hosted=hosted) as s:
         await s.press("q")
         assert "What becomes of its 8 pilots?" in s.text()
         await s.press("n")
-        assert not host.pending
+        assert not hosted.calls
         await s.press("q", key)
-        assert host.pending == [word]
+        assert hosted.calls == [word]
         if key != "l":
             assert "Ending with the last pilot: 8 to go" in s.text()
-            host.over = True
+            hosted.ended = True
         await s.until(lambda: not s.app.is_running or s.app._exit)
 
 
@@ -568,10 +570,10 @@ async def test_quitting_an_attached_program_does_not_ask() -> None:
 
 async def test_a_dead_engine_is_shown_as_what_it_is() -> None:
     """It stays on the screen, so that one can read why."""
-    host = Hosted()
-    async with scene(STATES["healthy"](), host=host) as s:
-        host.failure = "the engine thread died: KeyError('x')"
-        host.over = True
+    hosted = FakeHostedEngine()
+    async with scene(STATES["healthy"](), hosted=hosted) as s:
+        hosted.failure = "the engine thread died: KeyError('x')"
+        hosted.ended = True
         await s.until(lambda: "THE ENGINE DIED: the engine thread died" in s.text())
         await s.press("q")
         await s.until(lambda: s.app._exit)
@@ -635,14 +637,14 @@ async def test_a_flood_of_snapshots_is_merged() -> None:
     stage = STATES["healthy"]()
     async with scene(stage) as s:
         drawn = 0
-        draw = s.app._draw
+        draw = s.app.draw
 
         def counted() -> None:
             nonlocal drawn
             drawn += 1
             draw()
 
-        s.app._draw = counted  # type: ignore[method-assign]
+        s.app.draw = counted  # type: ignore[method-assign]
         for _ in range(300):
             stage.tick()
         await s.until(lambda: s.app.snapshot is stage.rig.latest)
@@ -656,7 +658,7 @@ async def test_every_theme_of_the_palette_can_be_drawn() -> None:
         for theme in s.app.available_themes:
             s.app.theme = theme
             await s.pilot.pause()
-            s.app._draw()
+            s.app.draw()
             await s.pilot.pause()
             pictures.add(s.app.export_screenshot())
         assert len(pictures) > 10
@@ -677,17 +679,17 @@ async def test_one_that_has_gone_keeps_no_other_from_being_killed() -> None:
 
 async def test_q_again_leaves_the_pilots_that_were_to_end_first() -> None:
     """As the line on top says."""
-    host = Hosted()
-    async with scene(STATES["healthy"](), host=host) as s:
+    hosted = FakeHostedEngine()
+    async with scene(STATES["healthy"](), hosted=hosted) as s:
         await s.press("q", "d", "q")
-        assert host.pending == ["drain", "leave"]
+        assert hosted.calls == ["drain", "leave"]
         await s.until(lambda: s.app._exit)
 
 
 async def test_the_input_is_gone_when_it_is_not_needed() -> None:
     """It takes no room."""
     async with scene(STATES["healthy"]()) as s:
-        assert not s.app.query_one("#search", Input).display
+        assert not s.app.query_one("#filter", Input).display
         await asyncio.sleep(0)
 
 
@@ -706,17 +708,17 @@ async def test_500_pilots_cost_what_is_visible() -> None:
     stage = many(500)
     async with scene(stage, size=(160, 50)) as s:
         drawn = 0
-        line = s.table._line
+        line = s.table._row_line
 
         def counted(*args: Any) -> Any:
             nonlocal drawn
             drawn += 1
             return line(*args)
 
-        s.table._line = counted  # type: ignore[method-assign, assignment]
+        s.table._row_line = counted  # type: ignore[method-assign, assignment]
         for _ in range(3):
             stage.tick()
             await s.until(lambda: s.app.snapshot is stage.rig.latest)
             await s.pilot.pause()
-        assert len(s.table.lines) == 500
+        assert len(s.table.rows) == 500
         assert 0 < drawn <= 6 * s.table.size.height

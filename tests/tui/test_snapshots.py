@@ -33,14 +33,14 @@ def test_the_main_screen(
 ) -> None:
     """As it was when somebody looked at it last."""
     stage = stages[state]
-    stage.handle.cut = ""
+    stage.engine.cut = ""
     app = stage.app(theme=theme)
 
     async def settle(pilot: Pilot[None]) -> None:
         await heard(pilot, app)
         if state == "disconnected":
-            stage.handle.cut = "the engine at /run/plancton/plancton.sock does not answer"
-            await heard(pilot, app, lambda: bool(app.lost))
+            stage.engine.cut = "the engine at /run/plancton/plancton.sock does not answer"
+            await heard(pilot, app, lambda: bool(app.connection_lost))
 
     assert snap_compare(app, terminal_size=size, run_before=settle)
 
@@ -49,7 +49,7 @@ def test_the_main_screen(
 def test_other_screens(snap_compare: Compare, key: str) -> None:
     """Detail, ledger, fleet, configuration, help, both questions, a pilot's log."""
     stage = STATES["healthy"]()
-    stage.handle.members = members(stage.rig.node.wall())
+    stage.engine.members = members(stage.rig.node.wall())
     app = stage.app()
 
     async def settle(pilot: Pilot[None]) -> None:
@@ -57,7 +57,7 @@ def test_other_screens(snap_compare: Compare, key: str) -> None:
         await pilot.press(key)
         for _ in range(3):  # what is shown decides what has to scroll
             await pilot.pause(0.15)
-            app._draw()
+            app.draw()
         await pilot.pause(0.15)
 
     assert snap_compare(app, terminal_size=(100, 36), run_before=settle)

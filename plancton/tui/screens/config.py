@@ -6,12 +6,10 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.widgets import DataTable, Footer, Static
 
-from plancton.engine.views.text import (
-    clock,
-)
+from plancton.engine.views.text import clock
 from plancton.tui.moment import Moment
 from plancton.tui.screens.page import Page
-from plancton.tui.widgets.panes import Banner
+from plancton.tui.widgets.banner import Banner
 
 
 class ConfigPage(Page):
@@ -28,11 +26,11 @@ class ConfigPage(Page):
         """Name the columns."""
         self.query_one(DataTable).add_columns("KEY", "FROM", "VALUE")
         self.query_one(DataTable).focus()
-        self._shown: object = None
+        self._shown_settings: object = None
 
-    def show(self, moment: Moment) -> None:
+    def show_moment(self, moment: Moment) -> None:
         """Show a moment."""
-        super().show(moment)
+        super().show_moment(moment)
         s = moment.snapshot
         if s is None:
             return
@@ -44,9 +42,9 @@ class ConfigPage(Page):
         if s.config_error:
             state += f"\nThe newest file is refused: {s.config_error}"
         self.query_one("#config-state", Static).update(Text(state))
-        if moment.settings == self._shown:
+        if moment.settings == self._shown_settings:
             return
-        self._shown = moment.settings
+        self._shown_settings = moment.settings
         table = self.query_one(DataTable)
         table.clear()
         for setting in moment.settings:

@@ -7,12 +7,10 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Footer, Static
 
-from plancton.engine.views.text import (
-    ledger_table,
-)
+from plancton.engine.views.text import ledger_table
 from plancton.tui.moment import Moment
 from plancton.tui.screens.page import Page
-from plancton.tui.widgets.panes import Banner
+from plancton.tui.widgets.banner import Banner
 
 
 class LedgerPage(Page):
@@ -29,9 +27,9 @@ class LedgerPage(Page):
         """Say what it is."""
         self.query_one("#ledger").border_title = "Ledger: what was lent, and what it cost"
 
-    def show(self, moment: Moment) -> None:
+    def show_moment(self, moment: Moment) -> None:
         """Show a moment."""
-        super().show(moment)
+        super().show_moment(moment)
         if moment.snapshot is None:
             return
         head, rows = ledger_table(moment.snapshot.ledger)

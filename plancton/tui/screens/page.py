@@ -1,4 +1,4 @@
-"""A screen over the main one that shows each moment as it comes."""
+"""What all screens over the main one share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from plancton.tui.moment import Moment
-from plancton.tui.widgets.panes import Banner
+from plancton.tui.widgets.banner import Banner
 
 
 class Page(Screen[None]):
@@ -22,7 +22,7 @@ class Page(Screen[None]):
         """Go back."""
         self.dismiss()
 
-    def show(self, moment: Moment) -> None:
+    def show_moment(self, moment: Moment) -> None:
         """Show a moment."""
         for each in self.query(Banner):
-            each.show(moment)
+            each.show_moment(moment)

@@ -1,4 +1,4 @@
-"""The table of pilots. Only the lines on the screen are drawn, so their number does not matter."""
+"""The table of pilots. Only the rows on the screen are drawn, so their number does not matter."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from plancton.engine.views.text import printable
-from plancton.tui.rows import COLUMNS, Column, PilotRow, shown_columns
+from plancton.tui.widgets.pilot_rows import COLUMNS, Column, PilotRow, shown_columns
 
-_MARK = 2
-_HEAD = 1
-_COLOURS = {
+_MARK_WIDTH = 2
+_HEAD_HEIGHT = 1
+_STATE_STYLES = {
     "running": "table--running",
     "starting": "table--starting",
     "frozen": "table--frozen",
-    "terminating": "table--ending",
+    "terminating": "table--terminating",
     "exited": "table--exited",
 }
 
 
 class PilotTable(ScrollView, can_focus=True):
-    """Shows lines, keeps the selected pilot selected wherever it goes, and marks pilots."""
+    """Shows rows, keeps the selected pilot selected wherever it goes, and marks pilots."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "table--head",
         "table--cursor",
-        "table--asked",
-        *_COLOURS.values(),
+        "table--pending",
+        *_STATE_STYLES.values(),
     }
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1)", "up", show=False),
@@ -46,10 +46,10 @@ class PilotTable(ScrollView, can_focus=True):
         Binding("end,G", "move(1000000)", "last", show=False),
     ]
 
-    class Opened(Message):
+    class PilotOpened(Message):
         """The selected pilot is to be shown."""
 
-    class Sorted(Message):
+    class HeadClicked(Message):
         """The table is to be sorted by a column."""
 
         def __init__(self, column: Column) -> None:
@@ -60,120 +60,121 @@ class PilotTable(ScrollView, can_focus=True):
     def __init__(self, id: str) -> None:  # noqa: A002 (as textual calls it)
         """Start empty."""
         super().__init__(id=id)
-        self.lines: list[PilotRow] = []
+        self.rows: list[PilotRow] = []
         self.marked: set[str] = set()
-        self.sort, self.turned = COLUMNS[0], False
-        self.empty = ""
-        self._selected = ""
-        self._keys: list[object] = []
+        self.sort_column, self.reverse = COLUMNS[0], False
+        self.empty_text = ""
+        self._selected_id = ""
+        self._drawn: list[object] = []
+        """What decided how each line of the screen looks."""
 
     # --- what it shows ------------------------------------------------------------------
 
-    def show(self, lines: Sequence[PilotRow], empty: str) -> None:
-        """Show *lines*, or words if there are none; selection, marks and scroll stay."""
-        seen = self._row_is_visible()
-        old = self.row
-        self.lines, self.empty = list(lines), empty
-        self.marked &= {line.pilot.id for line in lines}
-        if self.lines and self.row is None:
+    def show_rows(self, rows: Sequence[PilotRow], empty_text: str) -> None:
+        """Show *rows*, or *empty_text* if there are none; selection, marks and scroll stay."""
+        was_visible = self._cursor_is_visible()
+        old = self.cursor_row
+        self.rows, self.empty_text = list(rows), empty_text
+        self.marked &= {row.pilot.id for row in rows}
+        if self.rows and self.cursor_row is None:
             # The selected one has gone: the one that took its place is next.
-            self._selected = self.lines[min(old or 0, len(self.lines) - 1)].pilot.id
-        self.virtual_size = Size(self.size.width, len(self.lines) + _HEAD)
-        if seen:
-            self._follow()
+            self._selected_id = self.rows[min(old or 0, len(self.rows) - 1)].pilot.id
+        self.virtual_size = Size(self.size.width, len(self.rows) + _HEAD_HEIGHT)
+        if was_visible:
+            self._scroll_to_cursor()
         self._refresh_changes()
 
     def _refresh_changes(self) -> None:
         """Draw only the lines that are not as they were: a terminal may be far away."""
-        keys = [self._key(y) for y in range(self.size.height)]
-        if len(keys) != len(self._keys):
+        drawn = [self._line_key(y) for y in range(self.size.height)]
+        if len(drawn) != len(self._drawn):
             self.refresh()
         else:
             width = self.size.width
-            for y, (new, old) in enumerate(zip(keys, self._keys, strict=True)):
+            for y, (new, old) in enumerate(zip(drawn, self._drawn, strict=True)):
                 if new != old:
                     self.refresh(Region(0, y, width, 1))
-        self._keys = keys
+        self._drawn = drawn
 
-    def _key(self, y: int) -> object:
+    def _line_key(self, y: int) -> object:
         """Return all that decides how a line of the screen looks."""
-        row = round(self.scroll_y) + y - _HEAD
-        if y == 0 or row >= len(self.lines):
-            return self.sort.title, self.turned, "" if self.lines else self.empty
-        line = self.lines[row]
-        id_ = line.pilot.id
-        cells = tuple(column.cell(line) for column in self._columns())
-        return cells, line.state, id_ == self._selected, id_ in self.marked
+        index = round(self.scroll_y) + y - _HEAD_HEIGHT
+        if y == 0 or index >= len(self.rows):
+            return self.sort_column.title, self.reverse, "" if self.rows else self.empty_text
+        row = self.rows[index]
+        id_ = row.pilot.id
+        cells = tuple(column.cell(row) for column in self._columns())
+        return cells, row.state, id_ == self._selected_id, id_ in self.marked
 
     @property
-    def row(self) -> int | None:
-        """Where the selected pilot is; None: it is not there."""
-        places = (n for n, line in enumerate(self.lines) if line.pilot.id == self._selected)
+    def cursor_row(self) -> int | None:
+        """The number of the selected row; None: there is none."""
+        places = (n for n, row in enumerate(self.rows) if row.pilot.id == self._selected_id)
         return next(places, None)
 
     @property
     def selected(self) -> PilotRow | None:
-        """The selected line; None: there is none."""
-        row = self.row
-        return None if row is None else self.lines[row]
+        """The selected row; None: there is none."""
+        index = self.cursor_row
+        return None if index is None else self.rows[index]
 
-    def chosen(self) -> list[PilotRow]:
-        """Return the marked lines, else the selected one."""
-        marked = [line for line in self.lines if line.pilot.id in self.marked]
+    def marked_or_selected(self) -> list[PilotRow]:
+        """Return the marked rows, else the selected one."""
+        marked = [row for row in self.rows if row.pilot.id in self.marked]
         selected = self.selected
         return marked or ([selected] if selected else [])
 
-    def mark(self) -> None:
+    def toggle_mark(self) -> None:
         """Mark the selected pilot, or take its mark back, and go on to the next."""
-        if self._selected:
-            self.marked ^= {self._selected}
+        if self._selected_id:
+            self.marked ^= {self._selected_id}
             self.action_move(1)
 
     # --- moving about -------------------------------------------------------------------
 
     def action_move(self, by: int) -> None:
         """Select the pilot so many lines further."""
-        if self.lines:
-            row = min(max((self.row or 0) + by, 0), len(self.lines) - 1)
-            self._selected = self.lines[row].pilot.id
-            self._follow()
+        if self.rows:
+            index = min(max((self.cursor_row or 0) + by, 0), len(self.rows) - 1)
+            self._selected_id = self.rows[index].pilot.id
+            self._scroll_to_cursor()
             self.refresh()
 
     def action_page(self, by: int) -> None:
         """Go a page further."""
-        self.action_move(by * max(1, self.size.height - _HEAD - 1))
+        self.action_move(by * max(1, self.size.height - _HEAD_HEIGHT - 1))
 
-    def _row_is_visible(self) -> bool:
-        row = self.row
+    def _cursor_is_visible(self) -> bool:
+        index = self.cursor_row
         top = round(self.scroll_y)
-        return row is not None and top <= row < top + self.size.height - _HEAD
+        return index is not None and top <= index < top + self.size.height - _HEAD_HEIGHT
 
-    def _follow(self) -> None:
-        row = self.row
-        if row is not None:
-            region = Region(0, row, 1, 1 + _HEAD)
+    def _scroll_to_cursor(self) -> None:
+        index = self.cursor_row
+        if index is not None:
+            region = Region(0, index, 1, 1 + _HEAD_HEIGHT)
             self.scroll_to_region(region, animate=False, force=True, immediate=True)
 
     def on_click(self, event: events.Click) -> None:
         """Select a pilot, open it by a second click; sort by a column's head."""
         if event.y == 0:
-            at = event.x - _MARK
+            at = event.x - _MARK_WIDTH
             for column in self._columns():
                 if at < column.width:
-                    self.post_message(self.Sorted(column))
+                    self.post_message(self.HeadClicked(column))
                     return
                 at -= column.width + 1
             return
-        row = round(self.scroll_y) + event.y - _HEAD
-        if row < len(self.lines):
-            self._selected = self.lines[row].pilot.id
+        index = round(self.scroll_y) + event.y - _HEAD_HEIGHT
+        if index < len(self.rows):
+            self._selected_id = self.rows[index].pilot.id
             self.refresh()
             if event.chain == 2:
-                self.post_message(self.Opened())
+                self.post_message(self.PilotOpened())
 
     def on_resize(self) -> None:
         """Fit the width."""
-        self.virtual_size = Size(self.size.width, len(self.lines) + _HEAD)
+        self.virtual_size = Size(self.size.width, len(self.rows) + _HEAD_HEIGHT)
 
     # --- drawing ------------------------------------------------------------------------
 
@@ -181,17 +182,17 @@ class PilotTable(ScrollView, can_focus=True):
         """Draw one line of the screen."""
         width = self.size.width
         if y == 0:
-            return self._head(width)
-        row = round(self.scroll_y) + y - _HEAD
-        if row >= len(self.lines):
-            text = self.empty if not self.lines else ""
-            return self._words(text, y, width)
-        return self._line(self.lines[row], width)
+            return self._head_line(width)
+        index = round(self.scroll_y) + y - _HEAD_HEIGHT
+        if index >= len(self.rows):
+            text = self.empty_text if not self.rows else ""
+            return self._empty_line(text, y, width)
+        return self._row_line(self.rows[index], width)
 
     def _columns(self) -> list[Column]:
         return shown_columns(self.size.width)
 
-    def _words(self, text: str, y: int, width: int) -> Strip:
+    def _empty_line(self, text: str, y: int, width: int) -> Strip:
         """Draw a part of the words that stand in place of an empty table."""
         room = max(10, width - 4)
         words, parts = printable(text).split(), [""]
@@ -202,31 +203,33 @@ class PilotTable(ScrollView, can_focus=True):
         line = parts[y - 2] if 0 <= y - 2 < len(parts) else ""
         return Strip([Segment(line, self.rich_style)]).adjust_cell_length(width, self.rich_style)
 
-    def _head(self, width: int) -> Strip:
+    def _head_line(self, width: int) -> Strip:
         style = self.get_component_rich_style("table--head")
-        arrow = "▼" if self.sort.falls != self.turned else "▲"
+        arrow = "▼" if self.sort_column.largest_first != self.reverse else "▲"
         cells = []
         for column in self._columns():
             title = column.title
-            if column is self.sort:
+            if column is self.sort_column:
                 title = title[: column.width - 1] + arrow
-            cells.append(title.rjust(column.width) if column.right else title.ljust(column.width))
-        text = " " * _MARK + " ".join(cells)
+            cells.append(_aligned(title, column))
+        text = " " * _MARK_WIDTH + " ".join(cells)
         return Strip([Segment(text, style)]).adjust_cell_length(width, style)
 
-    def _line(self, line: PilotRow, width: int) -> Strip:
+    def _row_line(self, row: PilotRow, width: int) -> Strip:
         base = self.rich_style
-        if line.pilot.id == self._selected:
+        if row.pilot.id == self._selected_id:
             base += self.get_component_rich_style("table--cursor", partial=True)
-        marked = line.pilot.id in self.marked
+        marked = row.pilot.id in self.marked
+        name = "table--pending" if row.pending_state else _STATE_STYLES.get(row.pilot.state, "")
         segments = [Segment("✓ " if marked else "  ", base + Style(bold=True))]
         for column in self._columns():
-            text = printable(column.cell(line))[: column.width]
-            cell = text.rjust(column.width) if column.right else text.ljust(column.width)
+            cell = _aligned(printable(column.cell(row))[: column.width], column)
             style = base
-            if column.title in ("STATE", "TTL LEFT"):
-                name = "table--asked" if line.pending else _COLOURS.get(line.pilot.state, "")
-                if name:
-                    style = base + self.get_component_rich_style(name, partial=True)
+            if name and column.title in ("STATE", "TTL LEFT"):
+                style = base + self.get_component_rich_style(name, partial=True)
             segments.append(Segment(f"{cell} ", style))
         return Strip(segments).adjust_cell_length(width, base)
+
+
+def _aligned(text: str, column: Column) -> str:
+    return text.rjust(column.width) if column.align_right else text.ljust(column.width)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from plancton.tui.rows import COLUMNS, PilotRow, arranged, brief, brief_size, matches, ttl_bar
+from plancton.tui.short_units import short_duration, short_size
+from plancton.tui.widgets.pilot_rows import COLUMNS, PilotRow, filtered_and_sorted, matches, ttl_bar
 from tests.scenario.rig import Rig
 
 
@@ -14,7 +15,7 @@ from tests.scenario.rig import Rig
 )
 def test_durations_are_brief(seconds: float, text: str) -> None:
     """Five characters are enough."""
-    assert brief(seconds) == text
+    assert short_duration(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,7 @@ def test_durations_are_brief(seconds: float, text: str) -> None:
 )
 def test_sizes_are_brief(size: float, text: str) -> None:
     """Six characters are enough."""
-    assert brief_size(size) == text
+    assert short_size(size) == text
 
 
 def test_rows_are_sorted_filtered_and_drawn() -> None:
@@ -32,11 +33,11 @@ def test_rows_are_sorted_filtered_and_drawn() -> None:
     rig.run(40)
     pilots = rig.latest.pilots
     for column in COLUMNS:
-        for turned in (False, True):
-            lines = arranged(pilots, 3.0, {}, "", column, turned=turned)
+        for reverse in (False, True):
+            lines = filtered_and_sorted(pilots, 3.0, {}, "", column, reverse=reverse)
             assert {line.pilot.id for line in lines} == {pilot.id for pilot in pilots}
             assert all(isinstance(column.cell(line), str) for line in lines)
-    asked = arranged(pilots, 0.0, {pilots[0].id: "killing"}, "killing", COLUMNS[0])
+    asked = filtered_and_sorted(pilots, 0.0, {pilots[0].id: "killing"}, "killing", COLUMNS[0])
     assert [line.state for line in asked] == ["killing…"]
     assert matches(PilotRow(pilots[0]), f"{pilots[0].profile} running")
     assert len(ttl_bar(PilotRow(pilots[0]))) == 5

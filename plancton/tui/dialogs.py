@@ -1,4 +1,4 @@
-"""Questions, answered by a key, a button or a typed word."""
+"""Questions over the screen, answered by a key, a button or a typed word."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Question(ModalScreen[str]):
         with Vertical(classes="dialog"):
             yield Label(self.text, markup=False)
             with Horizontal(classes="answers"):
-                for key, words in self.answers.items():
-                    yield Button(f"{words} ({key})", id=f"answer-{key}")
+                for key, text in self.answers.items():
+                    yield Button(f"{text} ({key})", id=f"answer-{key}")
 
     def on_mount(self) -> None:
         """Begin with the harmless answer."""
@@ -40,7 +40,7 @@ class Question(ModalScreen[str]):
             self.dismiss("" if event.key == "escape" else event.key)
 
     @on(Button.Pressed)
-    def take(self, event: Button.Pressed) -> None:
+    def answer(self, event: Button.Pressed) -> None:
         """Take an answer by its button."""
         self.dismiss(str(event.button.id).removeprefix("answer-"))
 
@@ -66,7 +66,7 @@ class TypedQuestion(ModalScreen[bool]):
         self.query_one(Input).cursor_blink = False
 
     @on(Input.Submitted)
-    def take(self, event: Input.Submitted) -> None:
+    def answer(self, event: Input.Submitted) -> None:
         """Take the word, if it is the right one."""
         if event.value.strip().lower() == self.word:
             self.dismiss(True)
