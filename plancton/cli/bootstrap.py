@@ -50,7 +50,9 @@ def bootstrap(
     Examples: plancton bootstrap lab/plancton-conf:main; plancton bootstrap --dryrun;
     plancton bootstrap https://conf.example/plancton.yaml --ca-file /etc/ssl/lab.pem
     """
-    from plancton.service.installer.install import Wanted, set_up, tear_down
+    from plancton.service.installer.options import SetupOptions
+    from plancton.service.installer.set_up import set_up
+    from plancton.service.installer.tear_down import tear_down
 
     paths = paths_of(rundir=rundir, statedir=statedir)
     if uninstall:
@@ -71,7 +73,7 @@ def bootstrap(
         raise typer.BadParameter("--purge goes with --uninstall")
     if dryrun and source:
         raise typer.BadParameter("--dryrun takes the place of a source")
-    wanted = Wanted(
+    options = SetupOptions(
         source=source,
         harmless=dryrun,
         follow=not once,
@@ -81,4 +83,4 @@ def bootstrap(
         start=not no_start,
         unprivileged=unprivileged,
     )
-    set_up(paths, wanted, say)
+    set_up(paths, options, say)

@@ -23,7 +23,7 @@ def figures(paths: Paths, config: Config) -> tuple[dict[str, float], str]:
     A running engine's own figures; else those of this moment, with the means it last kept.
     """
     from plancton.engine.api import NotRunningError
-    from plancton.service.assemble import instance_of
+    from plancton.service.assemble import instance_name
     from plancton.service.node import LocalNode
 
     try:
@@ -34,7 +34,7 @@ def figures(paths: Paths, config: Config) -> tuple[dict[str, float], str]:
     except (NotRunningError, OSError):
         pass
     return _measured(
-        paths.memory(instance_of(config))
+        paths.state_file(instance_name(config))
     ), "measured now; without an engine all CPU counts as foreground"
 
 

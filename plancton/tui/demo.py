@@ -56,7 +56,7 @@ class SimulatedEngine(LocalEngine):
             word,
             broadcaster,
             "",
-            candidate=lambda text, **_: load_text(text, "the candidate").config,
+            build_config=lambda text, **_: load_text(text, "the candidate").config,
         )
         self.speed = speed
         self.over = threading.Event()

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from plancton.control.client import RemoteEngine
 from plancton.control.transport import Transport, UnixTransport
 from plancton.engine.model.operator import Mode
-from plancton.service.assemble import Assembly, locked_assembly
+from plancton.service.assemble import EngineService, locked_service
 from plancton.service.process.lock import holder
 from plancton.service.process.paths import Paths, system_paths
 from plancton.service.process.supervisor import ThreadSupervisor
-from plancton.service.serve import farewell, running
+from plancton.service.serve import log_end, running_service
 from plancton.tui.app import PlanctonApp
 
 
@@ -26,14 +26,14 @@ class Look:
 class Hosted:
     """Implements ``Host``."""
 
-    def __init__(self, parts: Assembly, supervisor: ThreadSupervisor) -> None:
+    def __init__(self, parts: EngineService, supervisor: ThreadSupervisor) -> None:
         """Host the engine of *parts*, whose threads *guard* watches."""
         self.parts, self.supervisor = parts, supervisor
 
     @property
     def over(self) -> bool:
         """Whether the engine has ended."""
-        return self.supervisor.over.is_set()
+        return self.supervisor.any_ended.is_set()
 
     @property
     def failure(self) -> str:
@@ -54,7 +54,7 @@ class Hosted:
 
     def hang_up(self) -> None:
         """End it as ``node.on_stop`` says."""
-        self.parts.local.stop()
+        self.parts.local_engine.stop()
 
 
 def run(paths: Paths, look: Look, log_level: str, *, attach: bool = False, own: bool) -> int:
@@ -83,12 +83,17 @@ def attach_to(transport: Transport, place: str, look: Look) -> int:
 
 
 def _hosting(paths: Paths, look: Look, log_level: str) -> int:
-    with locked_assembly(paths, log_level, screen=True) as parts, running(parts) as supervisor:
+    with (
+        locked_service(paths, log_level, screen=True) as parts,
+        running_service(parts) as supervisor,
+    ):
         host = Hosted(parts, supervisor)
         place = "hosting the engine"
-        app = PlanctonApp(parts.local, place, host=host, readonly=look.readonly, theme=look.theme)
+        app = PlanctonApp(
+            parts.local_engine, place, host=host, readonly=look.readonly, theme=look.theme
+        )
         app.run()
         if app.return_code:  # the program failed, not the engine
             host.leave()
-        supervisor.over.wait()
-    return farewell(parts, supervisor) or app.return_code or 0
+        supervisor.any_ended.wait()
+    return log_end(parts, supervisor) or app.return_code or 0

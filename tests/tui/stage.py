@@ -91,7 +91,7 @@ class Stage:
             self.word,
             self.broadcaster,
             "",
-            candidate=lambda *_, **__: self.rig.settings.state.config,
+            build_config=lambda *_, **__: self.rig.settings.state.config,
         )
 
     @property
