@@ -163,7 +163,7 @@ def _rule(rule: RuleStatus) -> str:
 def _kept(paths: Paths, alone: Config) -> ConfigFile:
     """Return the local file over the remote one as it was last fetched."""
     from plancton.config.config_file import ConfigFile
-    from plancton.service.assemble import instance_name
+    from plancton.service.instance import instance_name
     from plancton.service.process.clock import SystemClock
     from plancton.service.remote_config.follow import RemoteConfigFollower
 

@@ -23,7 +23,7 @@ def figures(paths: Paths, config: Config) -> tuple[dict[str, float], str]:
     A running engine's own figures; else those of this moment, with the means it last kept.
     """
     from plancton.engine.api import NotRunningError
-    from plancton.service.assemble import instance_name
+    from plancton.service.instance import instance_name
     from plancton.service.node import LocalNode
 
     try:

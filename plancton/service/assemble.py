@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -11,29 +10,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plancton import __version__
-from plancton.config.config_file import ConfigFile
-from plancton.config.node_rules import host_name
-from plancton.config.schema import Config
 from plancton.control.broadcast import Broadcaster
 from plancton.engine.loop import Engine
 from plancton.engine.ports import Images, Monitor, NoMonitor, Ports
 from plancton.engine.snapshot_builder import Identity
 from plancton.engine.views.snapshot import Snapshot
 from plancton.monitor.publisher import MetricsPublisher
-from plancton.runtime.cgroup import DEFAULT_INSTANCE, ParentCgroup
-from plancton.runtime.docker.client import docker_url
+from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.events import EventListener
 from plancton.runtime.docker.images import ImagePuller
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.host import HostSampler
 from plancton.runtime.job_features import JobFeatures
+from plancton.service.instance import LockedInstance, lock_instance, node_name
 from plancton.service.local_engine import LocalEngine
 from plancton.service.marker_files import MarkerFiles
 from plancton.service.process import logs
 from plancton.service.process.clock import SystemClock
 from plancton.service.process.daemon import pidfile
-from plancton.service.process.lock import Lock
-from plancton.service.process.paths import Paths, default_paths, is_system
+from plancton.service.process.paths import Paths
 from plancton.service.process.supervisor import ThreadSupervisor
 from plancton.service.remote_config.follow import RemoteConfigFollower
 from plancton.service.state_file import StateFile
@@ -69,69 +64,11 @@ class EngineService:
         self.metrics.stop()
 
 
-def instance_name(config: Config) -> str:
-    """Return the instance: as configured, else one for root and one for each user."""
-    usual = DEFAULT_INSTANCE if is_system() else f"u{os.geteuid()}"
-    return config.node.instance or usual
-
-
-def node_name(config: Config) -> str:
-    """Return the node's name: as configured, else the fully qualified host name."""
-    return config.node.name or host_name()
-
-
-def instance_lock(instance: str, url: str, *, named: bool = True) -> Lock:
-    """Return the lock of an instance on one Docker Engine, the same for every run directory."""
-    mark = hashlib.sha256(url.encode()).hexdigest()[:8]
-    return Lock(default_paths().rundir / f"instance-{instance}-{mark}.lock", named=named)
-
-
-@dataclass(frozen=True, slots=True)
-class LockedInstance:
-    """What this process alone manages: the instance on the engine at the URL."""
-
-    config_file: ConfigFile
-    remote: RemoteConfigFollower
-    instance: str
-    url: str
-
-
-def offline_config(paths: Paths) -> Config:
-    """Return what a start without network would run by: the local file over the last good remote.
-
-    Raises ConfigError.
-    """
-    local_file = ConfigFile(paths.config, must_exist=paths.asked_for_config).first().config
-    remote = RemoteConfigFollower(paths.remote_config(instance_name(local_file)), SystemClock())
-    return ConfigFile(paths.config, remote=remote).first().config
-
-
-@contextmanager
-def lock_instance(paths: Paths, *, named: bool = True) -> Iterator[LockedInstance]:
-    """Yield a claim on the run directory and the instance.
-
-    Not *named*, it is for a moment: who starts an engine waits for its end.
-    Raises LockedError if another process has either, ConfigError, OSError.
-    """
-    # What says who we are is the local file's alone, so it is known before anything is fetched.
-    local_file = ConfigFile(paths.config, must_exist=paths.asked_for_config).first().config
-    instance = instance_name(local_file)
-    remote = RemoteConfigFollower(paths.remote_config(instance), SystemClock())
-    config_file = ConfigFile(paths.config, must_exist=paths.asked_for_config, remote=remote)
-    config_file.first()
-    locked = LockedInstance(config_file, remote, instance, docker_url(local_file.node.docker))
-    with (
-        Lock(paths.lock, named=named),
-        instance_lock(locked.instance, locked.url, named=named),
-    ):
-        yield locked
-
-
 @contextmanager
 def locked_service(
     paths: Paths, log_level: str, *, detached: bool = False, screen: bool = False
 ) -> Iterator[EngineService]:
-    """Yield an assembly that alone owns its run directory and its instance.
+    """Yield a service that alone owns its run directory and its instance.
 
     *detached*: stderr is nobody's, so only the file is logged to, and there is a PID file.
     *screen*: the terminal shows something else, so it is never logged to.

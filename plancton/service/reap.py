@@ -9,7 +9,8 @@ from plancton.engine.loop import Engine
 from plancton.engine.model.node import ImageStatus
 from plancton.engine.model.operator import Mode
 from plancton.engine.ports import RuntimeUnavailableError
-from plancton.service.assemble import build_engine, lock_instance
+from plancton.service.assemble import build_engine
+from plancton.service.instance import lock_instance
 from plancton.service.process import logs
 from plancton.service.process.paths import Paths
 

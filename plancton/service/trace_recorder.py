@@ -14,7 +14,7 @@ from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.client import docker_url
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.host import HostSampler
-from plancton.service.assemble import instance_name
+from plancton.service.instance import instance_name
 from plancton.service.process.clock import SystemClock
 from plancton.simulation.trace import TracePoint, trace_header, trace_row
 

@@ -24,7 +24,7 @@ from plancton.runtime.docker.client import DockerClient, docker_url, translate_e
 from plancton.runtime.docker.images import image_id
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.docker.timestamps import epoch_of
-from plancton.service.assemble import instance_name, offline_config
+from plancton.service.instance import instance_name, offline_config
 from plancton.service.process.clock import SystemClock
 from plancton.service.process.lock import holder
 from plancton.service.process.paths import Paths

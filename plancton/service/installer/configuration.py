@@ -18,9 +18,9 @@ from plancton.config.schema import Allow, Config, Remote
 from plancton.config.units import parse_duration
 from plancton.config.write import without_credentials
 from plancton.config.yaml_source import Problem, parse, read
-from plancton.service.assemble import offline_config
 from plancton.service.installer.options import Say, SetupOptions
 from plancton.service.installer.remote_source import remote_from
+from plancton.service.instance import offline_config
 from plancton.service.process.paths import Paths
 from plancton.service.remote_config.fetch import Fetcher
 
