@@ -51,7 +51,7 @@ def running_service(service: EngineService) -> Iterator[ThreadSupervisor]:
 
 
 def _notify_until_over(supervisor: ThreadSupervisor, local_engine: LocalEngine) -> None:
-    """Beat until it is over; what hangs is not said to be well, and so is restarted."""
+    """Report until it is over; what hangs is not said to be well, and so is restarted."""
     notifier = Notifier()
     pause = _POLL_UNTIL_READY
     while not supervisor.any_ended.wait(pause):

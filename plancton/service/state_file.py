@@ -16,7 +16,7 @@ _STATE: TypeAdapter[PersistentState] = TypeAdapter(PersistentState)
 
 
 class StateFile:
-    """Implements ``ports.Keeper`` on one file."""
+    """Implements ``ports.StateStore`` on one file."""
 
     def __init__(self, path: Path) -> None:
         """Keep it at *path*."""

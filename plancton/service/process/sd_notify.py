@@ -20,12 +20,12 @@ class Notifier:
         watchdog = os.environ.get("WATCHDOG_USEC", "")
         self._has_watchdog = watchdog.isdecimal()
         self.interval = max(0.1, int(watchdog) / 3e6) if self._has_watchdog else IDLE_INTERVAL
-        """Seconds between two beats."""
+        """Seconds between two reports."""
         self.ready = False
         self._status = ""
 
     def report(self, snapshot: Snapshot | None, problem: str) -> None:
-        """Tell of this moment; nothing is said while something is *problem*."""
+        """Tell of this moment; nothing is said while there is a *problem*."""
         if snapshot is None or problem:
             return
         lines = [] if self.ready else ["READY=1", f"MAINPID={os.getpid()}"]

@@ -46,7 +46,7 @@ _SAVED_TEXT = TypeAdapter(SavedText)
 
 
 class RemoteConfigFollower:
-    """Implements ``config.load.RemoteText``. Its thread fetches; the others only look."""
+    """Implements ``config.config_file.RemoteText``. Its thread fetches; the others only look."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         """Keep the last good text at *path*.
