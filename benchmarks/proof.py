@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.peers import Rule060
 from plancton.config.schema import Config
 from plancton.engine.model.node import Protection
-from plancton.service.record import record
+from plancton.service.trace_recorder import record_trace
 from plancton.simulation.simulator import Assumptions, Simulation, SimulationResult
 from plancton.simulation.trace import Trace, read_trace
 
@@ -146,7 +146,7 @@ def alone(work: Work) -> tuple[Run, Trace]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "foreground.csv"
         recorder = threading.Thread(
-            target=record,
+            target=record_trace,
             args=(Path(folder) / "none.yaml", path, 0.5, LONG - 1),
             daemon=True,
         )

@@ -26,7 +26,7 @@ from plancton.monitor.sinks.influxdb import line_protocol
 from plancton.runtime.docker.images import ImagePuller
 from plancton.service.process.clock import SystemClock
 from plancton.service.remote_config.fetch import Fetcher
-from plancton.service.remote_config.follow import Kept, RemoteFile
+from plancton.service.remote_config.follow import RemoteConfigFollower, SavedText
 from plancton.simulation.many_nodes import TICK, node_trace
 from plancton.simulation.simulator import Assumptions, Simulation
 from tests.monitor.servers import certificate
@@ -209,16 +209,16 @@ def _peaks(folder: Path, snapshot: Snapshot, row: Row) -> None:
 def _look_times(folder: Path, failures: int) -> Iterator[float]:
     """Yield when nodes look that have a good copy, and whose first looks fail so many times."""
     remote, file = Remote(url="https://x/y"), folder / "remote.json"
-    kept = Kept(remote.url, remote.path, "", "1", 0.0)
+    kept = SavedText(remote.url, remote.path, "", "1", 0.0)
     for _ in range(MANY):
-        follower = RemoteFile(file, SystemClock())
+        follower = RemoteConfigFollower(file, SystemClock())
         follower._good = kept
         follower.configure(remote)
-        at = follower.until_first or 0.0
+        at = follower.first_fetch_delay or 0.0
         yield at
         while at < 3600:
             follower._failures = min(failures, follower._failures + 1)
-            at += follower.until_next(remote)
+            at += follower.next_fetch_delay(remote)
             yield at
 
 

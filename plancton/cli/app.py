@@ -104,12 +104,12 @@ def serve(
 
     Example: plancton serve --config /etc/plancton/config.yaml
     """
-    from plancton.service.assemble import locked_assembly
+    from plancton.service.assemble import locked_service
     from plancton.service.serve import serve as run
 
     paths = replace(paths, pidfile=pidfile)
-    with locked_assembly(paths, log_level, detached=detached) as parts:
-        code = run(parts)
+    with locked_service(paths, log_level, detached=detached) as service:
+        code = run(service)
     raise typer.Exit(code)
 
 

@@ -63,13 +63,14 @@ def bootstrap(
     Examples: plancton bootstrap lab/plancton-conf:main; plancton bootstrap --dryrun;
     plancton bootstrap https://conf.example/plancton.yaml --ca-file /etc/ssl/lab.pem
     """
-    from plancton.service.installer.install import Wanted, set_up
+    from plancton.service.installer.options import SetupOptions
+    from plancton.service.installer.set_up import set_up
 
     if uninstall:
         _uninstall(paths, purge=purge)
         return
     _refuse_contradictions(source, dryrun=dryrun, purge=purge)
-    wanted = Wanted(
+    wanted = SetupOptions(
         source,
         harmless=dryrun,
         follow=not once,
@@ -91,7 +92,7 @@ def _refuse_contradictions(source: str, *, dryrun: bool, purge: bool) -> None:
 
 def _uninstall(paths: Paths, *, purge: bool) -> None:
     from plancton.engine.model.operator import Mode
-    from plancton.service.installer.install import tear_down
+    from plancton.service.installer.tear_down import tear_down
     from plancton.service.node import LocalNode
     from plancton.service.reap import reap_all
 

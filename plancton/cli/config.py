@@ -168,11 +168,11 @@ def _rule(rule: RuleStatus) -> str:
 def _over_kept_remote(paths: Paths, alone: Config) -> ConfigFile:
     """Return the local file over the remote one as it was last fetched."""
     from plancton.config.config_file import ConfigFile
-    from plancton.service.instance import instance_of
+    from plancton.service.instance import instance_name
     from plancton.service.process.clock import SystemClock
-    from plancton.service.remote_config.follow import RemoteFile
+    from plancton.service.remote_config.follow import RemoteConfigFollower
 
-    kept = RemoteFile(paths.remote(instance_of(alone)), SystemClock())
+    kept = RemoteConfigFollower(paths.remote_config(instance_name(alone)), SystemClock())
     return ConfigFile(paths.config, remote=kept)
 
 

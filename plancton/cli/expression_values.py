@@ -23,14 +23,14 @@ def values_of_node(paths: Paths, config: Config) -> tuple[dict[str, float], str]
 
     A running engine's own values; else those of this moment, with the means it last kept.
     """
-    from plancton.service.instance import instance_of
+    from plancton.service.instance import instance_name
 
     policy = _policy_of_engine(paths)
     if policy:
         names = {name: value for name, value in policy.items() if name not in _OF_PROFILE}
         return names, "as the running engine sees them"
     return _measured(
-        paths.memory(instance_of(config))
+        paths.state_file(instance_name(config))
     ), "measured now; without an engine all CPU counts as foreground"
 
 

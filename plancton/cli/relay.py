@@ -9,7 +9,7 @@ def relay(rundir: RunDir = None) -> None:
     """Relay standard input and output to the control socket; what ssh runs for --host."""
     from plancton.control.stdio_bridge import relay as run
     from plancton.control.transport import UnixTransport
-    from plancton.service.process.lock import holder, nobody
+    from plancton.service.process.lock import holder, no_engine_error
     from plancton.service.process.paths import system_paths
 
     places = [paths_of(rundir=rundir)]
@@ -19,4 +19,4 @@ def relay(rundir: RunDir = None) -> None:
         if holder(each.lock) is not None:
             run(UnixTransport(each.socket))
             return
-    raise nobody(places[0].lock)
+    raise no_engine_error(places[0].lock)

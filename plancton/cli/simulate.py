@@ -166,7 +166,7 @@ def record(
 
     Example: plancton record -o monday.csv --for 86400
     """
-    from plancton.service.record import record as run
+    from plancton.service.trace_recorder import record_trace
 
-    rows = run(paths.config, output, every, seconds)
+    rows = record_trace(paths.config, output, every, seconds)
     typer.echo(f"wrote {rows} rows to {output}; now: plancton simulate --trace {output}")

@@ -32,12 +32,12 @@ class RemoteText(Protocol):
         """Say what is wanted; an empty URL: nothing."""
 
     def stamp(self) -> object:
-        """Return something that differs whenever ``texts`` or ``state`` may."""
+        """Return something that differs whenever ``texts_to_try`` or ``state`` may."""
 
-    def texts(self) -> tuple[Fetched, ...]:
+    def texts_to_try(self) -> tuple[Fetched, ...]:
         """Return the newest text, then the last good one; what there is of them."""
 
-    def good(self, fetched: Fetched) -> None:
+    def mark_good(self, fetched: Fetched) -> None:
         """Say that a text is good, to be kept for a start without network."""
 
     def state(self) -> RemoteState | None:
@@ -87,7 +87,7 @@ class ConfigFile:
         """Take the configuration in force for good: a whole tick went well under it."""
         if self._confirmed is not self._state:
             if self.remote and self._remote_text:
-                self.remote.good(self._remote_text)
+                self.remote.mark_good(self._remote_text)
                 self._state = replace(self._state, remote=self.remote.state())
             self._confirmed = self._state
         return self._state
@@ -119,7 +119,7 @@ class ConfigFile:
             return layered(mine, parse(text, name), validated_whole(mine).allow, self.here).config
         source = parse(text, name)
         alone = from_source(source, self.here)
-        texts = self.remote.texts() if self.remote and alone.config.remote.url else ()
+        texts = self.remote.texts_to_try() if self.remote and alone.config.remote.url else ()
         for fetched in texts[-1:]:
             far = parse(fetched.text, fetched.name)
             return layered(source, far, alone.config.allow, self.here).config
@@ -160,7 +160,7 @@ class ConfigFile:
     def _with_remote(self, local: Loaded, remote: RemoteText) -> ConfigState:
         """Put the local file over the newest good remote text."""
         error, self._remote_text = "", None
-        for fetched in remote.texts():
+        for fetched in remote.texts_to_try():
             try:
                 found = layered(
                     self._local(),

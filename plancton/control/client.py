@@ -51,7 +51,7 @@ class _HttpConnection(http.client.HTTPConnection):
 
 
 class RemoteEngine:
-    """Implements ``Handle`` on an engine behind its control socket."""
+    """Implements ``EngineApi`` on an engine behind its control socket."""
 
     def __init__(self, where: Path | Transport) -> None:
         """Talk to the socket at a path, or behind a transport; one connection for each request."""

@@ -17,7 +17,7 @@ from plancton.runtime.simulated_machine import Container, SimulatedMachine
 
 
 class SimulatedNode(SimulatedMachine):
-    """Implements ``Runtime``, ``Host``, ``Images``, ``Keeper`` and ``Clock`` of one node."""
+    """Implements ``Runtime``, ``Host``, ``Images``, ``StateStore`` and ``Clock`` of one node."""
 
     def __init__(self, ncpus: int = 4) -> None:
         """Start with an idle node, a usable image for everything, and no containers."""
@@ -84,7 +84,7 @@ class SimulatedNode(SimulatedMachine):
     def _image(self, reference: str) -> str:
         return self.image_ids.get(reference, "sha256:simulated")
 
-    # --- Keeper -------------------------------------------------------------------------
+    # --- StateStore ---------------------------------------------------------------------
 
     def load(self) -> PersistentState:
         """Return what was saved last."""

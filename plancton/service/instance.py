@@ -9,7 +9,7 @@ from plancton.runtime.cgroup import DEFAULT_INSTANCE
 from plancton.service.process.paths import is_system
 
 
-def instance_of(config: Config) -> str:
+def instance_name(config: Config) -> str:
     """Return the instance: as configured, else one for root and one for each user."""
     usual = DEFAULT_INSTANCE if is_system() else f"u{os.geteuid()}"
     return config.node.instance or usual

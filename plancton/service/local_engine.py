@@ -1,4 +1,4 @@
-"""The handle of the engine in this process."""
+"""The API of the engine in this process."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from plancton.engine.views.snapshot import Snapshot
 from plancton.monitor.fleet_reader import FleetReader
 from plancton.runtime.docker.client import DockerClient, api_error_text, translate_errors
 
-STALLED = 90.0
+HANG_SECONDS = 90.0
 """Seconds without a sign of life after which a tick hangs; no call to Docker takes that long."""
 _ON_STOP = {"drain": Mode.STOPPING, "kill": Mode.ENDING}
 
 
-class Candidate(Protocol):
+class ConfigBuilder(Protocol):
     """What makes a configuration from a text."""
 
     def __call__(self, text: str, *, remote: bool = False) -> Config:
@@ -44,33 +44,29 @@ class ModeWriter(Protocol):
 
 
 class LocalEngine:
-    """Implements ``Handle``. Only letters and frozen values pass between threads."""
+    """Implements ``EngineApi``. Only messages and frozen values pass between threads."""
 
     def __init__(
         self,
         engine: Engine,
-        orders: ModeWriter,
+        mode_writer: ModeWriter,
         broadcaster: Broadcaster,
-        docker: str,
+        docker_url: str,
         *,
-        candidate: Candidate,
+        build_config: ConfigBuilder,
         reload: Callable[[], None] | None = None,
     ) -> None:
-        """Hold *engine*, which keeps its orders in *orders* and publishes to *hub*.
+        """Hold *engine*, which keeps its orders in *mode_writer* and publishes to *broadcaster*.
 
-        *candidate* makes the configuration that would be in force with a text as a file of it,
+        *build_config* makes the configuration that would be in force with a text as a file of it,
         *reload* fetches a remote one before the engine reads it.
         """
-        self.engine, self.orders, self.broadcaster, self.docker = (
-            engine,
-            orders,
-            broadcaster,
-            docker,
-        )
-        self._candidate = candidate
+        self.engine, self.mode_writer, self.broadcaster = engine, mode_writer, broadcaster
+        self.docker_url = docker_url
+        self._build_config = build_config
         self._reload = reload or engine.reload
-        self._fleet = FleetReader()
-        self._stops = 0
+        self._fleet_reader = FleetReader()
+        self._stop_requests = 0
 
     def snapshot(self) -> Snapshot:
         """Return the newest snapshot."""
@@ -83,7 +79,7 @@ class LocalEngine:
         if self.engine.latest is None:
             return "the engine has only just started"
         since, now = self.engine.busy_since, self.engine.ports.clock.now()
-        hangs = since is not None and now - since > STALLED
+        hangs = since is not None and now - since > HANG_SECONDS
         return f"the engine hangs since {now - (since or now):.0f} s" if hangs else ""
 
     def stream(self) -> Iterator[Item]:
@@ -93,17 +89,17 @@ class LocalEngine:
     def order(self, mode: Mode) -> None:
         """Set the operator's standing word; it is on disk before this returns."""
         try:
-            self.orders.order(mode)
+            self.mode_writer.order(mode)
         except OSError as error:
             raise RefusedError(f"the order cannot be kept: {error}") from error
         self.engine.wake()
 
     def stop(self) -> None:
         """End as ``node.on_stop`` says; a second time leave the pilots and end."""
-        self._stops += 1
+        self._stop_requests += 1
         state = self.engine.configuration
         mode = _ON_STOP.get(state.config.node.on_stop) if state else None
-        if mode is None or self._stops > 1:
+        if mode is None or self._stop_requests > 1:
             self.engine.quit()
         else:
             self.engine.request_mode(mode)
@@ -123,10 +119,10 @@ class LocalEngine:
         id_, _ = find_pilot(self.snapshot(), pilot)
         client = None
         try:
-            with translate_errors(self.docker):
-                client = DockerClient(self.docker, timeout=30)
+            with translate_errors(self.docker_url):
+                client = DockerClient(self.docker_url, timeout=30)
                 chunks = client.logs(id_, tail=tail, follow=follow, stream=True)
-                return _closing(client, chunks)
+                return _then_close(client, chunks)
         except (docker.errors.APIError, RuntimeUnavailableError) as error:
             if client is not None:
                 client.close()
@@ -139,7 +135,7 @@ class LocalEngine:
 
     def fleet(self) -> tuple[Member, ...]:
         """Return all nodes that report to this one's database."""
-        return self._fleet.read(self._configuration.config.monitor)
+        return self._fleet_reader.read(self._configuration.config.monitor)
 
     def settings(self) -> tuple[Setting, ...]:
         """Return the configuration in force, key by key."""
@@ -155,12 +151,12 @@ class LocalEngine:
     def preview(self, text: str, *, remote: bool = False) -> Preview:
         """Say what the next tick would do with *text* as the local, or the remote, file."""
         try:
-            return self.engine.preview(self._candidate(text, remote=remote))
+            return self.engine.preview(self._build_config(text, remote=remote))
         except (ConfigError, ExpressionError, RuntimeUnavailableError) as error:
             raise RefusedError(str(error)) from error
 
 
-def _closing(client: DockerClient, chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _then_close(client: DockerClient, chunks: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from chunks
     finally:

@@ -15,7 +15,7 @@ from plancton.engine.api import NotRunningError
 from plancton.engine.model.operator import Mode
 from plancton.engine.views.snapshot import Snapshot
 from plancton.service.marker_files import MarkerFiles
-from plancton.service.process.lock import holder, nobody
+from plancton.service.process.lock import holder, no_engine_error
 from plancton.service.process.paths import Paths
 
 _FIRST_PAUSE = 0.05
@@ -96,7 +96,7 @@ class LocalNode(NodeClient):
     def engine(self) -> RemoteEngine:
         """The running engine; NotRunningError if none runs."""
         if self.pid is None:
-            raise nobody(self.paths.lock)
+            raise no_engine_error(self.paths.lock)
         return self._remote
 
     def set_mode(self, mode: Mode) -> bool:

@@ -9,11 +9,12 @@ from plancton.engine.loop import Engine
 from plancton.engine.model.node import ImageStatus
 from plancton.engine.model.operator import Mode
 from plancton.engine.ports import RuntimeUnavailableError
-from plancton.service.assemble import build_engine, claimed
+from plancton.service.assemble import build_engine
+from plancton.service.locked_instance import lock_instance
 from plancton.service.process import logs
 from plancton.service.process.paths import Paths
 
-_LOOK_AGAIN = 0.2
+_POLL_INTERVAL = 0.2
 
 
 class _NoImages:
@@ -39,25 +40,25 @@ def reap_all(paths: Paths, mode: Mode) -> tuple[int, int]:
     DRAINING ends only what is overdue, ENDING all with their grace, FORCED all at once.
     Raises LockedError if an engine runs, RuntimeUnavailableError if Docker does not.
     """
-    with claimed(paths, named=False) as claim:
+    with lock_instance(paths, named=False) as locked:
         logs.set_up("info", None)
-        engine = build_engine(claim, paths, _NoImages())
-        engine.request_mode(max(mode, Mode.DRAINING, key=tuple(Mode).index))
-        done = _run(engine)
+        engine = build_engine(locked, paths, _NoImages())
+        engine.request_mode(max(mode, Mode.DRAINING, key=lambda each: each.rank))
+        done = _step_until_done(engine)
         engine.save()
         return done
 
 
-def _run(engine: Engine) -> tuple[int, int]:
+def _step_until_done(engine: Engine) -> tuple[int, int]:
     while True:
         engine.step()
-        seen = engine.latest
-        if seen is None or seen.degraded:
-            raise RuntimeUnavailableError(seen.degraded if seen else "nothing was seen")
+        snapshot = engine.latest
+        if snapshot is None or snapshot.degraded:
+            raise RuntimeUnavailableError(snapshot.degraded if snapshot else "nothing was seen")
         busy = engine.state.endings or engine.state.counted_exits
-        if engine.finished or not (busy or any(_overdue(p.ttl_left) for p in seen.pilots)):
-            return len(seen.ended), sum(pilot.state == "running" for pilot in seen.pilots)
-        time.sleep(_LOOK_AGAIN)
+        if engine.finished or not (busy or any(_overdue(p.ttl_left) for p in snapshot.pilots)):
+            return len(snapshot.ended), sum(pilot.state == "running" for pilot in snapshot.pilots)
+        time.sleep(_POLL_INTERVAL)
 
 
 def _overdue(left: float | None) -> bool:

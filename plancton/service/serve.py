@@ -10,63 +10,65 @@ from contextlib import contextmanager
 
 from plancton.control.broadcast import Broadcaster
 from plancton.control.server import ControlServer
-from plancton.service.assemble import Assembly
+from plancton.service.assemble import EngineService
 from plancton.service.local_engine import LocalEngine
 from plancton.service.process.sd_notify import Notifier
 from plancton.service.process.supervisor import ThreadSupervisor
 
 log = logging.getLogger("plancton")
-_UNTIL_READY = 0.05
+_POLL_UNTIL_READY = 0.05
 
 
-def serve(parts: Assembly) -> int:
+def serve(service: EngineService) -> int:
     """Run the engine, its helpers and the control socket; returns the process's exit code.
 
     SIGTERM and SIGINT do what ``node.on_stop`` says, a second one leaves the pilots and ends;
     SIGHUP reads the configuration again. SIGABRT, the watchdog's, shows what every thread did.
     """
-    with running(parts) as supervisor, _signals(parts.local):
-        _attend(supervisor, parts.local)
-    return farewell(parts, supervisor)
+    with running_service(service) as supervisor, _signal_handlers(service.local_engine):
+        _notify_until_over(supervisor, service.local_engine)
+    return log_end(service, supervisor)
 
 
-def farewell(parts: Assembly, supervisor: ThreadSupervisor) -> int:
+def log_end(service: EngineService, supervisor: ThreadSupervisor) -> int:
     """Log how it ended; returns the process's exit code."""
     if supervisor.failure:
         log.error("Plancton ends", extra={"fields": {"why": supervisor.failure}})
         return 1
-    log.info("Plancton ends", extra={"fields": {"pilots_left": _left(parts)}})
+    log.info("Plancton ends", extra={"fields": {"pilots_left": _pilots_left(service)}})
     return 0
 
 
 @contextmanager
-def running(parts: Assembly) -> Iterator[ThreadSupervisor]:
+def running_service(service: EngineService) -> Iterator[ThreadSupervisor]:
     """Run the engine, its helpers and the control socket; yields what sees them end."""
     supervisor = ThreadSupervisor()
-    with _control(parts, supervisor), _heard(parts.broadcaster):
-        parts.start(supervisor)
-        supervisor.start("engine", parts.engine.run)
+    with _control_server(service, supervisor), _streaming_log(service.broadcaster):
+        service.start(supervisor)
+        supervisor.start("engine", service.engine.run)
         yield supervisor
-    parts.stop()
+    service.stop()
 
 
-def _attend(supervisor: ThreadSupervisor, local: LocalEngine) -> None:
-    """Beat until it is over; what hangs is not said to be well, and so is restarted."""
+def _notify_until_over(supervisor: ThreadSupervisor, local_engine: LocalEngine) -> None:
+    """Report until it is over; what hangs is not said to be well, and so is restarted."""
     notifier = Notifier()
-    while not supervisor.over.wait(notifier.every if notifier.ready else _UNTIL_READY):
-        notifier.beat(local.engine.latest, local.health())
+    pause = _POLL_UNTIL_READY
+    while not supervisor.any_ended.wait(pause):
+        notifier.report(local_engine.engine.latest, local_engine.health())
+        pause = notifier.interval if notifier.ready else _POLL_UNTIL_READY
     notifier.stopping()
 
 
-def _left(parts: Assembly) -> int:
-    engine = parts.engine
+def _pilots_left(service: EngineService) -> int:
+    engine = service.engine
     return len(engine.latest.pilots) if engine.latest and not engine.finished else 0
 
 
 @contextmanager
-def _control(parts: Assembly, supervisor: ThreadSupervisor) -> Iterator[None]:
+def _control_server(service: EngineService, supervisor: ThreadSupervisor) -> Iterator[None]:
     """Serve the control socket. It is no reason to stop the pilots if that cannot be."""
-    server = ControlServer(parts.socket, parts.local)
+    server = ControlServer(service.socket, service.local_engine)
     try:
         server.prepare()
     except OSError as error:
@@ -77,12 +79,12 @@ def _control(parts: Assembly, supervisor: ThreadSupervisor) -> Iterator[None]:
     try:
         yield
     finally:
-        parts.broadcaster.close_streams()
+        service.broadcaster.close_streams()
         server.stop()
 
 
 @contextmanager
-def _heard(broadcaster: Broadcaster) -> Iterator[None]:
+def _streaming_log(broadcaster: Broadcaster) -> Iterator[None]:
     logger = logging.getLogger("plancton")
     logger.addHandler(broadcaster)
     try:
@@ -92,12 +94,12 @@ def _heard(broadcaster: Broadcaster) -> Iterator[None]:
 
 
 @contextmanager
-def _signals(local: LocalEngine) -> Iterator[None]:
+def _signal_handlers(local_engine: LocalEngine) -> Iterator[None]:
     """Route signals to the engine, and put the old handlers back."""
     handlers = {
-        signal.SIGTERM: lambda *_: local.stop(),
-        signal.SIGINT: lambda *_: local.stop(),
-        signal.SIGHUP: lambda *_: local.reload(),
+        signal.SIGTERM: lambda *_: local_engine.stop(),
+        signal.SIGINT: lambda *_: local_engine.stop(),
+        signal.SIGHUP: lambda *_: local_engine.reload(),
     }
     old = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     faulthandler.enable()

@@ -12,11 +12,11 @@ from plancton.engine.records.persistent_state import PersistentState
 from plancton.runtime.atomic_file import AtomicFile
 
 log = logging.getLogger("plancton")
-_MEMORY: TypeAdapter[PersistentState] = TypeAdapter(PersistentState)
+_STATE: TypeAdapter[PersistentState] = TypeAdapter(PersistentState)
 
 
 class StateFile:
-    """Implements ``ports.Keeper`` on one file."""
+    """Implements ``ports.StateStore`` on one file."""
 
     def __init__(self, path: Path) -> None:
         """Keep it at *path*."""
@@ -26,7 +26,7 @@ class StateFile:
     def load(self) -> PersistentState:
         """Return what was saved last. An unreadable file is set aside, not overwritten."""
         try:
-            return _MEMORY.validate_json(self.path.read_bytes())
+            return _STATE.validate_json(self.path.read_bytes())
         except FileNotFoundError:
             return PersistentState()
         except (OSError, ValidationError) as error:
@@ -41,10 +41,10 @@ class StateFile:
     def peek(self) -> PersistentState:
         """Return what was saved last, changing nothing."""
         try:
-            return _MEMORY.validate_json(self.path.read_bytes())
+            return _STATE.validate_json(self.path.read_bytes())
         except (OSError, ValidationError):
             return PersistentState()
 
-    def save(self, memory: PersistentState) -> None:
-        """Replace the file by *memory*."""
-        self._file.write(_MEMORY.dump_json(memory))
+    def save(self, state: PersistentState) -> None:
+        """Replace the file by *state*."""
+        self._file.write(_STATE.dump_json(state))

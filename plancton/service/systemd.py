@@ -10,11 +10,11 @@ from plancton.service.node import LocalNode
 from plancton.service.process.daemon import StartError
 from plancton.service.process.paths import Paths, default_paths
 
-UNITS = Path("/etc/systemd/system")
+UNIT_FOLDER = Path("/etc/systemd/system")
 SERVICE = "plancton.service"
 
 
-def runs() -> bool:
+def is_running() -> bool:
     """Say whether systemd manages this machine (sd_booted(3))."""
     return Path("/run/systemd/system").is_dir()
 
@@ -22,10 +22,11 @@ def runs() -> bool:
 def unit_for(paths: Paths) -> str:
     """Return the unit that manages these paths; empty: none does."""
     ours = paths.rundir == default_paths().rundir and not paths.asked_for_config
-    return SERVICE if ours and runs() and os.geteuid() == 0 and (UNITS / SERVICE).exists() else ""
+    installed = is_running() and os.geteuid() == 0 and (UNIT_FOLDER / SERVICE).exists()
+    return SERVICE if ours and installed else ""
 
 
-def call(*words: str) -> str:
+def systemctl(*words: str) -> str:
     """Run systemctl; returns what it says on failure, empty on success."""
     done = subprocess.run(
         ["systemctl", "--quiet", *words], capture_output=True, text=True, check=False
@@ -35,9 +36,9 @@ def call(*words: str) -> str:
 
 def start(unit: str, node: LocalNode) -> int:
     """Start the unit; returns the engine's PID. StartError with systemd's words."""
-    wrong = call("start", unit)
-    if wrong:
-        raise StartError(f"systemctl start {unit}: {wrong}; see journalctl -u {unit}")
+    error = systemctl("start", unit)
+    if error:
+        raise StartError(f"systemctl start {unit}: {error}; see journalctl -u {unit}")
     pid = node.pid
     if pid is None:
         raise StartError("it ended at once, as asked while it was away; see plancton force-start")

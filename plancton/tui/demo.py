@@ -54,7 +54,7 @@ class SimulatedEngine(LocalEngine):
             orders,
             broadcaster,
             "",
-            candidate=lambda text, **_: load_text(text, "the candidate").config,
+            build_config=lambda text, **_: load_text(text, "the candidate").config,
         )
         self.speed = speed
         self._stopped = threading.Event()

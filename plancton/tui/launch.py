@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from plancton.control.client import RemoteEngine
 from plancton.control.transport import Transport, UnixTransport
 from plancton.engine.model.operator import Mode
-from plancton.service.assemble import Assembly, locked_assembly
+from plancton.service.assemble import EngineService, locked_service
 from plancton.service.process.lock import holder
 from plancton.service.process.paths import Paths, system_paths
 from plancton.service.process.supervisor import ThreadSupervisor
-from plancton.service.serve import farewell, running
+from plancton.service.serve import log_end, running_service
 from plancton.tui.app import PlanctonApp
 
 
@@ -26,14 +26,14 @@ class DisplayOptions:
 class SupervisedEngine:
     """The engine that this process hosts; implements ``HostedEngine``."""
 
-    def __init__(self, parts: Assembly, supervisor: ThreadSupervisor) -> None:
-        """Host the engine of *parts*, whose threads *supervisor* watches."""
-        self.parts, self.supervisor = parts, supervisor
+    def __init__(self, service: EngineService, supervisor: ThreadSupervisor) -> None:
+        """Host the engine of *service*, whose threads *supervisor* watches."""
+        self.service, self.supervisor = service, supervisor
 
     @property
     def ended(self) -> bool:
         """Whether the engine has ended."""
-        return self.supervisor.over.is_set()
+        return self.supervisor.any_ended.is_set()
 
     @property
     def failure(self) -> str:
@@ -42,19 +42,19 @@ class SupervisedEngine:
 
     def leave_pilots(self) -> None:
         """End it, and leave its pilots."""
-        self.parts.engine.quit()
+        self.service.engine.quit()
 
     def drain(self) -> None:
         """End it with its last pilot."""
-        self.parts.engine.request_mode(Mode.STOPPING)
+        self.service.engine.request_mode(Mode.STOPPING)
 
     def kill_pilots(self) -> None:
         """Ask the pilots to go, and end it with the last."""
-        self.parts.engine.request_mode(Mode.ENDING)
+        self.service.engine.request_mode(Mode.ENDING)
 
     def stop_as_configured(self) -> None:
         """End it as ``node.on_stop`` says."""
-        self.parts.local.stop()
+        self.service.local_engine.stop()
 
 
 def run(
@@ -85,10 +85,13 @@ def attach_to(transport: Transport, connection: str, display: DisplayOptions) ->
 
 
 def _host(paths: Paths, display: DisplayOptions, log_level: str) -> int:
-    with locked_assembly(paths, log_level, screen=True) as parts, running(parts) as supervisor:
-        hosted = SupervisedEngine(parts, supervisor)
+    with (
+        locked_service(paths, log_level, screen=True) as service,
+        running_service(service) as supervisor,
+    ):
+        hosted = SupervisedEngine(service, supervisor)
         app = PlanctonApp(
-            parts.local,
+            service.local_engine,
             "hosting the engine",
             hosted=hosted,
             readonly=display.readonly,
@@ -97,5 +100,5 @@ def _host(paths: Paths, display: DisplayOptions, log_level: str) -> int:
         app.run()
         if app.return_code:  # the program failed, not the engine
             hosted.leave_pilots()
-        supervisor.over.wait()
-    return farewell(parts, supervisor) or app.return_code or 0
+        supervisor.any_ended.wait()
+    return log_end(service, supervisor) or app.return_code or 0

@@ -69,7 +69,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
         orders,
         broadcaster,
         "unix:///nonexistent.sock",
-        candidate=lambda text, **_: load_text(text, "the candidate").config,
+        build_config=lambda text, **_: load_text(text, "the candidate").config,
     )
     path = tmp_path / "plancton.sock"
     server = ControlServer(path, local)
@@ -362,7 +362,7 @@ def test_a_long_path_and_a_stale_socket_are_no_obstacle(tmp_path: Path) -> None:
         MarkerFiles(folder),
         broadcaster,
         "",
-        candidate=lambda *_, **__: rig.settings.state.config,
+        build_config=lambda *_, **__: rig.settings.state.config,
     )
     server = ControlServer(path, local)
     server.prepare()

@@ -92,7 +92,7 @@ class Stage:
             self.orders,
             self.broadcaster,
             "",
-            candidate=lambda *_, **__: self.rig.settings.state.config,
+            build_config=lambda *_, **__: self.rig.settings.state.config,
         )
 
     @property

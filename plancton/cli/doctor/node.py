@@ -24,8 +24,8 @@ from plancton.runtime.docker.client import DockerClient, docker_url, translate_e
 from plancton.runtime.docker.images import image_id
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.docker.timestamps import epoch_of
-from plancton.service.assemble import in_force
-from plancton.service.instance import instance_of
+from plancton.service.instance import instance_name
+from plancton.service.locked_instance import offline_config
 from plancton.service.process.clock import SystemClock
 from plancton.service.process.lock import holder
 from plancton.service.process.paths import Paths
@@ -39,8 +39,8 @@ def check_node(paths: Paths) -> list[Check]:
     config, first = _config(paths)
     checks = [first, _rundir(paths), _lock(paths)]
     url = docker_url(config.node.docker)
-    parent = ParentCgroup(instance_of(config))
-    runtime = DockerRuntime(url, instance_of(config), SystemClock(), parent, timeout=10)
+    parent = ParentCgroup(instance_name(config))
+    runtime = DockerRuntime(url, instance_name(config), SystemClock(), parent, timeout=10)
     try:
         info = runtime.check()
         checks.append(Check("docker", "OK", f"Engine {info.get('ServerVersion')} at {url}"))
@@ -71,7 +71,7 @@ def _config(paths: Paths) -> tuple[Config, Check]:
         return Config(), Check("config", "FAIL", error.summary, mend)
     kind = "of 0.6.0" if loaded.legacy else "native"
     remarks = f", {len(loaded.warnings)} warnings" if loaded.warnings else ""
-    return in_force(paths), Check("config", "OK", f"{paths.config}, {kind}{remarks}")
+    return offline_config(paths), Check("config", "OK", f"{paths.config}, {kind}{remarks}")
 
 
 def _rundir(paths: Paths) -> Check:

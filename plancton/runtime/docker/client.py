@@ -97,6 +97,17 @@ def translate_errors(url: str) -> Iterator[None]:
         raise RuntimeUnavailableError(unavailable_text(url, error)) from error
 
 
+@contextmanager
+def open_client(url: str, *, timeout: float) -> Iterator[DockerClient]:
+    """Yield a client and close it; errors as ``translate_errors`` has them."""
+    with translate_errors(url):
+        client = DockerClient(url, timeout=timeout)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
 def unavailable_text(url: str, error: Exception) -> str:
     """Say why Docker at *url* cannot be used, and what to do."""
     text = str(error)

@@ -11,7 +11,7 @@ import docker.errors
 from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.ports import RuntimeUnavailableError
 from plancton.runtime.docker import container_spec as spec
-from plancton.runtime.docker.client import DockerClient, translate_errors
+from plancton.runtime.docker.client import open_client
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 15.0
 
@@ -43,18 +43,14 @@ class EventListener:
     def _listen(self) -> None:
         labels = f"{spec.INSTANCE}={self.instance}"
         filters = {"type": "container", "event": ["die"], "label": labels}
-        with translate_errors(self.url):
-            client = DockerClient(self.url, timeout=10)
+        with open_client(self.url, timeout=10) as client:
+            self._stream = stream = client.events(filters=filters, decode=True)
             try:
-                self._stream = stream = client.events(filters=filters, decode=True)
-                try:
-                    self.on_event("")
-                    for event in stream:
-                        self.on_event(str(event.get("id") or ""))
-                finally:
-                    stream.close()
+                self.on_event("")
+                for event in stream:
+                    self.on_event(str(event.get("id") or ""))
             finally:
-                client.close()
+                stream.close()
 
     def stop(self) -> None:
         """End ``run``. An idle stream knows no time-out, so it is closed from here."""

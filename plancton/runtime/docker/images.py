@@ -15,7 +15,7 @@ from docker.utils import parse_repository_tag
 from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.model.node import ImageStatus
 from plancton.engine.ports import Clock, RuntimeUnavailableError
-from plancton.runtime.docker.client import DockerClient, api_error_text, translate_errors
+from plancton.runtime.docker.client import DockerClient, api_error_text, open_client
 
 log = logging.getLogger("plancton")
 
@@ -96,12 +96,8 @@ class ImagePuller:
 
     def _refresh_by_client(self, reference: str) -> None:
         try:
-            with translate_errors(self.url):
-                client = DockerClient(self.url, timeout=_PULL_TIMEOUT)
-                try:
-                    self._refresh(client, reference)
-                finally:
-                    client.close()
+            with open_client(self.url, timeout=_PULL_TIMEOUT) as client:
+                self._refresh(client, reference)
         except (RuntimeUnavailableError, docker.errors.APIError) as error:
             self._note_failure(reference, str(error), _local_id(self._status.get(reference)))
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from plancton.service.process.paths import Paths
 
-PATIENCE = 60.0
+START_TIMEOUT = 60.0
 """Seconds a start may take: Docker may hang for half of that before it counts as away."""
 
-_SERVE = (sys.executable, "-m", "plancton", "serve", "--detached")
+_SERVE_COMMAND = (sys.executable, "-m", "plancton", "serve", "--detached")
 
 
 class StartError(Exception):
@@ -30,14 +30,14 @@ def start(paths: Paths, log_level: str) -> int:
     It says so as it would to systemd. Raises StartError with the last it said, OSError.
     """
     paths.rundir.mkdir(parents=True, exist_ok=True, mode=0o755)
-    said = paths.rundir / "plancton.stderr"
-    with tempfile.TemporaryDirectory(prefix="plancton-") as folder, _listening(folder) as ready:
+    stderr_file = paths.rundir / "plancton.stderr"
+    with tempfile.TemporaryDirectory(prefix="plancton-") as folder, _notify_socket(folder) as ready:
         environment = {**os.environ, "NOTIFY_SOCKET": f"{folder}/notify"}
         for name in ("WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM"):
             environment.pop(name, None)
-        with said.open("wb") as stderr:
+        with stderr_file.open("wb") as stderr:
             child = subprocess.Popen(
-                [*_SERVE, "--log-level", log_level, *_options(paths)],
+                [*_SERVE_COMMAND, "--log-level", log_level, *_options(paths)],
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,
@@ -45,16 +45,17 @@ def start(paths: Paths, log_level: str) -> int:
                 env=environment,
                 start_new_session=True,
             )
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + START_TIMEOUT
         while time.monotonic() < end:
-            state = _next_word(ready)
-            if state == "READY=1" and _next_word(ready) != "STOPPING=1":
+            state = _next_state(ready)
+            if state == "READY=1" and _next_state(ready) != "STOPPING=1":
                 return child.pid
-            code = child.wait(PATIENCE) if state else child.poll()
+            code = child.wait(START_TIMEOUT) if state else child.poll()
             if code is not None:
-                raise StartError(_why(code, said))
+                raise StartError(_failure_text(code, stderr_file))
     raise StartError(
-        f"process {child.pid} was started and is not ready after {PATIENCE:.0f} s; see {paths.log}"
+        f"process {child.pid} was started and is not ready after {START_TIMEOUT:.0f} s; "
+        f"see {paths.log}"
     )
 
 
@@ -68,14 +69,14 @@ def _options(paths: Paths) -> list[str]:
 
 
 @contextmanager
-def _listening(folder: str) -> Iterator[socket.socket]:
+def _notify_socket(folder: str) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as made:
         made.bind(f"{folder}/notify")
         made.settimeout(0.1)
         yield made
 
 
-def _next_word(ready: socket.socket) -> str:
+def _next_state(ready: socket.socket) -> str:
     """Return the next thing the service says about its state; empty: nothing for a moment."""
     with suppress(TimeoutError):
         words = ready.recv(4096).decode().split("\n")
@@ -83,8 +84,8 @@ def _next_word(ready: socket.socket) -> str:
     return ""
 
 
-def _why(code: int, said: Path) -> str:
-    lines = said.read_text(errors="replace").split("\n")
+def _failure_text(code: int, stderr_file: Path) -> str:
+    lines = stderr_file.read_text(errors="replace").split("\n")
     last = [line.removeprefix("plancton: ") for line in lines if line.strip()][-3:]
     if code == 0:
         return "it ended at once, as asked while it was away; force-start takes that back"

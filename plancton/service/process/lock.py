@@ -11,13 +11,13 @@ from types import TracebackType
 
 from plancton.engine.errors import NotRunningError
 
-PROBED = 0.5
+PROBE_TIMEOUT = 0.5
 """Seconds a lock held by a named process is tried for: ``holder`` takes it for an instant."""
 
-UNNAMED = 30.0
+UNNAMED_TIMEOUT = 30.0
 """Seconds a lock of an unnamed holder is waited for: one that ends by itself, as a reaper does."""
 
-_LOOK_AGAIN = 0.02
+_POLL_INTERVAL = 0.02
 
 
 class LockedError(Exception):
@@ -63,9 +63,9 @@ class Lock:
                 return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 pid = _pid_in(file)
-                if time.monotonic() - begun > (UNNAMED if pid is None else PROBED):
+                if time.monotonic() - begun > (UNNAMED_TIMEOUT if pid is None else PROBE_TIMEOUT):
                     raise LockedError(self.path, pid) from None
-                time.sleep(_LOOK_AGAIN)
+                time.sleep(_POLL_INTERVAL)
 
     def release(self) -> None:
         """Give the lock back. The file stays: removing it would let two hold the same name."""
@@ -102,7 +102,7 @@ def holder(path: Path) -> int | None:
         os.close(file)
 
 
-def nobody(path: Path) -> NotRunningError:
+def no_engine_error(path: Path) -> NotRunningError:
     """Return that no engine holds the lock at *path*."""
     return NotRunningError(
         f"no engine runs here ({path} is not locked); start one: plancton start, or plancton serve"

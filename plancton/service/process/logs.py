@@ -58,15 +58,15 @@ def set_up(level: str, file: Path | None, stderr: Stderr = Stderr.ALWAYS) -> str
     for old in root.handlers[:]:
         root.removeHandler(old)
         old.close()
-    trouble = _log_to(root, file) if file else ""
-    if stderr is Stderr.ALWAYS or (trouble and stderr is Stderr.FALLBACK):
+    problem = _add_file(root, file) if file else ""
+    if stderr is Stderr.ALWAYS or (problem and stderr is Stderr.FALLBACK):
         console = logging.StreamHandler(sys.stderr)
         console.setFormatter(LineFormatter(stamp="JOURNAL_STREAM" not in os.environ))
         root.addHandler(console)
-    return trouble
+    return problem
 
 
-def _log_to(root: logging.Logger, file: Path) -> str:
+def _add_file(root: logging.Logger, file: Path) -> str:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         rotating = RotatingFileHandler(file, maxBytes=_MAX_BYTES, backupCount=_FILES, delay=False)

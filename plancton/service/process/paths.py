@@ -32,11 +32,11 @@ class Paths:
         """Locked while an engine uses the run directory; holds its PID."""
         return self.rundir / "plancton.lock"
 
-    def memory(self, instance: str) -> Path:
+    def state_file(self, instance: str) -> Path:
         """Return the file of what outlives an engine: history, ledger, good images."""
         return self.statedir / f"memory-{instance}.json"
 
-    def remote(self, instance: str) -> Path:
+    def remote_config(self, instance: str) -> Path:
         """Return the file of the last good remote configuration."""
         return self.statedir / f"remote-{instance}.json"
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from plancton.engine.views.snapshot import Snapshot
 
-IDLE_BEAT = 10.0
+IDLE_INTERVAL = 10.0
 
 
 class Notifier:
@@ -18,22 +18,22 @@ class Notifier:
         """Read the environment; without a manager nothing is ever sent."""
         self._address = os.environ.get("NOTIFY_SOCKET", "")
         watchdog = os.environ.get("WATCHDOG_USEC", "")
-        self._watched = watchdog.isdecimal()
-        self.every = max(0.1, int(watchdog) / 3e6) if self._watched else IDLE_BEAT
-        """Seconds between two beats."""
+        self._has_watchdog = watchdog.isdecimal()
+        self.interval = max(0.1, int(watchdog) / 3e6) if self._has_watchdog else IDLE_INTERVAL
+        """Seconds between two reports."""
         self.ready = False
         self._status = ""
 
-    def beat(self, snapshot: Snapshot | None, wrong: str) -> None:
-        """Tell of this moment; nothing is said while something is *wrong*."""
-        if snapshot is None or wrong:
+    def report(self, snapshot: Snapshot | None, problem: str) -> None:
+        """Tell of this moment; nothing is said while there is a *problem*."""
+        if snapshot is None or problem:
             return
-        words = [] if self.ready else ["READY=1", f"MAINPID={os.getpid()}"]
-        words += ["WATCHDOG=1"] if self._watched else []
+        lines = [] if self.ready else ["READY=1", f"MAINPID={os.getpid()}"]
+        lines += ["WATCHDOG=1"] if self._has_watchdog else []
         status = status_line(snapshot)
-        words += [f"STATUS={status}"] if status != self._status else []
+        lines += [f"STATUS={status}"] if status != self._status else []
         self.ready, self._status = True, status
-        self._send(words)
+        self._send(lines)
 
     def stopping(self) -> None:
         """Say that the end has begun."""
@@ -41,12 +41,12 @@ class Notifier:
             self._send(["READY=1"])
         self._send(["STOPPING=1"])
 
-    def _send(self, words: list[str]) -> None:
-        if not self._address or not words:
+    def _send(self, lines: list[str]) -> None:
+        if not self._address or not lines:
             return
         name = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            sender.sendto("\n".join(words).encode(), name)
+            sender.sendto("\n".join(lines).encode(), name)
 
 
 def status_line(snapshot: Snapshot) -> str:

@@ -14,18 +14,18 @@ class ThreadSupervisor:
 
     def __init__(self) -> None:
         """Start with none."""
-        self.over = threading.Event()
+        self.any_ended = threading.Event()
         self.failure = ""
 
     def start(self, name: str, work: Callable[[], None]) -> None:
-        """Run *work* in a thread; its end, of whatever kind, sets ``over``."""
+        """Run *work* in a thread; its end, of whatever kind, sets ``any_ended``."""
 
-        def body() -> None:
+        def run() -> None:
             try:
                 work()
             except BaseException as error:
                 self.failure = self.failure or f"the {name} thread died: {error!r}"
                 log.exception("thread died", extra={"fields": {"thread": name}})
-            self.over.set()
+            self.any_ended.set()
 
-        threading.Thread(target=body, name=name, daemon=True).start()
+        threading.Thread(target=run, name=name, daemon=True).start()

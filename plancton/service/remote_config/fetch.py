@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import requests
@@ -20,7 +19,7 @@ from plancton import __version__
 from plancton.config.schema import Remote
 from plancton.config.write import without_credentials
 
-LARGEST = 1_000_000
+MAX_SIZE = 1_000_000
 """Bytes of the largest configuration."""
 T = TypeVar("T")
 
@@ -30,7 +29,7 @@ class FetchError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class FetchedText:
     """What was fetched."""
 
     text: str
@@ -43,34 +42,34 @@ class Fetcher:
 
     def __init__(self) -> None:
         """Start idle."""
-        self._hanging: threading.Thread | None = None
+        self._abandoned: threading.Thread | None = None
 
-    def fetch(self, remote: Remote, known: str = "") -> Text | None:
-        """Return the text at ``remote.url``; None if it is still the *known* version.
+    def fetch(self, remote: Remote, known_version: str = "") -> FetchedText | None:
+        """Return the text at ``remote.url``; None if it is still the *known_version*.
 
         Raises FetchError.
         """
-        work = _git if remote.url.startswith("git+") else _https
+        work = _fetch_git if remote.url.startswith("git+") else _fetch_https
         try:
-            found = self._within(remote.timeout, lambda: work(remote, known))
+            found = self._run_with_timeout(remote.timeout, lambda: work(remote, known_version))
         except FetchError as error:
-            raise FetchError(_masked(str(error), remote.url)) from None
+            raise FetchError(_without_secrets(str(error), remote.url)) from None
         if found is None:
             return None
         raw, version = found
-        if len(raw) > LARGEST:
-            raise FetchError(f"it is larger than {LARGEST} bytes")
+        if len(raw) > MAX_SIZE:
+            raise FetchError(f"it is larger than {MAX_SIZE} bytes")
         try:
-            return Text(raw.decode("utf-8-sig"), version)
+            return FetchedText(raw.decode("utf-8-sig"), version)
         except UnicodeDecodeError:
             raise FetchError("it is not UTF-8 text") from None
 
-    def _within(self, seconds: float, work: Callable[[], T]) -> T:
+    def _run_with_timeout(self, seconds: float, work: Callable[[], T]) -> T:
         """Do *work* on a thread that is abandoned after so many seconds.
 
         A server may send its answer byte by byte, and no time-out of a socket ends that.
         """
-        if self._hanging is not None and self._hanging.is_alive():
+        if self._abandoned is not None and self._abandoned.is_alive():
             raise FetchError("the server still holds the last look up, byte by byte")
         results: list[T] = []
         errors: list[Exception] = []
@@ -81,21 +80,21 @@ class Fetcher:
             except Exception as error:  # noqa: BLE001 (passed on to who waits)
                 errors.append(error)
 
-        self._hanging = threading.Thread(target=body, name="fetch", daemon=True)
-        self._hanging.start()
-        self._hanging.join(seconds)
+        self._abandoned = threading.Thread(target=body, name="fetch", daemon=True)
+        self._abandoned.start()
+        self._abandoned.join(seconds)
         if errors:
             error = errors[0]
-            raise error if isinstance(error, FetchError) else FetchError(_words(error))
+            raise error if isinstance(error, FetchError) else FetchError(_error_text(error))
         if not results:
             raise FetchError(f"there is no whole answer within {seconds:g} s")
         return results[0]
 
 
-def _https(remote: Remote, known: str) -> tuple[bytes, str] | None:
+def _fetch_https(remote: Remote, known_version: str) -> tuple[bytes, str] | None:
     end = time.monotonic() + remote.timeout
     headers = {"User-Agent": f"plancton/{__version__}", "Accept": "*/*"}
-    headers |= {"If-None-Match": known} if known else {}
+    headers |= {"If-None-Match": known_version} if known_version else {}
     with requests.Session() as session:
         answer = session.get(
             remote.url,
@@ -116,12 +115,12 @@ def _https(remote: Remote, known: str) -> tuple[bytes, str] | None:
             raw = b""
             for chunk in answer.iter_content(65536):
                 raw += chunk
-                if len(raw) > LARGEST or time.monotonic() > end:
+                if len(raw) > MAX_SIZE or time.monotonic() > end:
                     break
             return raw, answer.headers.get("ETag", "")
 
 
-def _git(remote: Remote, known: str) -> tuple[bytes, str] | None:
+def _fetch_git(remote: Remote, known_version: str) -> tuple[bytes, str] | None:
     address, _, branch = remote.url.removeprefix("git+").partition("#")
     ref = f"refs/heads/{branch}" if branch else "HEAD"
     end = time.monotonic() + remote.timeout
@@ -131,12 +130,12 @@ def _git(remote: Remote, known: str) -> tuple[bytes, str] | None:
 
     line = git("ls-remote", "--exit-code", "--", address, ref)
     commit = line.split()[0].decode("ascii", "replace")
-    if commit == known:
+    if commit == known_version:
         return None
     with tempfile.TemporaryDirectory(prefix="plancton-git-") as folder:
         git("init", "--quiet", "--bare", folder)
         git("-C", folder, "fetch", "--quiet", "--depth=1", "--no-tags", "--", address, ref)
-        return git("-C", folder, "show", f"FETCH_HEAD:{remote.path}", largest=LARGEST), commit
+        return git("-C", folder, "show", f"FETCH_HEAD:{remote.path}", largest=MAX_SIZE), commit
 
 
 def _run_git(remote: Remote, words: tuple[str, ...], seconds: float, largest: int) -> bytes:
@@ -164,47 +163,41 @@ def _run_git(remote: Remote, words: tuple[str, ...], seconds: float, largest: in
     except FileNotFoundError:
         raise FetchError("git is not installed") from None
     try:
-        out, said = process.communicate(timeout=max(0.1, seconds))
+        out, stderr = process.communicate(timeout=max(0.1, seconds))
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         raise FetchError(f"git did not finish within {remote.timeout:g} s") from None
     if process.returncode:
-        lines = said.decode("utf-8", "replace").strip().splitlines() or ["it says nothing"]
-        told = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:"))]
-        raise FetchError(f"git: {(told or lines)[0][:300]}")
+        lines = stderr.decode("utf-8", "replace").strip().splitlines() or ["it says nothing"]
+        errors = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:"))]
+        raise FetchError(f"git: {(errors or lines)[0][:300]}")
     return out[: largest + 1]
 
 
-def _words(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, requests.exceptions.SSLError):
-        return f"its certificate is not trusted (remote.ca_file names others): {_reason(text)}"
+        return (
+            f"its certificate is not trusted (remote.ca_file names others): {_clearest_part(text)}"
+        )
     if isinstance(error, requests.exceptions.Timeout):
         return "the server does not answer in time"
     if isinstance(error, requests.exceptions.ConnectionError):
-        return f"the server cannot be reached: {_reason(text)}"
+        return f"the server cannot be reached: {_clearest_part(text)}"
     if isinstance(error, OSError) and "CA certificate" in text:
         return "remote.ca_file cannot be read"
     return text[:200] or type(error).__name__
 
 
-def _reason(text: str) -> str:
+def _clearest_part(text: str) -> str:
     """Return the last, and clearest, part of what the libraries say."""
     found = re.findall(r"(?:\[Errno -?\d+\]|certificate verify failed:) ?([^()']+)", text)
     return (found[-1] if found else text)[:150].strip()
 
 
-def _masked(text: str, url: str) -> str:
+def _without_secrets(text: str, url: str) -> str:
     """Remove the credentials of *url* from *text*, however a program wrote them."""
     found = re.search(r"://([^/@\s]+)@", url)
     secret = found[1].partition(":")[2] or found[1] if found else ""
     return without_credentials(text.replace(secret, "***") if secret else text)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a file at one stroke, for its owner and group alone."""
-    new = path.with_name(f".{path.name}.new")
-    with open(new, "w", opener=lambda name, flags: os.open(name, flags, 0o640)) as file:
-        file.write(text)
-    new.replace(path)

@@ -28,7 +28,7 @@ _SPREAD = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SavedText:
     """A text as it is kept on disk."""
 
     url: str
@@ -37,33 +37,33 @@ class Kept:
     version: str
     fetched_wall: float
 
-    def is_of(self, remote: Remote) -> bool:
+    def came_from(self, remote: Remote) -> bool:
         """Say whether it came from *remote*."""
         return (self.url, self.path) == (without_credentials(remote.url), remote.path)
 
 
-_KEPT = TypeAdapter(Kept)
+_SAVED_TEXT = TypeAdapter(SavedText)
 
 
-class RemoteFile:
-    """Implements ``config.load.RemoteText``. Its thread fetches; the others only look."""
+class RemoteConfigFollower:
+    """Implements ``config.config_file.RemoteText``. Its thread fetches; the others only look."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         """Keep the last good text at *path*.
 
-        ``on_change`` is called after each look asked for, and whenever something new was found.
+        ``on_change`` is called after each requested look, and whenever something new was found.
         """
         self.on_change: Callable[[], None] = lambda: None
         self._file = AtomicFile(path, "cannot keep the remote configuration")
         self._clock = clock
         self._fetcher = Fetcher()
         self._changed = threading.Condition()
-        self._wanted = Remote()
-        self._good = self._newest = _load(path)
+        self._remote = Remote()
+        self._good = self._newest = _load_saved(path)
         self._state: RemoteState | None = None
         self._stamp = 0
-        self._asked = self._stopping = False
-        self.until_first: float | None = None
+        self._fetch_requested = self._stopping = False
+        self.first_fetch_delay: float | None = None
         """Seconds from the start to the first look; None: at once."""
         self._failures = 0
 
@@ -72,35 +72,35 @@ class RemoteFile:
     def configure(self, remote: Remote) -> None:
         """Follow *remote* from now on."""
         with self._changed:
-            if remote == self._wanted:
+            if remote == self._remote:
                 return
-            starting = not self._wanted.url
-            self._wanted, self._failures = remote, 0
+            starting = not self._remote.url
+            self._remote, self._failures = remote, 0
             for name in ("_good", "_newest"):
-                kept: Kept | None = getattr(self, name)
-                if kept is not None and remote.url and not kept.is_of(remote):
+                saved: SavedText | None = getattr(self, name)
+                if saved is not None and remote.url and not saved.came_from(remote):
                     setattr(self, name, None)
             wall = self._good.fetched_wall if self._good else None
             url = without_credentials(remote.url)
             self._state = RemoteState(url, None, wall) if remote.url else None
             if starting and self._good is not None:
-                self.until_first = random.uniform(0, min(remote.interval, _SPREAD))  # noqa: S311 (jitter)
+                self.first_fetch_delay = random.uniform(0, min(remote.interval, _SPREAD))  # noqa: S311 (jitter)
             else:  # without a configuration no pilot is started
-                self._asked = True
+                self._fetch_requested = True
             self._changed.notify()
 
     def stamp(self) -> object:
         """Return a number that grows with each change."""
         return self._stamp
 
-    def texts(self) -> tuple[Fetched, ...]:
+    def texts_to_try(self) -> tuple[Fetched, ...]:
         """Return the newest text, then the last good one."""
         with self._changed:
             found = [each for each in (self._newest, self._good) if each is not None]
         unique = {each.text: Fetched(each.text, each.url) for each in found}
         return tuple(unique.values())
 
-    def good(self, fetched: Fetched) -> None:
+    def mark_good(self, fetched: Fetched) -> None:
         """Keep a text that proved good."""
         with self._changed:
             newest = self._newest
@@ -109,7 +109,7 @@ class RemoteFile:
             self._good = newest
             if self._state is not None:
                 self._state = replace(self._state, fetched_wall=newest.fetched_wall)
-        self._file.write(_KEPT.dump_json(newest))
+        self._file.write(_SAVED_TEXT.dump_json(newest))
 
     def state(self) -> RemoteState | None:
         """Return how it went."""
@@ -117,11 +117,11 @@ class RemoteFile:
 
     # --- the thread ---------------------------------------------------------------------
 
-    def look(self) -> None:
+    def fetch_now(self) -> None:
         """Look now; ``on_change`` is called when that is done. At once if nothing is followed."""
         with self._changed:
-            if self._wanted.url:
-                self._asked = True
+            if self._remote.url:
+                self._fetch_requested = True
                 self._changed.notify()
                 return
         self.on_change()
@@ -133,24 +133,25 @@ class RemoteFile:
             self._changed.notify()
 
     def run(self) -> None:
-        """Look when asked and when it is time, until stopped."""
-        wait = self.until_first
+        """Look when requested and when it is time, until stopped."""
+        wait = self.first_fetch_delay
         while True:
             with self._changed:
-                if not self._asked and not self._stopping:
+                if not self._fetch_requested and not self._stopping:
                     self._changed.wait(wait)
                 if self._stopping:
                     return
-                asked, self._asked, remote = self._asked, False, self._wanted
+                requested, remote = self._fetch_requested, self._remote
+                self._fetch_requested = False
             if not remote.url:
                 wait = None
                 continue
-            if self.fetch(remote) or asked:
+            if self.fetch(remote) or requested:
                 self.on_change()
-            wait = self.until_next(remote)
+            wait = self.next_fetch_delay(remote)
 
     def fetch(self, remote: Remote) -> bool:
-        """Look once; returns whether anything is to be told."""
+        """Look once; returns whether anything changed."""
         known = self._newest.version if self._newest else ""
         try:
             found, error = self._fetcher.fetch(remote, known), ""
@@ -158,21 +159,22 @@ class RemoteFile:
             found, error = None, str(failed)
         wall = self._clock.wall()
         with self._changed:
-            if remote != self._wanted or self._state is None:
+            if remote != self._remote or self._state is None:
                 return False
             self._failures = self._failures + 1 if error else 0
-            told = self._state.error != error or found is not None or not self._state.checked_wall
+            first = not self._state.checked_wall
+            changed = first or found is not None or self._state.error != error
             self._state = replace(self._state, checked_wall=wall, error=error)
             if found is not None:
                 url = without_credentials(remote.url)
-                self._newest = Kept(url, remote.path, found.text, found.version, wall)
-            self._stamp += told
-        if error and told:
+                self._newest = SavedText(url, remote.path, found.text, found.version, wall)
+            self._stamp += changed
+        if error and changed:
             fields = {"url": without_credentials(remote.url), "error": error}
             log.warning("remote configuration not fetched", extra={"fields": fields})
-        return told
+        return changed
 
-    def until_next(self, remote: Remote) -> float:
+    def next_fetch_delay(self, remote: Remote) -> float:
         """Return the seconds to the next look: soon after a failure, and not all nodes at once."""
         if self._failures:
             jitter = random.uniform(0.5, 1.0)  # noqa: S311
@@ -180,8 +182,8 @@ class RemoteFile:
         return remote.interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 (jitter)
 
 
-def _load(path: Path) -> Kept | None:
+def _load_saved(path: Path) -> SavedText | None:
     try:
-        return _KEPT.validate_json(path.read_bytes())
+        return _SAVED_TEXT.validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from plancton.service.installer.install import Wanted, remote_of, units
+from plancton.service.installer.options import SetupOptions
+from plancton.service.installer.remote_source import remote_from
+from plancton.service.installer.systemd_units import unit_files
 
 
 @pytest.mark.parametrize(
@@ -28,14 +30,14 @@ from plancton.service.installer.install import Wanted, remote_of, units
 def test_what_a_source_means(source: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As git and 0.6.0 write it."""
     monkeypatch.chdir("/")
-    remote = remote_of(Wanted(source))
+    remote = remote_from(SetupOptions(source))
     assert remote
     assert remote.url == url
 
 
 def test_units_name_this_very_program() -> None:
     """With its absolute path, in every unit that runs it."""
-    installed = {place.name: text for place, text in units()}
+    installed = {place.name: text for place, text in unit_files()}
     program = str(Path(sys.executable).with_name("plancton"))
     assert f"ExecStart={program} serve\n" in installed["plancton.service"]
     assert f"ExecStart={program} reap\n" in installed["plancton-reap.service"]

@@ -13,5 +13,5 @@ def test_a_dead_thread_is_seen() -> None:
         raise RuntimeError("broken")
 
     supervisor.start("engine", die)
-    assert supervisor.over.wait(5)
+    assert supervisor.any_ended.wait(5)
     assert "engine thread died: RuntimeError('broken')" in supervisor.failure

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from plancton.config.schema import Remote
-from plancton.service.remote_config.fetch import LARGEST, Fetcher, FetchError
+from plancton.service.remote_config.fetch import MAX_SIZE, Fetcher, FetchError
 from tests.conftest import until
 from tests.unit.service.remote_config.web import Web
 
@@ -58,7 +58,7 @@ def endless(request: http.server.BaseHTTPRequestHandler) -> None:
         (404, b"", None, "the server answers 404"),
         (500, b"", None, "the server answers 500"),
         (302, b"", None, "the server redirects to https://"),
-        (200, b"x" * (LARGEST + 1), None, "larger than"),
+        (200, b"x" * (MAX_SIZE + 1), None, "larger than"),
         (200, b"\xff\xfe\x00binary", None, "not UTF-8"),
         (200, b"", drip, "no whole answer within 1 s"),
         (200, b"", truncated, ""),

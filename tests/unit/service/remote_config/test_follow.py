@@ -14,7 +14,7 @@ from plancton.config.config_file import ConfigFile
 from plancton.config.load import ConfigError
 from plancton.config.schema import Remote
 from plancton.service.process.clock import SystemClock
-from plancton.service.remote_config.follow import RemoteFile
+from plancton.service.remote_config.follow import RemoteConfigFollower
 from tests.conftest import until
 from tests.unit.service.remote_config.web import Web
 
@@ -27,7 +27,7 @@ class Followed:
         self.path = folder / "config.yaml"
         self.web, self.local = web, local
         self.write()
-        self.remote = RemoteFile(folder / "remote.json", SystemClock())
+        self.remote = RemoteConfigFollower(folder / "remote.json", SystemClock())
         self.source = ConfigFile(self.path, remote=self.remote)
 
     def write(self) -> None:
@@ -157,7 +157,7 @@ def test_the_thread_looks_at_once_on_demand_and_in_time(web: Web, tmp_path: Path
         far.source.first()
         until(lambda: len(told) == 1)
         assert far.source.current().config.spawn.maximum.text == "1"
-        far.remote.look()
+        far.remote.fetch_now()
         until(lambda: len(told) == 2)
         far.local = ""
         far.path.write_text(far.path.read_text().replace("timeout: 2", "timeout: 2, interval: 1s"))
@@ -166,7 +166,7 @@ def test_the_thread_looks_at_once_on_demand_and_in_time(web: Web, tmp_path: Path
         assert web.asked[-1]["If-None-Match"] == '"1"'
         far.path.write_text("")
         assert far.source.current(reload=True).remote is None
-        far.remote.look()
+        far.remote.fetch_now()
         until(lambda: len(told) >= 4)
     finally:
         far.remote.stop()
@@ -178,12 +178,12 @@ def test_nodes_that_start_together_do_not_look_together(web: Web, tmp_path: Path
     """One that has a configuration looks within a minute, one that has none at once."""
     far = Followed(tmp_path, web)
     far.source.first()
-    assert far.remote.until_first is None
+    assert far.remote.first_fetch_delay is None
     far.look()
     starts = [Followed(tmp_path, web) for _ in range(20)]
     for each in starts:
         assert each.source.first().config.spawn.maximum.text == "1"
-    waits = [each.remote.until_first or 0.0 for each in starts]
+    waits = [each.remote.first_fetch_delay or 0.0 for each in starts]
     assert len(set(waits)) == 20
     assert 0 < min(waits) < max(waits) <= 60
 
@@ -209,9 +209,9 @@ def test_after_a_common_start_a_look_comes_when_it_is_due_or_asked(
         thread_of_late = threading.Thread(target=late.remote.run)
         thread_of_late.start()
         try:
-            assert late.remote.until_first == 60
+            assert late.remote.first_fetch_delay == 60
             asked = len(web.asked)
-            late.remote.look()
+            late.remote.fetch_now()
             until(lambda: len(web.asked) > asked, 30)
         finally:
             late.remote.stop()
@@ -224,9 +224,9 @@ def test_after_a_common_start_a_look_comes_when_it_is_due_or_asked(
 def test_failures_of_many_nodes_are_not_repeated_together(tmp_path: Path) -> None:
     """The longer it lasts, the wider they are apart."""
     remote = Remote(url="http://127.0.0.1:9/x", allow_http=True)
-    follower = RemoteFile(tmp_path / "remote.json", SystemClock())
+    follower = RemoteConfigFollower(tmp_path / "remote.json", SystemClock())
     follower.configure(remote)
     follower.fetch(remote)
-    waits = [follower.until_next(remote) for _ in range(200)]
+    waits = [follower.next_fetch_delay(remote) for _ in range(200)]
     assert 2.5 <= min(waits) < 3
     assert 4.5 < max(waits) <= 5

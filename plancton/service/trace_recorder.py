@@ -14,13 +14,13 @@ from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.client import docker_url
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.host import HostSampler
-from plancton.service.instance import instance_of
+from plancton.service.instance import instance_name
 from plancton.service.process.clock import SystemClock
 from plancton.simulation.trace import TracePoint, trace_header, trace_row
 
 
-def record(config: Path, output: Path, every: float, seconds: float) -> int:
-    """Write a row each *every* seconds until *seconds* are over or Ctrl-C; returns the rows.
+def record_trace(config: Path, output: Path, interval: float, seconds: float) -> int:
+    """Write a row each *interval* seconds until *seconds* are over or Ctrl-C; returns the rows.
 
     CPU and memory of our own pilots are not the owner's and are left out; without Docker there
     are none. FileExistsError if there is an *output* already.
@@ -29,8 +29,8 @@ def record(config: Path, output: Path, every: float, seconds: float) -> int:
         known = load(config).config
     except FileNotFoundError:
         known = Config()
-    clock, parent = SystemClock(), ParentCgroup(instance_of(known))
-    runtime = DockerRuntime(docker_url(known.node.docker), instance_of(known), clock, parent)
+    clock, parent = SystemClock(), ParentCgroup(instance_name(known))
+    runtime = DockerRuntime(docker_url(known.node.docker), instance_name(known), clock, parent)
     with suppress(RuntimeUnavailableError):
         runtime.check()
     runtime.close()
@@ -41,7 +41,7 @@ def record(config: Path, output: Path, every: float, seconds: float) -> int:
         file.write(trace_header(begin.ncpus, begin.memory_total, local))
         last = begin
         while last.at - begin.at < seconds:
-            time.sleep(max(0.0, begin.at + (rows + 1) * every - clock.now()))
+            time.sleep(max(0.0, begin.at + (rows + 1) * interval - clock.now()))
             new = sampler.sample(clock.now())
             file.write(trace_row(_point(begin, last, new)))
             file.flush()
