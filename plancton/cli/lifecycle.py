@@ -74,7 +74,7 @@ def stop(rundir: RunDir = None, no_wait: NoWait = False, timeout: Timeout = None
 
     Their time to live holds on: the next start, or reap, ends those that are overdue.
     """
-    from plancton.engine.views.text import pilots as counted
+    from plancton.engine.views.text import count_pilots
 
     node = node_of(rundir)
     if node.pid is None:
@@ -87,7 +87,7 @@ def stop(rundir: RunDir = None, no_wait: NoWait = False, timeout: Timeout = None
         return
     last = wait_until_ended(node, "ending", timeout) or before
     left = len(last.pilots) if last and last.mode.value in ("active", "draining") else 0
-    say(f"ended; {counted(left)} left running" if left else "ended")
+    say(f"ended; {count_pilots(left)} left running" if left else "ended")
 
 
 @with_paths("config", "confdir", "rundir", "statedir")
@@ -160,10 +160,10 @@ def reap(
 
 
 def _reap(mode: Mode, paths: Paths) -> None:
-    from plancton.engine.views.text import pilots as counted
+    from plancton.engine.views.text import count_pilots
     from plancton.service.reap import reap_all
 
     with progress() as tell:
         tell("ending pilots")
         ended, left = reap_all(paths, mode)
-    say(f"{counted(ended)} ended and removed, {left} left to their time to live")
+    say(f"{count_pilots(ended)} ended and removed, {left} left to their time to live")

@@ -111,10 +111,10 @@ def _in_force(mode: Mode, snapshot: Snapshot | None) -> bool:
 
 
 def _left_running(node: NodeClient, mode: Mode) -> str:
-    from plancton.engine.views.text import pilots as counted
+    from plancton.engine.views.text import count_pilots
 
     snapshot = node.newest_snapshot()
     if snapshot is None or mode.value == "active":
         return ""
     stronger = f"; the node is {snapshot.mode.value}" if snapshot.mode is not mode else ""
-    return f"; {counted(len(snapshot.pilots))} left running{stronger}"
+    return f"; {count_pilots(len(snapshot.pilots))} left running{stronger}"

@@ -76,11 +76,8 @@ def simulate(
     if nodes:
         _fleet(configs, nodes, hours, assumptions, json)
         return
-    run = (
-        traces.read_trace(trace)
-        if trace
-        else traces.synthetic_trace(synthetic or "day", cores or 8)
-    )
+    made_up = synthetic or "day"
+    run = traces.read_trace(trace) if trace else traces.synthetic_trace(made_up, cores or 8)
     _node(configs, run, assumptions, json, svg)
 
 

@@ -52,13 +52,13 @@ def wait_until_ended(node: NodeClient, doing: str, timeout: str | None) -> Snaps
 def pilots_left(snapshot: Snapshot | None) -> str:
     """Say how many pilots are left, and for how long at most."""
     from plancton.config.units import format_duration
-    from plancton.engine.views.text import pilots as counted
+    from plancton.engine.views.text import count_pilots
 
     if snapshot is None:
         return "the engine is about to end"
     lives = [pilot.ttl_left for pilot in snapshot.pilots if pilot.ttl_left is not None]
     latest = f", the last at the latest in {format_duration(max(lives))}" if lives else ""
-    return f"{counted(len(snapshot.pilots))} left{latest}"
+    return f"{count_pilots(len(snapshot.pilots))} left{latest}"
 
 
 def fail(text: str) -> NoReturn:

@@ -21,7 +21,7 @@ from plancton.engine.views.fleet import Member
 from plancton.engine.views.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from plancton.engine.dry_run import Preview
+    from plancton.engine.views.preview import Preview
 
 _STREAM_TIMEOUT = 60.0
 """Seconds without a word (the server says one each 15 s) after which a stream is dead."""
@@ -114,7 +114,7 @@ class RemoteEngine:
 
     def preview(self, text: str, *, remote: bool = False) -> Preview:
         """Say what the next tick would do with *text* as the local, or the remote, file."""
-        from plancton.engine.dry_run import Preview  # all rules, which few clients need
+        from plancton.engine.views.preview import Preview
 
         path = f"/v1/config/preview?remote={int(remote)}"
         return adapter(Preview).validate_json(self._request("POST", path, text.encode()))

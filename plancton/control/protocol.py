@@ -69,7 +69,7 @@ def stream_item(line: StreamLine) -> Item:
 
 def schema() -> dict[str, Any]:
     """Return the JSON schema of every answer, by the request it answers."""
-    from plancton.engine.dry_run import Preview  # all rules, which few clients need
+    from plancton.engine.views.preview import Preview
 
     answers: dict[str, TypeAdapter[Any]] = {
         "GET /v1/status": adapter(Snapshot),

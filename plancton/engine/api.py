@@ -11,10 +11,10 @@ from plancton.engine.views.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from plancton.config.effective import Setting
-    from plancton.engine.dry_run import Preview
     from plancton.engine.model.operator import Mode, PilotCommand
     from plancton.engine.records.history import History
     from plancton.engine.views.fleet import Member
+    from plancton.engine.views.preview import Preview
 
 __all__ = [
     "EngineApi",

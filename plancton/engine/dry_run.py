@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from plancton.engine.model.action import Spawn
 from plancton.engine.model.node import Observation
 from plancton.engine.model.policy import Policy
 from plancton.engine.model.state import State
 from plancton.engine.rules.decide import decide
+from plancton.engine.views.preview import Planned, Preview
 
 _ALL_AT_ONCE = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """One action that would be taken."""
-
-    does: str
-    """spawn, freeze, thaw, terminate, kill or remove."""
-    subject: str
-    """Name of the pilot, or of the profile to start."""
-    text: str
-    """The reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What the next tick would do, and why nothing more."""
-
-    maximum: int
-    actions: tuple[Planned, ...]
-    findings: tuple[str, ...]
 
 
 def preview(observation: Observation, policy: Policy, state: State, now: float) -> Preview:

@@ -12,7 +12,7 @@ from plancton.config.expressions import ExpressionError
 from plancton.config.schema import Config
 from plancton.engine.bookkeeper import Bookkeeper
 from plancton.engine.configurator import Configurator
-from plancton.engine.dry_run import Preview, preview
+from plancton.engine.dry_run import preview
 from plancton.engine.event_recorder import EventRecorder
 from plancton.engine.executor import execute
 from plancton.engine.mailbox import Mailbox
@@ -31,6 +31,7 @@ from plancton.engine.rules.apply_outcomes import apply_outcome
 from plancton.engine.rules.decide import decide, decide_safely
 from plancton.engine.schedule import Schedule, retry_after
 from plancton.engine.snapshot_builder import Identity, SnapshotBuilder
+from plancton.engine.views.preview import Preview
 from plancton.engine.views.snapshot import Snapshot
 
 log = logging.getLogger("plancton")

@@ -14,12 +14,12 @@ from plancton.config.schema import Config
 from plancton.config.write import settings
 from plancton.control.broadcast import Broadcaster
 from plancton.engine.api import Item, NotRunningError, RefusedError, find_pilot
-from plancton.engine.dry_run import Preview
 from plancton.engine.loop import Engine
 from plancton.engine.model.operator import Mode, PilotCommand
 from plancton.engine.ports import RuntimeUnavailableError
 from plancton.engine.records.history import History
 from plancton.engine.views.fleet import Member
+from plancton.engine.views.preview import Preview
 from plancton.engine.views.snapshot import Snapshot
 from plancton.monitor.fleet_reader import FleetReader
 from plancton.runtime.docker.client import DockerClient, api_error_text, translate_errors

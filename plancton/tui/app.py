@@ -22,7 +22,7 @@ from plancton.engine.api import EngineApi
 from plancton.engine.model.operator import Mode
 from plancton.engine.records.history import History
 from plancton.engine.views.snapshot import Snapshot
-from plancton.engine.views.text import pilots as counted
+from plancton.engine.views.text import count_pilots
 from plancton.tui.dialogs import Question, TypedQuestion
 from plancton.tui.engine_commands import EngineCommands
 from plancton.tui.hosted_engine import HostedEngine
@@ -272,7 +272,7 @@ class PlanctonApp(App[None]):
                 hosted.leave_pilots()
             self.exit()
             return
-        text = f"Plancton ends. What becomes of its {counted(pilots)}?"
+        text = f"Plancton ends. What becomes of its {count_pilots(pilots)}?"
         answers = {"l": "leave them running", "d": "drain", "k": "kill", "n": "stay"}
         self.push_screen(Question(text, answers), partial(self._end_engine, hosted))
 

@@ -10,7 +10,7 @@ from textual.app import App
 from plancton.engine.api import EngineApi, RefusedError
 from plancton.engine.model.operator import Mode, PilotCommand
 from plancton.engine.views.snapshot import PilotView, Snapshot
-from plancton.engine.views.text import pilots as counted
+from plancton.engine.views.text import count_pilots
 from plancton.tui.dialogs import Question, TypedQuestion
 from plancton.tui.pending_requests import (
     PendingRequest,
@@ -56,7 +56,7 @@ class EngineCommands:
         if not pilots:
             self.report_no_pilot()
             return
-        whom = pilots[0].name if len(pilots) == 1 else counted(len(pilots))
+        whom = pilots[0].name if len(pilots) == 1 else count_pilots(len(pilots))
 
         def answered(answer: str | None) -> None:
             if answer == "y":
@@ -77,7 +77,7 @@ class EngineCommands:
             if sure:
                 self._command(PilotCommand.KILL, pilots)
 
-        text = f"Kill all {counted(len(pilots))}?{new}"
+        text = f"Kill all {count_pilots(len(pilots))}?{new}"
         self._app.push_screen(TypedQuestion(text, _KILL_ALL), answered)
 
     def freeze_or_thaw(self, pilots: Sequence[PilotView]) -> None:

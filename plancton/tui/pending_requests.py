@@ -8,7 +8,7 @@ from typing import Literal
 
 from plancton.engine.model.operator import Mode, PilotCommand
 from plancton.engine.views.snapshot import Snapshot
-from plancton.engine.views.text import pilots
+from plancton.engine.views.text import count_pilots
 
 LATE_AFTER = 10.0
 """Seconds after which it is said that a request has not come about."""
@@ -44,7 +44,7 @@ class PendingRequest:
 
 def pilots_request(names: dict[str, str], command: PilotCommand, at: float) -> PendingRequest:
     """Return that pilots (names by ID) were asked to be killed, frozen or thawed."""
-    whom = next(iter(names.values())) if len(names) == 1 else pilots(len(names))
+    whom = next(iter(names.values())) if len(names) == 1 else count_pilots(len(names))
 
     def outcome(snapshot: Snapshot) -> Outcome | None:
         states = {pilot.id: pilot.state for pilot in snapshot.pilots}
@@ -69,7 +69,7 @@ def mode_request(mode: Mode, at: float) -> PendingRequest:
         reached = modes.index(snapshot.mode) >= modes.index(mode)
         count = len(snapshot.pilots)
         goes = "goes on to its end" if count == 1 else "go on to their end"
-        left = f"; {pilots(count)} {goes}" if count else ""
+        left = f"; {count_pilots(count)} {goes}" if count else ""
         return Outcome(f"the node is {snapshot.mode.value}{left}") if reached else None
 
     descriptions = {Mode.ACTIVE: "resume", Mode.DRAINING: "drain", Mode.STOPPING: "drain and stop"}

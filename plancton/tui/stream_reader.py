@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from plancton.engine.api import EngineApi, LogRecord, Lost, NotRunningError, RefusedError
+from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.views.snapshot import Snapshot
 
 ENGINE_ERRORS = (NotRunningError, RefusedError, OSError, ValidationError)
@@ -58,20 +59,20 @@ class StreamReader:
             return batch
 
     def _run(self) -> None:
-        pause = _FIRST_PAUSE
+        failures = 0
         while not self._stopped.is_set():
             why = "the engine ended"
             try:
                 for item in self.engine.stream():
                     if self._stopped.is_set():
                         return
-                    pause = _FIRST_PAUSE
+                    failures = 0
                     self._add(item)
             except ENGINE_ERRORS as error:
                 why = _reason(error)
             self._disconnected(why)
-            self._stopped.wait(pause)
-            pause = min(_LONGEST_PAUSE, 2 * pause)
+            failures += 1
+            self._stopped.wait(backoff_delay(failures, _FIRST_PAUSE, _LONGEST_PAUSE))
 
     def _add(self, item: Snapshot | LogRecord | Lost | None) -> None:
         if item is None:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from plancton.config.units import format_duration, format_size
 from plancton.engine.model.operator import Mode
 from plancton.engine.views.snapshot import PilotView, Snapshot
-from plancton.engine.views.text import clock, core_hours, sink_line
-from plancton.engine.views.text import pilots as counted
+from plancton.engine.views.text import clock, core_hours, count_pilots, sink_line
 from plancton.tui.moment import Moment
 from plancton.tui.short_units import short_duration
 
@@ -175,7 +174,7 @@ def pilot_facts(pilot: PilotView, moment: Moment) -> list[tuple[str, str]]:
         ("name", pilot.name),
         ("container", pilot.id[:12]),
         ("image", pilot.image_id.removeprefix("sha256:")[:12] or "-"),
-        ("profile", f"{pilot.profile}, slot {pilot.slot}, {counted(pilot.before)} before it"),
+        ("profile", f"{pilot.profile}, slot {pilot.slot}, {count_pilots(pilot.before)} before it"),
         ("last exit", pilot.last_exit or "there was none before it"),
         ("state", pilot.state + (f": {pilot.note}" if pilot.note else "")),
         ("age", format_duration(pilot.age + since)),

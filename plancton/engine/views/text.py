@@ -13,7 +13,7 @@ from plancton.engine.views.fleet import Member
 from plancton.engine.views.snapshot import SinkState, Snapshot
 
 
-def pilots(count: int) -> str:
+def count_pilots(count: int) -> str:
     """Write a number of pilots."""
     return "1 pilot" if count == 1 else f"{count} pilots"
 
@@ -128,7 +128,7 @@ def fleet_line(members: Sequence[Member], now: float) -> str:
     nodes = "1 node" if len(members) == 1 else f"{len(members)} nodes"
     return (
         f"{nodes}, {len(members) - len(heard)} silent, {troubled} in trouble, {idle} not active; "
-        f"{pilots(sum(member.running for member in heard))}, "
+        f"{count_pilots(sum(member.running for member in heard))}, "
         f"{f'{busy / cores:.0f}' if cores else '-'} % of {cores} cores in use, "
         f"{harvested} harvested today"
     )

@@ -98,10 +98,7 @@ def pilot_from(
     id_, labels = id_of(item), labels_of(item)
     ttl = number_label(labels, container_spec.TTL, most=LONGEST)
     promised = number_label(labels, container_spec.DEADLINE, most=_END_OF_TIME)
-    listed = item.get("Created")
-    created = float(listed) if isinstance(listed, int | float) else offset
-    if ttl is not None and promised is not None:
-        created = promised - ttl  # as Created, but in milliseconds
+    created = _created(item, ttl, promised, offset)
     started = _first_start(inspection.started if inspection else None, created)
     deadline = promised if ttl is None else (started or created) + ttl
     image = item.get("ImageID")
@@ -125,6 +122,15 @@ def pilot_from(
         checkpoint_at=_to_boot_clock(_checkpoint(inspection, state), offset),
         memory_used=parent.pilot_memory(id_),
     )
+
+
+def _created(
+    item: Mapping[str, Any], ttl: float | None, promised: float | None, usual: float
+) -> float:
+    if ttl is not None and promised is not None:
+        return promised - ttl  # as Created, but in milliseconds
+    listed = item.get("Created")
+    return float(listed) if isinstance(listed, int | float) else usual
 
 
 def _first_start(started: float | None, created: float) -> float | None:
