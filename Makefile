@@ -20,7 +20,7 @@ test: ## set up what the tests need, check the code, run all tests
 
 test-quick: ## the daily loop, without Docker: unit, scenario, control and tui tests (about a minute)
 	@scripts/setup quick
-	@.venv/bin/pytest -n 4 --dist worksteal --hypothesis-profile quick $(QUICK) $(ARGS)
+	@.venv/bin/pytest -n 4 --dist worksteal --hypothesis-profile quick -m 'not slow' $(QUICK) $(ARGS)
 
 test-examples: ## run the recipes in examples/ and contrib/ for real (5 minutes, builds a Debian once)
 	@scripts/setup examples

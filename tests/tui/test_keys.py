@@ -651,6 +651,7 @@ async def test_a_flood_of_snapshots_is_merged() -> None:
         assert drawn < 100
 
 
+@pytest.mark.slow
 async def test_every_theme_of_the_palette_can_be_drawn() -> None:
     """Those in the terminal's own colours too, and what is drawn changes with them."""
     async with scene(STATES["healthy"]()) as s:

@@ -38,8 +38,9 @@ def test_without_protection_the_owner_pays() -> None:
     assert Simulation(Config(), trace, assumptions=LONG).run().slowdown == 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SYNTHETIC)
-def test_no_synthetic_trace_slows_the_node_trace(name: str) -> None:
+def test_no_synthetic_trace_slows_the_owner(name: str) -> None:
     """In the idle class, and what is idle is harvested."""
     assumptions = Assumptions(tick=30.0) if name == "day" else None  # the other traces are short
     result = Simulation(

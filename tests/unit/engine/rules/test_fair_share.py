@@ -37,6 +37,7 @@ def lives(rig: Rig, names: tuple[str, ...], hours: float = 3) -> Counter[str]:
     return had
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cores", [1, 3, 8])
 def test_shares_hold_over_time_even_on_one_core(cores: int) -> None:
     """Three to one, whatever the number of slots."""
@@ -45,6 +46,7 @@ def test_shares_hold_over_time_even_on_one_core(cores: int) -> None:
     assert had["big"] / had["small"] == pytest.approx(3, rel=0.12)
 
 
+@pytest.mark.slow
 def test_a_share_that_is_not_used_goes_to_the_others_and_comes_back() -> None:
     """A failing profile leaves the node to the other; healed it has its share again."""
     rig = Rig(4, pilots=[{"name": "good"}, {"name": "bad"}], spawn={"backoff_max": "60s"})
