@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -24,6 +21,7 @@ from plancton.engine.records.history import History
 from plancton.engine.views.snapshot import Snapshot
 from plancton.engine.views.text import count_pilots
 from plancton.tui.dialogs import Question, TypedQuestion
+from plancton.tui.end_of_terminal import EndOfTerminal
 from plancton.tui.engine_commands import EngineCommands
 from plancton.tui.hosted_engine import HostedEngine
 from plancton.tui.keymap import APP_BINDINGS, KEYS
@@ -87,6 +85,7 @@ class PlanctonApp(App[None]):
         self.readonly, self.clock = readonly, clock
         self.stream_reader = StreamReader(engine, lambda: self.post_message(BatchReady()))
         self.commands = EngineCommands(self, engine, clock, self.draw, readonly=readonly)
+        self.end_of_terminal = EndOfTerminal(self._leave, self._may_exit)
         self.usage = PilotUsage()
         self.main_screen = MainScreen(engine, self.commands, self.usage, self.draw, span=span)
         self.snapshot: Snapshot | None = None
@@ -107,10 +106,7 @@ class PlanctonApp(App[None]):
     @on(MainScreen.Composed)
     def listen(self) -> None:
         """Begin to listen."""
-        with suppress(ValueError, RuntimeError, NotImplementedError):
-            loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-            loop.add_signal_handler(signal.SIGTERM, self._terminate)
+        self.end_of_terminal.install(self.exit)
         self.stream_reader.start()
         self._refresh_history()
         self.set_interval(_REFRESH_EVERY, self._refresh)
@@ -126,20 +122,16 @@ class PlanctonApp(App[None]):
 
     def on_unmount(self) -> None:
         """Stop listening."""
+        self.end_of_terminal.restore()
         self.stream_reader.stop()
 
-    def _hang_up(self) -> None:
-        """End without a terminal: nothing can be shown or asked any more."""
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for number in (0, 1, 2):
-            with suppress(OSError):
-                os.dup2(nowhere, number)
-        self._terminate()
-
-    def _terminate(self) -> None:
+    def _leave(self) -> None:
+        """Nobody is here to be asked: what becomes of a hosted engine is configured."""
         if self.hosted:
             self.hosted.stop_as_configured()
-        self.exit()
+
+    def _may_exit(self) -> bool:
+        return self.hosted is None or self.hosted.ended
 
     # --- what the engine says -----------------------------------------------------------
 
