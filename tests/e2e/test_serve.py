@@ -305,7 +305,15 @@ def test_a_user_in_the_group_docker_runs_it_with_less_protection(
     service = public
     service.configure({"cpus": 0.5})  # half a core stays free where nothing protects the owner
     group = str(Path("/var/run/docker.sock").stat().st_gid)
-    command = ["setpriv", "--reuid=65534", "--regid=65534", f"--groups={group}", PLANCTON, "serve"]
+    command = [
+        *service.idle_node,
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        f"--groups={group}",
+        PLANCTON,
+        "serve",
+    ]
     command += ["--config", str(service.config), *service.options]
     environment = {
         "HOME": str(service.folder),
