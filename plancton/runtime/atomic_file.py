@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import stat
 from pathlib import Path
 
 log = logging.getLogger("plancton")
+
+
+def read_regular(path: Path, largest: int) -> bytes:
+    """Return a file's content; OSError if it is no regular file, or larger than *largest* bytes.
+
+    Whatever lies there in its place, this neither waits nor fills the memory.
+    """
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", str(path))
+        if status.st_size > largest:
+            raise OSError(errno.EFBIG, f"is larger than {largest} bytes", str(path))
+        return file.read(largest + 1)
 
 
 class AtomicFile:

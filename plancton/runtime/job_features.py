@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -113,16 +114,36 @@ def _job_features(name: str, profile: Profile, *, wall: float, deadline: int) ->
     }
 
 
+_CHECKPOINT_PARTS = (*HINTS_FOLDER.strip("/").split("/"), CHECKPOINT)
+
+
 def checkpoint_of(pid: int) -> float | None:
     """Return when the pilot whose first process is *pid* last touched its checkpoint hint.
 
     Seconds of the epoch; None if it never did, or we may not look (only root may).
     """
-    hint = Path(f"/proc/{pid}/root{HINTS_FOLDER}/{CHECKPOINT}")
     try:
-        return hint.lstat().st_mtime
+        return _modified_below(
+            f"/proc/{pid}/root", (*HINTS_FOLDER.strip("/").split("/"), CHECKPOINT)
+        )
     except OSError:
         return None
+
+
+def _modified_below(root: str, parts: tuple[str, ...]) -> float:
+    """Return when a file below *root* was last modified; no link on the way is followed.
+
+    The pilot makes these folders' parents: a link there could lead to files of the host.
+    """
+    folder = os.open(root, os.O_PATH | os.O_DIRECTORY)
+    try:
+        for part in parts[:-1]:
+            inner = os.open(part, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        return os.stat(parts[-1], dir_fd=folder, follow_symlinks=False).st_mtime
+    finally:
+        os.close(folder)
 
 
 def _write(folder: Path, values: dict[str, str]) -> None:

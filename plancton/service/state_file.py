@@ -9,9 +9,11 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from plancton.engine.records.persistent_state import PersistentState
-from plancton.runtime.atomic_file import AtomicFile
+from plancton.runtime.atomic_file import AtomicFile, read_regular
 
 log = logging.getLogger("plancton")
+_LARGEST = 16_000_000
+"""Bytes; a day of history and a ledger take some hundred thousand."""
 _STATE: TypeAdapter[PersistentState] = TypeAdapter(PersistentState)
 
 
@@ -26,7 +28,7 @@ class StateFile:
     def load(self) -> PersistentState:
         """Return what was saved last. An unreadable file is set aside, not overwritten."""
         try:
-            return _STATE.validate_json(self.path.read_bytes())
+            return _STATE.validate_json(read_regular(self.path, _LARGEST))
         except FileNotFoundError:
             return PersistentState()
         except (OSError, ValidationError) as error:
@@ -41,7 +43,7 @@ class StateFile:
     def peek(self) -> PersistentState:
         """Return what was saved last, changing nothing."""
         try:
-            return _STATE.validate_json(self.path.read_bytes())
+            return _STATE.validate_json(read_regular(self.path, _LARGEST))
         except (OSError, ValidationError):
             return PersistentState()
 

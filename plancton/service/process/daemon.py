@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from plancton.service.process.lock import make_own_folder
 from plancton.service.process.paths import Paths
 
 START_TIMEOUT = 60.0
@@ -29,13 +30,13 @@ def start(paths: Paths, log_level: str) -> int:
 
     It says so as it would to systemd. Raises StartError with the last it said, OSError.
     """
-    paths.rundir.mkdir(parents=True, exist_ok=True, mode=0o755)
+    make_own_folder(paths.rundir)
     stderr_file = paths.rundir / "plancton.stderr"
     with tempfile.TemporaryDirectory(prefix="plancton-") as folder, _notify_socket(folder) as ready:
         environment = {**os.environ, "NOTIFY_SOCKET": f"{folder}/notify"}
         for name in ("WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM"):
             environment.pop(name, None)
-        with stderr_file.open("wb") as stderr:
+        with open(stderr_file, "wb", opener=_no_link) as stderr:
             child = subprocess.Popen(
                 [*_SERVE_COMMAND, "--log-level", log_level, *_options(paths)],
                 stdin=subprocess.DEVNULL,
@@ -57,6 +58,10 @@ def start(paths: Paths, log_level: str) -> int:
         f"process {child.pid} was started and is not ready after {START_TIMEOUT:.0f} s; "
         f"see {paths.log}"
     )
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o640)
 
 
 def _options(paths: Paths) -> list[str]:

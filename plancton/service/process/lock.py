@@ -29,6 +29,13 @@ class LockedError(Exception):
         self.path, self.pid = path, pid
 
 
+def make_own_folder(folder: Path) -> None:
+    """Create a folder; PermissionError if it is there and another user's, who may lay traps."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+    if os.geteuid() and folder.stat().st_uid not in (0, os.geteuid()):
+        raise PermissionError(errno.EPERM, "belongs to another user", str(folder))
+
+
 class Lock:
     """An exclusive ``flock`` on a file that also holds the owner's PID, if it is *named*."""
 
@@ -39,10 +46,7 @@ class Lock:
 
     def acquire(self) -> Lock:
         """Take the lock or raise LockedError; OSError if the file cannot be written."""
-        folder = self.path.parent
-        folder.mkdir(parents=True, exist_ok=True, mode=0o755)
-        if os.geteuid() and folder.stat().st_uid not in (0, os.geteuid()):
-            raise PermissionError(errno.EPERM, "belongs to another user", str(folder))
+        make_own_folder(self.path.parent)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         file = os.open(self.path, flags, 0o644)
         try:

@@ -17,8 +17,8 @@ from plancton.config.schema import Remote
 from plancton.config.write import without_credentials
 from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.ports import Clock
-from plancton.runtime.atomic_file import AtomicFile
-from plancton.service.remote_config.fetch import Fetcher, FetchError
+from plancton.runtime.atomic_file import AtomicFile, read_regular
+from plancton.service.remote_config.fetch import MAX_SIZE, Fetcher, FetchError
 
 log = logging.getLogger("plancton")
 _JITTER = 0.1
@@ -184,6 +184,6 @@ class RemoteConfigFollower:
 
 def _load_saved(path: Path) -> SavedText | None:
     try:
-        return _SAVED_TEXT.validate_json(path.read_bytes())
+        return _SAVED_TEXT.validate_json(read_regular(path, 2 * MAX_SIZE))
     except (OSError, ValidationError):
         return None

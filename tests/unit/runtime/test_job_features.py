@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from plancton.config.schema import Profile
+from plancton.runtime import job_features
 from plancton.runtime.job_features import JobFeatures
 
 
@@ -31,3 +33,23 @@ def test_features_are_bound_by_absolute_paths(
     assert "MACHINEFEATURES" not in nowhere.prepare("p", Profile(), **facts).env
     nowhere.prepare("q", Profile(), **facts)
     assert caplog.text.count("pilots get no machine/job features") == 1
+
+
+def test_no_link_of_a_pilot_leads_to_the_host(tmp_path: Path) -> None:
+    """Neither the file nor a folder on the way: what a pilot links to is not looked at."""
+    host, root = tmp_path / "host", tmp_path / "root"
+    (host / "hints").mkdir(parents=True)
+    (host / "hints" / "checkpoint").touch()
+    root.mkdir()
+    (root / "plancton").symlink_to(host)
+    parts = ("plancton", "hints", "checkpoint")
+    with pytest.raises(OSError, match="Not a directory"):
+        job_features._modified_below(str(root), parts)
+    (root / "plancton").unlink()
+    (root / "plancton" / "hints").mkdir(parents=True)
+    (root / "plancton" / "hints" / "checkpoint").symlink_to(host / "hints" / "checkpoint")
+    os.utime(host / "hints" / "checkpoint", (5, 5))
+    assert job_features._modified_below(str(root), parts) != 5
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    job_features._modified_below(str(root), parts)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,23 @@ def test_a_memory_that_cannot_be_written_is_said_once(
         state_store.save(PersistentState())
     said = [r.message for r in caplog.records]
     assert said.count("cannot keep the history and the ledger") == 1
+
+
+@pytest.mark.parametrize("content", ['{"history": {"levels": []}}', '{"history": {"levels": 5}}'])
+def test_what_is_no_history_is_set_aside(tmp_path: Path, content: str) -> None:
+    """A start goes on without it."""
+    path = tmp_path / "memory.json"
+    path.write_text(content)
+    assert StateFile(path).load() == PersistentState()
+    assert path.with_suffix(".unreadable").read_text() == content
+
+
+def test_a_pipe_or_a_huge_file_in_its_place_stops_nothing(tmp_path: Path) -> None:
+    """Neither is read."""
+    path = tmp_path / "memory.json"
+    os.mkfifo(path)
+    assert StateFile(path).load() == PersistentState()
+    with path.open("wb") as file:
+        file.truncate(10**12)
+    assert StateFile(path).peek() == PersistentState()
+    assert StateFile(path).load() == PersistentState()
