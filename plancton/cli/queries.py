@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from plancton.cli.options import Json, PilotName, RunDir, node_of
-from plancton.cli.terminal import say
+from plancton.cli.terminal import say, write_output
 
 
 class Span(StrEnum):
@@ -99,9 +98,7 @@ def logs(
 
     engine = node_of(rundir).engine
     try:
-        for chunk in engine.logs(pilot, tail=tail, follow=follow):
-            sys.stdout.buffer.write(chunk)
-            sys.stdout.buffer.flush()
+        write_output(engine.logs(pilot, tail=tail, follow=follow))
     except RefusedError:
         for ended in reversed(engine.snapshot().ended):
             if pilot == ended.name or ended.id.startswith(pilot):

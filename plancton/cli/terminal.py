@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
@@ -35,6 +36,19 @@ def say(text: str) -> None:
     console = _console(stderr=False)
     for line in text.split("\n"):
         console.print(line, markup=False, emoji=False, soft_wrap=True)
+
+
+def write_output(chunks: Iterable[bytes]) -> None:
+    """Write a pilot's output as it comes; to a terminal nothing that would steer it."""
+    from plancton.engine.views.text import without_steering
+
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    for chunk in chunks:
+        if sys.stdout.isatty():
+            sys.stdout.write(without_steering(decoder.decode(chunk)))
+        else:
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.flush()
 
 
 def _console(*, stderr: bool) -> Console:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,6 +12,9 @@ from plancton.engine.model.reason import Code
 from plancton.engine.records.ledger import Account, Ledger
 from plancton.engine.views.fleet import Member
 from plancton.engine.views.snapshot import SinkState, Snapshot
+
+_STEERING = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
+"""Control characters, but for tabs, ends of lines, and escape sequences that set colours."""
 
 
 def count_pilots(count: int) -> str:
@@ -22,6 +26,11 @@ def printable(text: str) -> str:
     """Return *text*, which may come from a pilot or a registry, unable to steer the terminal."""
     clean = text.expandtabs(4)
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in clean)
+
+
+def without_steering(text: str) -> str:
+    """Return a pilot's output with its lines and colours, and unable to steer the terminal."""
+    return _STEERING.sub("", text)
 
 
 def asks_to_drain(snapshot: Snapshot) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -14,18 +13,17 @@ from textual.widgets import Footer, Input, RichLog
 
 from plancton.engine.api import EngineApi
 from plancton.engine.views.snapshot import PilotView
+from plancton.engine.views.text import without_steering
 from plancton.tui.screens.page import Page
 from plancton.tui.stream_reader import ENGINE_ERRORS
 from plancton.tui.widgets.banner import Banner
 
 _KEPT_LINES, _READ_LINES = 5000, 500
-_CONTROL = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0a-\x1a\x1c-\x1f\x7f-\x9f]")
-"""Control characters, but for tabs and for escape sequences that set colours."""
 
 
 def without_control(line: str) -> Text:
     """Return a line with its colours, and unable to steer the terminal otherwise."""
-    return Text.from_ansi(_CONTROL.sub("", line))
+    return Text.from_ansi(without_steering(line).replace("\n", ""))
 
 
 def new_lines(old: Sequence[str], new: Sequence[str]) -> Sequence[str]:
