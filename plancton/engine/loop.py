@@ -18,7 +18,7 @@ from plancton.engine.executor import execute
 from plancton.engine.mailbox import Mailbox
 from plancton.engine.model.action import Action, Decision, Outcome, Spawn
 from plancton.engine.model.node import Observation
-from plancton.engine.model.operator import Mode, PilotCommand
+from plancton.engine.model.operator import Mode
 from plancton.engine.model.policy import Policy
 from plancton.engine.model.reason import Code, Reason
 from plancton.engine.model.state import State
@@ -63,6 +63,8 @@ class Engine:
         self.busy_since: float | None = None
         """When the tick under way began; None between ticks."""
         self._mailbox, self._schedule = Mailbox(), Schedule()
+        self.wake, self.reload = self._mailbox.wake, self._mailbox.reload
+        self.quit, self.command_pilot = self._mailbox.quit, self._mailbox.command_pilot
         self._requested_mode = Mode.ACTIVE
         self._observer = Observer(ports, restored.held)
         self._failures, self._recovered = 0, ""
@@ -81,26 +83,10 @@ class Engine:
         """The node's own past, as of the last tick."""
         return self.books.history
 
-    def wake(self, ended: str = "") -> None:
-        """Have the next tick at once; *ended* is the ID of a pilot said to have ended."""
-        self._mailbox.wake(ended)
-
-    def reload(self) -> None:
-        """Have the configuration read again, even if its file looks unchanged."""
-        self._mailbox.reload()
-
-    def quit(self) -> None:
-        """End the loop and leave the pilots as they are."""
-        self._mailbox.quit()
-
-    def command_pilot(self, pilot: str, command: PilotCommand) -> None:
-        """Ask something of one pilot, by its ID."""
-        self._mailbox.command_pilot(pilot, command)
-
     def request_mode(self, mode: Mode) -> None:
         """Ask for a mode beside the one that is kept on disk, until the engine ends."""
         self._requested_mode = mode
-        self._mailbox.wake()
+        self.wake()
 
     def preview(self, config: Config) -> Preview:
         """Say what the next tick would do under another configuration.
@@ -159,11 +145,6 @@ class Engine:
             return retry_after(self._failures)
         except Exception as error:  # noqa: BLE001 (whatever is wrong, pilots must end in time)
             return self._survive(error, now, wall)
-        if self._failures:
-            self.recorder.event(wall, self._recovered, failed_tries=self._failures)
-        self._failures, self.builder.failure = 0, ""
-        if self.finished:
-            self._close(wall)
         if self.books.save_is_due:
             self.save()
         return wait
@@ -180,7 +161,10 @@ class Engine:
         policy = self._policy(config, observation, wall)
         decision = self._decide(observation, policy, now, wall)
         self._act(decision, policy, wall)
+        self._note_recovery(wall)
         self.finished = decision.finished
+        if self.finished:
+            self._close(wall)
         self._publish("", now, wall)
         self._last_good_policy = policy
         self._configurator.confirm()
@@ -193,6 +177,11 @@ class Engine:
         self.builder.errors += 1
         if self._failures == 1:
             self.recorder.event(wall, what, logging.ERROR, error=error)
+
+    def _note_recovery(self, wall: float) -> None:
+        if self._failures:
+            self.recorder.event(wall, self._recovered, failed_tries=self._failures)
+        self._failures, self.builder.failure = 0, ""
 
     def _survive(self, error: Exception, now: float, wall: float) -> float:
         """Go on after a failure that nobody foresaw: pilots still end in time.
@@ -209,7 +198,9 @@ class Engine:
             if self._last_good_policy is not None:
                 observation = self._observer.observe(now, self.builder.mode, frozenset())
                 safe = decide_safely(observation, self._last_good_policy, self.state, now)
+                self.builder.observe(observation, now)
                 self._act(safe, self._last_good_policy, wall)
+                self.finished = safe.finished
             self._publish("", now, wall)
         except Exception as again:
             log.debug("nor could pilots be ended", exc_info=again)

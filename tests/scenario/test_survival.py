@@ -76,6 +76,10 @@ def test_the_operator_is_obeyed_all_the_same(rig: Rig, rules: Broken) -> None:
     rig.word.value = Mode.FORCED
     rig.run(40)
     assert rig.running == 0
+    assert not rig.engine.finished  # an ended one is still to be removed, by a rule that fails
+    rules.error = None
+    rig.run(40)
+    assert rig.engine.finished
 
 
 def test_what_never_worked_makes_way_for_what_did(rig: Rig, rules: Broken) -> None:
