@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from distributed import DockerClient  # type: ignore[import-not-found]  # it runs in the image
+from distributed import Client  # type: ignore[import-not-found]  # it runs in the image
 
 
 def think(number: int) -> int:
@@ -16,7 +16,7 @@ def think(number: int) -> int:
     return number
 
 
-client = DockerClient(sys.argv[1], timeout="60s")
+client = Client(sys.argv[1], timeout="60s")
 first = client.map(think, range(12), pure=False)
 second = client.map(lambda number: think(number) * 2, first, pure=False)
 total = client.submit(sum, second)
