@@ -67,7 +67,7 @@ class RemoteConfigFollower:
         """Seconds from the start to the first look; None: at once."""
         self._failures = 0
 
-    # --- config.load.RemoteText ---------------------------------------------------------
+    # --- config_file.RemoteText ---------------------------------------------------------
 
     def configure(self, remote: Remote) -> None:
         """Follow *remote* from now on."""
