@@ -11,6 +11,9 @@ import psutil
 
 from plancton.engine.model.node import HostSample, Stalled
 from plancton.runtime.cgroup import ParentCgroup
+from plancton.runtime.local_time import local_time
+from plancton.runtime.login_sessions import login_sessions
+from plancton.runtime.power import on_battery
 
 
 class HostSampler:
@@ -32,7 +35,7 @@ class HostSampler:
         # Guest time is part of user; idle and iowait are time that pilots can use.
         busy = cpu.user + cpu.nice + cpu.system + cpu.irq + cpu.softirq + cpu.steal
         disk, (users, idle) = self._disk(), _users()
-        local = time.localtime()
+        local = local_time()
         return HostSample(
             at=now,
             ncpus=psutil.cpu_count() or 1,
@@ -49,7 +52,7 @@ class HostSampler:
             stalled=_stalled(),
             users=users,
             user_idle=idle,
-            on_battery=_on_battery(),
+            on_battery=on_battery(),
             minute_of_week=(local.tm_wday * 24 + local.tm_hour) * 60 + local.tm_min,
         )
 
@@ -80,18 +83,13 @@ def _users() -> tuple[int, float | None]:
 
     A graphical session has no terminal to look at; its user counts as active.
     """
-    sessions = psutil.users()
+    sessions = login_sessions()
     idle = [_idle(each.terminal) for each in sessions]
     return len(sessions), min(idle, default=None)
 
 
-def _idle(terminal: str | None) -> float:
+def _idle(terminal: str) -> float:
     try:
         return max(0.0, time.time() - Path("/dev", terminal or "none").stat().st_atime)
     except OSError:
         return 0.0
-
-
-def _on_battery() -> bool | None:
-    battery = psutil.sensors_battery()
-    return None if battery is None else not battery.power_plugged

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from plancton.runtime.local_time import local_time
+
 
 class SystemClock:
     """The boot clock for durations, the wall clock for people and labels."""
@@ -18,4 +20,4 @@ class SystemClock:
 
     def day(self) -> str:
         """Return today's date by the node's own clock."""
-        return time.strftime("%Y-%m-%d")
+        return time.strftime("%Y-%m-%d", local_time())
