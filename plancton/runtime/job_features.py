@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plancton.config.schema import Profile
+from plancton.config.schema.pilots import OWN_FOLDER
 
 log = logging.getLogger("plancton")
 
-MACHINE_FOLDER = "/plancton/machinefeatures"
-JOB_FOLDER = "/plancton/jobfeatures"
-HINTS_FOLDER = "/plancton/hints"
+MACHINE_FOLDER = f"{OWN_FOLDER}/machinefeatures"
+JOB_FOLDER = f"{OWN_FOLDER}/jobfeatures"
+HINTS_FOLDER = f"{OWN_FOLDER}/hints"
 HINTS_TMPFS = {HINTS_FOLDER: "rw,nosuid,nodev,noexec,size=4k,mode=1777"}
 """Where a pilot leaves hints: a small memory of its own, so that it fills nothing of the host."""
 CHECKPOINT = "checkpoint"

@@ -88,6 +88,14 @@ def test_settings_reach_the_container(
     assert not (tmp_path / "x").exists()
 
 
+def test_a_missing_source_of_a_bind_is_not_made(runtime: DockerRuntime, tmp_path: Path) -> None:
+    """A typo leaves no folder of root's on the node, and no container."""
+    with pytest.raises(ActionError, match=f"{tmp_path}/typo"):
+        runtime.start(Profile(binds=(f"{tmp_path}/typo:/in",), network="none"))
+    assert list(tmp_path.iterdir()) == []
+    assert runtime.pilots() == ()
+
+
 def test_pilots_live_in_the_idle_class(runtime: DockerRuntime) -> None:
     """Verified in the kernel, and set again when something took it away."""
     runtime.start(SLEEPER)

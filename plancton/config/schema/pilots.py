@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    ValidationInfo,
     WithJsonSchema,
     field_validator,
 )
@@ -19,6 +21,8 @@ from plancton.config.schema.types import Duration, Group, Size
 
 _VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 """Names of volumes, after Docker's rule."""
+OWN_FOLDER = "/plancton"
+"""In a pilot: where Plancton puts its machine/job features, and looks for hints."""
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 
 
@@ -114,7 +118,8 @@ class Profile(Group):
     network: str = "bridge"
     """Docker network mode: bridge, host, none or the name of a network."""
     binds: tuple[str, ...] = ()
-    """Bind mounts, host:container[:options]; read-only unless the options say rw."""
+    """Bind mounts, host:container[:options]; read-only unless the options say rw. The source
+    must exist on the node, or the bind must say z or Z."""
     tmpfs: dict[str, str] = {}
     """Temporary file systems: path: mount options."""
     devices: tuple[str, ...] = ()
@@ -140,7 +145,7 @@ class Profile(Group):
 
     @field_validator("binds")
     @classmethod
-    def _check_binds(cls, binds: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_binds(cls, binds: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         for bind in binds:
             parts = bind.split(":")
             if len(parts) not in (2, 3) or not parts[0] or not parts[1].startswith("/"):
@@ -150,4 +155,22 @@ class Profile(Group):
                     f"{bind!r}: write an absolute path, or the name of a volume; "
                     "~ and relative paths are not expanded"
                 )
+            _keep_own_folder(bind, parts[1], info)
         return binds
+
+    @field_validator("tmpfs")
+    @classmethod
+    def _check_tmpfs(cls, tmpfs: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        for path in tmpfs:
+            _keep_own_folder(path, path, info)
+        return tmpfs
+
+
+def _keep_own_folder(entry: str, target: str, info: ValidationInfo) -> None:
+    """Raise ValueError where a mount would hide what Plancton itself mounts in the pilot."""
+    place = posixpath.normpath(f"/{target.lstrip('/')}")
+    if info.data.get("features", True) and (place + "/").startswith(OWN_FOLDER + "/"):
+        raise ValueError(
+            f"{entry!r}: {OWN_FOLDER} in a pilot is Plancton's own (machine/job features, hints); "
+            "mount elsewhere, or say features: false"
+        )

@@ -21,6 +21,8 @@ CLOCK = PREFIX + "clock"
 SPEC = PREFIX + "spec"
 VERSION = PREFIX + "version"
 
+PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
+"""How mounts below a bind mount spread (mount(8))."""
 _PERIOD = 100_000
 
 
@@ -101,7 +103,8 @@ def _host_config(
         "MemorySwap": profile.memory + profile.swap,
         "OomScoreAdj": oom_score_adj,
         "NetworkMode": profile.network,
-        "Binds": [*(_bind(bind) for bind in profile.binds), *binds],
+        "Mounts": [_mount(bind) for bind in profile.binds if is_mount(bind)],
+        "Binds": [*(_bind(bind) for bind in profile.binds if not is_mount(bind)), *binds],
         "Tmpfs": {**HINTS_TMPFS, **profile.tmpfs} if profile.features else dict(profile.tmpfs),
         "Devices": [_device(device) for device in profile.devices],
         "CapAdd": list(profile.cap_add),
@@ -134,6 +137,31 @@ def bind_parts(bind: str) -> tuple[str, str, list[str]]:
     """Return source, target and options of a bind mount."""
     source, target, *options = bind.split(":")
     return source, target, [each for part in options for each in part.split(",") if each]
+
+
+def is_mount(bind: str) -> bool:
+    """Say whether a bind mount can be asked for as a mount, whose source must exist.
+
+    Docker makes the missing source of a bind, as root. But only binds can be relabelled for
+    SELinux (z, Z), and what is no path is the name of a volume.
+    """
+    source, _, options = bind_parts(bind)
+    modes, spreads = set(options) & {"ro", "rw"}, set(options) & set(PROPAGATIONS)
+    plain = len(modes) <= 1 and len(spreads) <= 1 and set(options) == modes | spreads
+    return source.startswith("/") and plain  # whatever else there is, Docker judges
+
+
+def _mount(bind: str) -> dict[str, Any]:
+    source, target, options = bind_parts(bind)
+    mount: dict[str, Any] = {
+        "Type": "bind",
+        "Source": source,
+        "Target": target,
+        "ReadOnly": "rw" not in options,
+    }
+    for spread in set(options) & set(PROPAGATIONS):
+        mount["BindOptions"] = {"Propagation": spread}
+    return mount
 
 
 def _bind(bind: str) -> str:

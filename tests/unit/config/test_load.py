@@ -60,6 +60,12 @@ def test_empty_files_are_the_defaults(text: str) -> None:
         ("pilots: [{env: {A: null}}]", ["f.yaml:1: pilots[0].env: the value of A is null to YAML"]),
         ("pilots: [{binds: ['~/d:/d']}]", ["f.yaml:1: pilots[0].binds: '~/d:/d': write an"]),
         ("pilots: [{binds: ['./x:/x']}]", ["f.yaml:1: pilots[0].binds: './x:/x': write an"]),
+        ("pilots: [{tmpfs: {/plancton/hints: ''}}]", ["f.yaml:1: pilots[0].tmpfs: '/planc"]),
+        ("pilots: [{tmpfs: {//plancton/./hints/: ''}}]", ["f.yaml:1: pilots[0].tmpfs: '//planc"]),
+        ("pilots: [{tmpfs: {/plancton: ''}}]", ["f.yaml:1: pilots[0].tmpfs: '/plancton': /plan"]),
+        ("pilots: [{binds: ['/a:/plancton/x']}]", ["f.yaml:1: pilots[0].binds: '/a:/plancton/x'"]),
+        ("pilots: [{binds: ['vo:/x/../plancton']}]", ["f.yaml:1: pilots[0].binds: 'vo:/x/../pl"]),
+        ("max_docks: 1\nbinds: ['/a:/plancton']", ["f.yaml:2: binds: '/a:/plancton:rw,shared"]),
         ("a: !!python/object/apply:os.system [ls]", ["f.yaml:1: is not valid YAML"]),
         ("pilots: 3", ["f.yaml:1: pilots: must be a list, not 3"]),
         ("pilots: []", ["f.yaml: pilots: at least one profile is needed"]),
@@ -77,6 +83,21 @@ def test_problems_name_file_line_key_and_what_to_do(text: str, expected: list[st
     assert len(found) == len(expected)
     for line in expected:
         assert any(each.startswith(line) for each in found), found
+
+
+@pytest.mark.parametrize(
+    "pilot",
+    [
+        "tmpfs: {/planctonia: ''}",
+        "tmpfs: {/x/plancton: ''}",
+        "binds: ['/plancton:/x']",
+        "{features: false, tmpfs: {/plancton/hints: ''}, binds: ['/a:/plancton']}",
+    ],
+)
+def test_what_only_looks_like_our_folder_may_be_mounted(pilot: str) -> None:
+    """And our folder itself, where the pilot gets no features."""
+    text = pilot if pilot.startswith("{") else f"{{{pilot}}}"
+    assert load_text(f"pilots: [{text}]", "f").config.pilots
 
 
 def test_secrets_stay_out_of_messages_and_show() -> None:

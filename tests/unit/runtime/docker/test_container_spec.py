@@ -19,18 +19,40 @@ def body(**fields: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("bind", "asked"),
+    ("bind", "read_only", "spread"),
     [
-        ("/a:/b", "/a:/b:ro"),
-        ("/a:/b:rw", "/a:/b:rw"),
-        ("/a:/b:ro,Z", "/a:/b:ro,Z"),
-        ("/a:/b:rslave", "/a:/b:rslave,ro"),
-        ("/a:/b:rw,shared,Z", "/a:/b:rw,shared,Z"),
+        ("/a:/b", True, None),
+        ("/a:/b:ro", True, None),
+        ("/a:/b:rw", False, None),
+        ("/a:/b:rslave", True, "rslave"),
+        ("/a:/b:rw,shared", False, "shared"),
     ],
 )
-def test_binds_are_read_only_unless_asked(bind: str, asked: str) -> None:
-    """Mode and propagation as written."""
-    assert body(binds=(bind,))["HostConfig"]["Binds"] == [asked]
+def test_a_bind_is_a_mount_whose_source_must_exist(
+    bind: str, read_only: bool, spread: str | None
+) -> None:
+    """Read-only unless asked; propagation as written."""
+    host = body(binds=(bind,))["HostConfig"]
+    wanted = {"Type": "bind", "Source": "/a", "Target": "/b", "ReadOnly": read_only}
+    wanted |= {"BindOptions": {"Propagation": spread}} if spread else {}
+    assert (host["Mounts"], host["Binds"]) == ([wanted], [])
+
+
+@pytest.mark.parametrize(
+    ("bind", "asked"),
+    [
+        ("/a:/b:ro,Z", "/a:/b:ro,Z"),
+        ("/a:/b:z", "/a:/b:z,ro"),
+        ("/a:/b:rw,shared,Z", "/a:/b:rw,shared,Z"),
+        ("volume:/b:rw", "volume:/b:rw"),
+        ("/a:/b:ro,rw", "/a:/b:ro,rw"),
+        ("/a:/b:rw,odd", "/a:/b:rw,odd"),
+    ],
+)
+def test_what_no_mount_can_say_stays_a_bind(bind: str, asked: str) -> None:
+    """Relabelling for SELinux, volumes, and what Docker is to refuse by itself."""
+    host = body(binds=(bind,))["HostConfig"]
+    assert (host["Binds"], host["Mounts"]) == ([asked], [])
 
 
 @pytest.mark.parametrize(
