@@ -40,7 +40,7 @@ class Runtime(Protocol):
 
     @property
     def ignored(self) -> tuple[str, ...]:
-        """Containers that carry our label and make no sense as pilots, each with why."""
+        """Containers that carry our label and are no pilots of ours, each with why."""
 
     def pilots(self, doubted: frozenset[str] = frozenset()) -> tuple[Pilot, ...]:
         """Return all containers of this instance, in any state, oldest first.

@@ -101,6 +101,9 @@ def test_podman_is_filled_refilled_adopted_and_emptied(
         paused = podman.run("ps", "--filter", "status=paused", "--format", "{{.Names}}")
         assert paused.split() == [first]
         assert service.run("thaw", first).returncode == 0
+        podman.run("commit", "--quiet", first, "copy")  # its containers carry a pilot's labels
+        copy = podman.run("run", "--detach", "--network", "none", "copy", "sleep", "1000").strip()
+        until(lambda: any("docker commit" in said for said in service.status()["warnings"]))
         client = DockerClient(podman.url, timeout=30)
         client.kill(first)
         client.close()
@@ -112,7 +115,7 @@ def test_podman_is_filled_refilled_adopted_and_emptied(
         assert service.status()["spawned"] == 0
         assert service.run("force-stop").returncode == 0
         assert service.ended() == 0
-        assert podman.run("ps", "--all", "--quiet") == ""
+        assert podman.run("ps", "--all", "--quiet", "--no-trunc").split() == [copy]
         assert "Traceback" not in service.log
     finally:
         service.close()

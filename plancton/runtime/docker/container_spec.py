@@ -11,6 +11,7 @@ from plancton.runtime.job_features import HINTS_TMPFS
 
 PREFIX = "io.plancton."
 INSTANCE = PREFIX + "instance"
+NAME = PREFIX + "name"
 PROFILE = PREFIX + "profile"
 DEADLINE = PREFIX + "deadline"
 TTL = PREFIX + "ttl"
@@ -27,15 +28,18 @@ _PERIOD = 100_000
 
 
 def labels_for(
-    profile: Profile, *, instance: str, wall: float, boot: float, version: str
+    profile: Profile, *, name: str, instance: str, wall: float, boot: float, version: str
 ) -> dict[str, str]:
     """Return a new pilot's labels. All that is needed to manage it stands in them.
 
+    *name* is the container's: an image made of the pilot (docker commit) carries the labels on to
+    containers of other names, which are none of ours.
     *wall* and *boot* are now on both clocks; their difference, ``clock``, lets Docker's stamps
     be put on the boot clock whatever steps the wall clock makes later.
     """
     return {
         INSTANCE: instance,
+        NAME: name,
         PROFILE: profile.name,
         DEADLINE: f"{wall + profile.ttl:.3f}",
         TTL: f"{profile.ttl:.3f}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ STATE_OF = {state.value: state for state in PilotState} | {"restarting": PilotSt
 """What Docker calls the states."""
 _END_OF_TIME = 1e11
 """Seconds of the epoch, some thousand years from now."""
+_NAME = re.compile(r"plancton-.+-[a-z0-9]{6}")
+"""How pilots are called, also those of versions that gave them no label with their name."""
 ENDED = (PilotState.EXITED, PilotState.DEAD)
 
 
@@ -56,7 +59,7 @@ class Inspection:
 
 
 class NoPilotError(Exception):
-    """A container carries our label, but makes no sense as a pilot. Says why."""
+    """A container carries our label, but is no pilot of ours. Says why."""
 
 
 def id_of(item: object) -> str:
@@ -79,9 +82,28 @@ def label_of(item: Mapping[str, Any]) -> str:
 
 
 def _name(item: Mapping[str, Any]) -> str:
-    names = item.get("Names")
-    first = names[0] if isinstance(names, list) and names else ""
-    return first.lstrip("/") if isinstance(first, str) else ""
+    listed = item.get("Names")
+    each_name = listed if isinstance(listed, list) else ()
+    names = [each.lstrip("/") for each in each_name if isinstance(each, str)]
+    # A container that was linked to it (--link) lists it under its own name, a slash and an alias.
+    return next((name for name in names if "/" not in name), "")
+
+
+def check_made_by_us(item: Mapping[str, Any]) -> None:
+    """Raise NoPilotError if an item of a listing got our labels without being made by us.
+
+    ``docker commit`` writes a container's labels into the image, and so into all containers of
+    that image; but no two containers have the same name. One without a name is being removed.
+    """
+    name, labels = _name(item), labels_of(item)
+    made_as = labels.get(container_spec.NAME)
+    if not name or name == made_as or (made_as is None and _NAME.fullmatch(name)):
+        return
+    pilot = f"the pilot {str(made_as)[:80]!r}" if made_as else "a pilot"
+    raise NoPilotError(
+        f"it is not {pilot} that its labels tell of; they came with its image (docker commit), "
+        "or it was renamed"
+    )
 
 
 def pilot_from(

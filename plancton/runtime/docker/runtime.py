@@ -28,6 +28,7 @@ from plancton.runtime.docker.pilots import (
     STATE_OF,
     Inspection,
     NoPilotError,
+    check_made_by_us,
     id_of,
     label_of,
     labels_of,
@@ -69,7 +70,7 @@ class DockerRuntime:
         self.info: Mapping[str, Any] = {}
         self._client: DockerClient | None = None
         self.ignored: tuple[str, ...] = ()
-        """Containers that carry our label and make no sense as pilots, and why."""
+        """Containers that carry our label and are no pilots of ours, and why."""
         self._earlier_requests = 0
         self._features_swept = False
         self._inspections: dict[str, Inspection] = {}
@@ -146,6 +147,7 @@ class DockerRuntime:
 
     def _pilot(self, client: DockerClient, item: Mapping[str, Any], doubted: bool) -> Pilot | None:
         labels = labels_of(item)
+        check_made_by_us(item)
         state = STATE_OF.get(str(item.get("State", "")).lower(), PilotState.REMOVING)
         inspection = None
         if state not in (PilotState.CREATED, PilotState.REMOVING):
@@ -206,6 +208,7 @@ class DockerRuntime:
             profile,
             labels=container_spec.labels_for(
                 profile,
+                name=name,
                 instance=self.instance,
                 wall=wall,
                 boot=self.clock.now(),

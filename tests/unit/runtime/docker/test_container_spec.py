@@ -95,7 +95,9 @@ def test_fallbacks_and_absences_in_the_request() -> None:
 
 def test_labels_hold_all_that_is_needed() -> None:
     """Deadline in seconds of the epoch; the offset of the boot clock; a hash of the settings."""
-    labels = spec.labels_for(Profile(ttl=60), instance="i", wall=2000.5, boot=500.25, version="v")
+    labels = spec.labels_for(
+        Profile(ttl=60), name="n", instance="i", wall=2000.5, boot=500.25, version="v"
+    )
     assert labels[spec.DEADLINE] == "2060.500"
     assert labels[spec.CLOCK] == "1500.250"
     assert spec.spec_hash(Profile()) != spec.spec_hash(Profile(memory=10**9))

@@ -45,8 +45,8 @@ def test_listings_of_half_removed_containers_are_understood(tmp_path: Path) -> N
     items: list[dict[str, Any]] = [
         {"Id": "a", "Names": None, "State": "dead", "Created": 1, "Labels": None},
         {"Id": "b", "Names": [], "State": "removing", "Created": 2, "Labels": {}},
-        {"Id": "c", "Names": ["/x"], "State": "of tomorrow", "Created": 3},
-        {"Id": "d", "Names": ["/y"], "State": "running", "Created": 4},
+        {"Id": "c", "Names": ["/plancton-x-aaaaaa"], "State": "of tomorrow", "Created": 3},
+        {"Id": "d", "Names": ["/plancton-y-aaaaaa"], "State": "running", "Created": 4},
         {"Id": "e", "State": "running", "Created": 5, "Labels": {spec.CPUS: ""}},
     ]
     listing = Listing(items, {"a": dead, "e": {"Status": "running", "StartedAt": zero}})
@@ -63,7 +63,13 @@ def test_ttl_counts_from_dockers_start_on_the_boot_clock(tmp_path: Path) -> None
     """The wall clock was stepped by an hour after the pilot was made: its label knows better."""
     clock = SimulatedNode()
     labels = {spec.TTL: "60.000", spec.CLOCK: "1000000.000", spec.DEADLINE: "1001010.000"}
-    item = {"Id": "a", "Names": ["/a"], "State": "running", "Created": 1000950, "Labels": labels}
+    item = {
+        "Id": "a",
+        "Names": ["/plancton-x-aaaaaa"],
+        "State": "running",
+        "Created": 1000950,
+        "Labels": labels,
+    }
     started = {"Status": "running", "StartedAt": "1970-01-12T15:02:32.250+01:00"}
     runtime = DockerRuntime("unix:///x", "t", clock, ParentCgroup("t", tmp_path))
     runtime._client = Listing([item], {"a": started})  # type: ignore[assignment]
@@ -88,8 +94,8 @@ def test_a_container_that_makes_no_sense_is_left_alone(
     item: dict[str, Any], tmp_path: Path
 ) -> None:
     """It is no pilot, it is named with the reason, and others are not touched by it."""
-    good = {"Id": "g", "Names": ["/g"], "State": "running", "Created": 1}
-    odd = {"Id": "o", "Names": ["/odd"], "State": "running", "Created": 2, **item}
+    good = {"Id": "g", "Names": ["/plancton-x-aaaaaa"], "State": "running", "Created": 1}
+    odd = {"Id": "o", "Names": ["/plancton-x-bbbbbb"], "State": "running", "Created": 2, **item}
     states: dict[str, Any] = {"g": {"Status": "running"}, "o": item.get("Details", {})}
     runtime = DockerRuntime("unix:///x", "t", SystemClock(), ParentCgroup("t", tmp_path))
     runtime._client = Listing([odd, good], states)  # type: ignore[assignment]
@@ -112,7 +118,7 @@ def test_a_container_that_makes_no_sense_is_left_alone(
 )
 def test_what_nobody_needs_may_be_anything(item: dict[str, Any], tmp_path: Path) -> None:
     """A pilot is a pilot without it."""
-    listed = {"Id": "a", "Names": ["/a"], "State": "running", "Created": 1, **item}
+    listed = {"Id": "a", "Names": ["/plancton-x-aaaaaa"], "State": "running", "Created": 1, **item}
     runtime = DockerRuntime("unix:///x", "t", SystemClock(), ParentCgroup("t", tmp_path))
     odd = {"Status": "running", "StartedAt": 5, "ExitCode": "x", "Pid": "y", "Error": []}
     runtime._client = Listing([listed], {"a": odd})  # type: ignore[assignment]
@@ -124,10 +130,46 @@ def test_a_restart_by_hand_buys_no_time(tmp_path: Path) -> None:
     """Age and time to live go by the first start, which was soon after the creation."""
     clock = SimulatedNode()
     labels = {spec.TTL: "60.000", spec.CLOCK: "1000000.000", spec.DEADLINE: "1001010.000"}
-    item = {"Id": "a", "Names": ["/a"], "State": "running", "Created": 1000950, "Labels": labels}
+    item = {
+        "Id": "a",
+        "Names": ["/plancton-x-aaaaaa"],
+        "State": "running",
+        "Created": 1000950,
+        "Labels": labels,
+    }
     again = {"Status": "running", "StartedAt": "1970-01-12T14:03:20Z"}  # 50 s after the creation
     runtime = DockerRuntime("unix:///x", "t", clock, ParentCgroup("t", tmp_path))
     runtime._client = Listing([item], {"a": again})  # type: ignore[assignment]
     (pilot,) = runtime.pilots()
     assert (pilot.created_at, pilot.started_at) == (950.0, 950.0 + START_LIMIT)
     assert pilot.deadline_at == 950.0 + START_LIMIT + 60.0
+
+
+PILOT = "plancton-worker-abc123"
+
+
+@pytest.mark.parametrize(
+    ("names", "made_as", "ours"),
+    [
+        ([f"/{PILOT}"], PILOT, True),
+        (["/other/alias", f"/{PILOT}"], PILOT, True),  # another container was linked to it
+        (["/agitated_turing"], PILOT, False),
+        (["/plancton-worker-xyz789"], PILOT, False),
+        ([f"/{PILOT}"], None, True),  # of a version without that label
+        (["/plancton-a-b-abc123"], None, True),
+        (["/agitated_turing"], None, False),
+        ([], PILOT, True),  # is being removed
+        (["/agitated_turing"], "\x1b]52;c;aGk=\x07" * 99, False),
+    ],
+)
+def test_labels_that_came_with_an_image_make_no_pilot(
+    names: list[str], made_as: str | None, ours: bool, tmp_path: Path
+) -> None:
+    """Docker writes a container's labels into the image that is made of it."""
+    labels = {} if made_as is None else {spec.NAME: made_as}
+    item = {"Id": "a", "Names": names, "State": "running", "Created": 1, "Labels": labels}
+    runtime = DockerRuntime("unix:///x", "t", SystemClock(), ParentCgroup("t", tmp_path))
+    runtime._client = Listing([item], {"a": {"Status": "running"}})  # type: ignore[assignment]
+    assert [pilot.id for pilot in runtime.pilots()] == (["a"] if ours else [])
+    assert ["docker commit" in said for said in runtime.ignored] == ([] if ours else [True])
+    assert all(said.isprintable() and len(said) < 500 for said in runtime.ignored)
