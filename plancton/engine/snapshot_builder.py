@@ -67,7 +67,7 @@ class SnapshotBuilder:
     def observe(self, observation: Observation, now: float) -> None:
         """Take what was observed at *now*."""
         self.observation, self.observed_at = observation, now
-        self.meter.measure(observation.pilots, now)
+        self.meter.measure(observation.pilots, now, observation.host.suspended_seconds)
 
     def apply(self, outcome: Outcome, entry: Account) -> None:
         """Take what came of an action, of which *entry* is the account."""

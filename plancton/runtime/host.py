@@ -35,12 +35,13 @@ class HostSampler:
         # Guest time is part of user; idle and iowait are time that pilots can use.
         busy = cpu.user + cpu.nice + cpu.system + cpu.irq + cpu.softirq + cpu.steal
         disk, (users, idle) = self._disk(), _users()
-        local = local_time()
+        local, boot = local_time(), time.clock_gettime(time.CLOCK_BOOTTIME)
         return HostSample(
             at=now,
             ncpus=psutil.cpu_count() or 1,
             busy_seconds=busy,
             own_seconds=self.parent.own_seconds(),
+            suspended_seconds=boot - time.monotonic(),
             memory_total=memory.total,
             memory_available=memory.available,
             swap_total=psutil.swap_memory().total,

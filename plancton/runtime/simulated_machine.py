@@ -46,6 +46,8 @@ class SimulatedMachine:
         self.epoch, self.wall_step = 1_700_000_000.0, 0.0
         self.ended: set[str] = set()
         """Ends not yet reported; ``take_ended`` is the event stream."""
+        self.suspended = 0.0
+        """Seconds spent in suspend."""
         self._now, self._busy_seconds, self._own_seconds, self._start_debt = 1000.0, 0.0, 0.0, 0.0
 
     def now(self) -> float:
@@ -85,6 +87,11 @@ class SimulatedMachine:
                 self._exit(c, c.exit_code)
             elif until >= end:
                 return
+
+    def suspend(self, seconds: float) -> None:
+        """Let time pass in which nothing runs, while the boot clock goes on."""
+        self._now += seconds
+        self.suspended += seconds
 
     def _first_to_end(self) -> Container | None:
         running = [c for c in self.containers.values() if c.pilot.state is PilotState.RUNNING]

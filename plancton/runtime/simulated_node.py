@@ -51,6 +51,7 @@ class SimulatedNode(SimulatedMachine):
             ncpus=self.ncpus,
             busy_seconds=self._busy_seconds,
             own_seconds=self._own_seconds if self.own_readable else None,
+            suspended_seconds=self.suspended,
             memory_total=int(self.memory_total),
             memory_available=max(0, int(self.memory_total - self.foreground_memory) - own),
             own_memory=own,

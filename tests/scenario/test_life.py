@@ -342,3 +342,32 @@ def test_a_refused_wish_is_said_and_not_tried_for_ever(monkeypatch: pytest.Monke
     rig.run(30)
     assert tried == [pilot.id]
     assert rig.said("pilot could not be frozen")
+
+
+def test_after_a_suspend_a_busy_owner_is_still_seen() -> None:
+    """What the boot clock counts and no CPU counter does: not idle time, and no room."""
+    rig = Rig(4, protect={"freeze": False, "evict_after": "1h"})
+    rig.node.lifetime = lambda _: 10_000.0
+    rig.node.foreground = 2.0
+    rig.run(30)
+    assert rig.running == 2
+    rig.node.foreground = 3.9
+    rig.run(30)
+    idle = rig.latest.ledger.total.idle
+    rig.node.kill(rig.node.running()[0])
+    rig.node.suspend(300)
+    rig.run(20)
+    assert rig.running == 1
+    assert rig.said("no room for default")
+    assert rig.latest.ledger.total.idle - idle < 4 * 20
+
+
+def test_a_pilots_cores_are_those_of_the_time_awake() -> None:
+    """The first look after a suspend, too."""
+    rig = Rig(2)
+    rig.node.lifetime = lambda _: 10_000.0
+    rig.run(30)
+    rig.node.suspend(300)
+    rig.node.advance(1)
+    rig.engine.step()
+    assert [pilot.cpu for pilot in rig.latest.pilots] == pytest.approx([1.0, 1.0])

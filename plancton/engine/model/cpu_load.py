@@ -13,8 +13,12 @@ GAP = 0.5
 
 
 def remember(samples: tuple[HostSample, ...], new: HostSample) -> tuple[HostSample, ...]:
-    """Add *new*, keeping samples at least GAP apart and one at least WINDOW old."""
-    if samples and samples[-1].ncpus != new.ncpus:
+    """Add *new*, keeping samples at least GAP apart and one at least WINDOW old.
+
+    None are kept over a change of the cores, nor over a suspend: the clock went on, the counters
+    did not, and a busy owner would look idle.
+    """
+    if samples and (samples[-1].ncpus != new.ncpus or samples[-1].slept_before(new)):
         return (new,)
     if len(samples) > 1 and samples[-1].at - samples[-2].at < GAP:
         samples = samples[:-1]

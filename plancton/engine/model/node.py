@@ -31,6 +31,10 @@ class Stalled:
     """Such time since boot."""
 
 
+_CLOCK_NOISE = 0.01
+"""Seconds that lie between reading one clock and the other."""
+
+
 @dataclass(frozen=True, slots=True)
 class HostSample:
     """Counters and levels of the node at one moment."""
@@ -41,6 +45,8 @@ class HostSample:
     """CPU time of everything since boot; idle and iowait are not in it."""
     own_seconds: float | None
     """CPU time of all pilots ever, from the parent cgroup; None where it cannot be read."""
+    suspended_seconds: float = 0.0
+    """Time in suspend since boot: the boot clock counts it, the CPU counters do not."""
     memory_total: int = 0
     memory_available: int = 0
     swap_total: int = 0
@@ -61,6 +67,10 @@ class HostSample:
     """None: there is no battery."""
     minute_of_week: int = 0
     """By the node's own clock; Monday 0:00 is 0."""
+
+    def slept_before(self, later: HostSample) -> bool:
+        """Say whether the machine was in suspend between this sample and a *later* one."""
+        return later.suspended_seconds - self.suspended_seconds > _CLOCK_NOISE
 
 
 @dataclass(frozen=True, slots=True)

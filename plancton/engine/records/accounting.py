@@ -12,12 +12,13 @@ from plancton.engine.model.state import State
 from plancton.engine.records.ledger import Account
 
 LONGEST = 600.0
-"""A longer pause between two ticks (suspend, a stalled machine) is not booked."""
+"""A longer pause between two ticks (a stalled machine) is not booked."""
 
 
 def elapsed(before: HostSample | None, now: HostSample) -> float:
-    """Return the seconds between two samples that can be booked."""
-    span = now.at - before.at if before else 0.0
+    """Return the seconds between two samples that can be booked: those that nobody slept."""
+    slept = now.suspended_seconds - before.suspended_seconds if before else 0.0
+    span = now.at - before.at - slept if before else 0.0
     return span if 0 < span <= LONGEST else 0.0
 
 

@@ -12,10 +12,16 @@ class CpuMeter:
         """Start without a first look."""
         self._last: dict[str, tuple[float, float]] = {}
         self._looked_at: float | None = None
+        self._suspended = 0.0
         self.cores: dict[str, float] = {}
 
-    def measure(self, pilots: tuple[Pilot, ...], now: float) -> None:
-        """Take a look; looks less than half a second apart keep the earlier figure."""
+    def measure(self, pilots: tuple[Pilot, ...], now: float, suspended: float = 0.0) -> None:
+        """Take a look; looks less than half a second apart keep the earlier figure.
+
+        *suspended* are the seconds since boot that *now* counts and no CPU counter does.
+        """
+        self._skip(suspended - self._suspended)
+        self._suspended = suspended
         last: dict[str, tuple[float, float]] = {}
         cores: dict[str, float] = {}
         for pilot in pilots:
@@ -29,6 +35,12 @@ class CpuMeter:
                 cores[pilot.id] = self.cores[pilot.id]
             last[pilot.id] = (at, used)
         self._last, self.cores, self._looked_at = last, cores, now
+
+    def _skip(self, seconds: float) -> None:
+        """Measure as if the earlier looks had been so many *seconds* later."""
+        self._last = {id_: (at + seconds, used) for id_, (at, used) in self._last.items()}
+        if self._looked_at is not None:
+            self._looked_at += seconds
 
     def _first(self, pilot: Pilot, used: float, now: float) -> tuple[float, float]:
         """Return time and counter to measure a new pilot from: its start, if that was seen."""

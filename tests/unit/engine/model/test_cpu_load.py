@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from plancton.engine.model.cpu_load import cpu_load, remember
@@ -45,3 +47,16 @@ def test_the_window_slides_and_stays_small() -> None:
     assert len(kept) <= 25
     assert 10 <= kept[-1].at - kept[0].at < 11
     assert len(remember(kept, sample(101, 0, 0, ncpus=8))) == 1
+
+
+def test_what_was_before_a_suspend_says_nothing() -> None:
+    """The boot clock goes on in suspend and the counters do not: a busy owner would look idle."""
+    kept = remember((), sample(0, 0, 0))
+    kept = remember(kept, sample(10, 40, 0))
+    awake = replace(sample(3611, 40.5, 0), suspended_seconds=3600)
+    kept = remember(kept, awake)
+    assert cpu_load(kept, 0) is None
+    kept = remember(kept, replace(awake, at=3612, busy_seconds=44.5))
+    load = cpu_load(kept, 0)
+    assert load is not None
+    assert load.foreground == pytest.approx(4.0)
