@@ -25,6 +25,7 @@ from plancton.monitor.sinks.influxdb import (
     parse_address,
     retry_after_seconds,
 )
+from plancton.runtime.http_session import HttpSession
 
 Document = dict[str, Any]
 _VERSION = 1
@@ -114,7 +115,7 @@ class ElasticsearchSink:
         parts, verify = parse_address(target.url, target.ca_file)
         host = parts.netloc.rpartition("@")[2]
         self._base = f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
-        self._session = requests.Session()
+        self._session = HttpSession()
         self._session.verify = verify
         if target.api_key:
             self._session.headers["Authorization"] = f"ApiKey {target.api_key}"

@@ -19,6 +19,7 @@ from plancton.config.schema import InfluxTarget
 from plancton.config.write import without_credentials
 from plancton.monitor.points import MetricPoint
 from plancton.monitor.sink import RejectedError, SendResult, UnavailableError
+from plancton.runtime.http_session import HttpSession
 
 TIMEOUT = 10.0
 """Seconds that a connection, and then each part of an answer, may take."""
@@ -99,7 +100,7 @@ class InfluxSink:
         self._target = target
         self._database = target.url.partition("#")[2]
         self._response: requests.Response | None = None
-        session = requests.Session()
+        session = HttpSession()
         session.hooks["response"] = [self._keep_response]
         self._client = connect(target, session)
         self._database_created = not target.create

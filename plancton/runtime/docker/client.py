@@ -14,6 +14,7 @@ import urllib3
 from docker.utils import kwargs_from_env
 
 from plancton.engine.ports import RuntimeUnavailableError
+from plancton.runtime.http_session import HttpSession
 
 DEFAULT_URL = "unix:///var/run/docker.sock"
 
@@ -32,7 +33,7 @@ def _mapping(answer: Any) -> dict[str, Any]:
     return answer
 
 
-class DockerClient(docker.APIClient):
+class DockerClient(docker.APIClient, HttpSession):
     """The low-level client, counting its requests. One client belongs to one thread."""
 
     def __init__(self, url: str, *, timeout: float) -> None:

@@ -95,10 +95,13 @@ def _fetch_https(remote: Remote, known_version: str) -> tuple[bytes, str] | None
     end = time.monotonic() + remote.timeout
     headers = {"User-Agent": f"plancton/{__version__}", "Accept": "*/*"}
     headers |= {"If-None-Match": known_version} if known_version else {}
+    credentials = requests.utils.get_auth_from_url(remote.url)
     with requests.Session() as session:
         answer = session.get(
             remote.url,
             headers=headers,
+            # Else requests puts what ~/.netrc has for the host before them.
+            auth=credentials if any(credentials) else None,
             timeout=min(10.0, remote.timeout),
             verify=remote.ca_file or True,
             allow_redirects=False,
