@@ -99,14 +99,16 @@ def diff(
 def _candidate_text(candidate: Path | None, alone: Config, *, remote: bool) -> str:
     """Return the text of the file that is named, or of the remote one as it is now."""
     from plancton.config.yaml_source import read
-    from plancton.service.remote_config.fetch import Fetcher
+    from plancton.service.remote_config.fetch import Fetcher, FetchError
 
     if candidate is not None:
         return read(candidate)
     if not remote or not alone.remote.url:
         raise typer.BadParameter("name a file, or say --remote where remote.url is set")
     fetched = Fetcher().fetch(alone.remote)
-    return fetched.text if fetched else ""
+    if fetched is None:  # else everything would seem to be removed
+        raise FetchError("the remote configuration was not fetched")
+    return fetched.text
 
 
 def _show_preview(paths: Paths, text: str, *, remote: bool) -> None:

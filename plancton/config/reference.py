@@ -7,8 +7,10 @@ import inspect
 from itertools import pairwise
 from typing import Any
 
+import yaml
 from pydantic import BaseModel
 
+from plancton.config.calendar import Lending
 from plancton.config.expressions import MEASURED, PLAIN, SPANS
 from plancton.config.schema import (
     Allow,
@@ -104,8 +106,10 @@ def _shown(value: Any) -> str:
 
 
 def _word(value: Any) -> str:
+    if isinstance(value, Lending):
+        return _word(value.texts)
     if isinstance(value, tuple):
-        return "[" + ", ".join(str(each) for each in value) + "]"
+        return yaml.safe_dump(list(value), default_flow_style=True, width=1000).strip()
     if isinstance(value, bool):
         return str(value).lower()
     return str(getattr(value, "text", value)) if value != "" else '""'

@@ -43,26 +43,30 @@ def _reference(value: str) -> str:
 
 
 def _command(value: Any) -> Any:
-    return shlex.split(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return shlex.split(value)
+    if not isinstance(value, list | tuple):
+        return value
+    return [_text(each, f"word {number}") for number, each in enumerate(value, 1)]
 
 
 ExitCode = Annotated[int, Field(ge=0, le=255)]
 
 
 def _env(value: Any) -> Any:
-    """Take numbers for their text, as compose does; a truth value has no one text."""
     if not isinstance(value, dict):
         return value
-    for name, each in value.items():
-        if each is None or isinstance(each, bool):
-            raise ValueError(
-                f"the value of {name} is {_YAML_WORDS[each]} to YAML; put it in quotes"
-            )
-    plain = (int, float)
-    return {str(k): str(v) if isinstance(v, plain) else v for k, v in value.items()}
+    return {str(name): _text(each, f"the value of {name}") for name, each in value.items()}
 
 
 _YAML_WORDS = {None: "null", True: "true", False: "false"}
+
+
+def _text(value: Any, what: str) -> Any:
+    """Take a number for its text, as compose does; a truth value has no one text."""
+    if value is None or isinstance(value, bool):
+        raise ValueError(f"{what} is {_YAML_WORDS[value]} to YAML; put it in quotes")
+    return str(value) if isinstance(value, int | float) else value
 
 
 class Ulimit(Group):
@@ -82,7 +86,7 @@ class Profile(Group):
     command: Annotated[
         tuple[str, ...],
         BeforeValidator(_command),
-        WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}}),
+        WithJsonSchema({"type": ["string", "array"], "items": {"type": ["string", "number"]}}),
     ] = ("/bin/sleep", "60")
     """What to run: a list, or a string split as a shell would. Empty: the image's own."""
     cpus: Annotated[float, Field(ge=0.01, le=4096)] = 1.0
@@ -111,7 +115,7 @@ class Profile(Group):
     """Exit codes that mean: the image is too old. It is pulled, and a new one is waited for."""
     features: bool = True
     """Give the pilot its machine/job features: what it may use, and until when."""
-    user: str = "65534:65534"
+    user: Annotated[str, BeforeValidator(lambda value: _text(value, "the user"))] = "65534:65534"
     """User and group inside the container, uid[:gid] or names."""
     env: Annotated[dict[str, str], BeforeValidator(_env)] = {}
     """Environment variables. Their values are never shown."""

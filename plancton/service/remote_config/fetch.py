@@ -45,7 +45,7 @@ class Fetcher:
         self._abandoned: threading.Thread | None = None
 
     def fetch(self, remote: Remote, known_version: str = "") -> FetchedText | None:
-        """Return the text at ``remote.url``; None if it is still the *known_version*.
+        """Return the text at ``remote.url``; None only if it is still the *known_version*.
 
         Raises FetchError.
         """
@@ -108,7 +108,7 @@ def _fetch_https(remote: Remote, known_version: str) -> tuple[bytes, str] | None
             stream=True,
         )
         with answer:
-            if answer.status_code == requests.codes.not_modified:
+            if answer.status_code == requests.codes.not_modified and known_version:
                 return None
             if answer.is_redirect:
                 target = without_credentials(answer.headers["Location"])[:200]

@@ -29,7 +29,7 @@ class PilotPage(Page):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l", "pilot_log", "Log"),
         Binding("k", "kill", "Kill"),
-        Binding("f", "freeze", "Freeze/thaw"),
+        Binding("f", "freeze", "Freeze"),
     ]
 
     def __init__(

@@ -58,6 +58,7 @@ def test_empty_files_are_the_defaults(text: str) -> None:
         ),
         ("pilots: [{env: {A: yes}}]", ["f.yaml:1: pilots[0].env: the value of A is true to YAML"]),
         ("pilots: [{env: {A: null}}]", ["f.yaml:1: pilots[0].env: the value of A is null to YAML"]),
+        ("pilots: [{command: [a, yes]}]", ["f.yaml:1: pilots[0].command: word 2 is true to YAML"]),
         ("pilots: [{binds: ['~/d:/d']}]", ["f.yaml:1: pilots[0].binds: '~/d:/d': write an"]),
         ("pilots: [{binds: ['./x:/x']}]", ["f.yaml:1: pilots[0].binds: './x:/x': write an"]),
         ("pilots: [{tmpfs: {/plancton/hints: ''}}]", ["f.yaml:1: pilots[0].tmpfs: '/planc"]),

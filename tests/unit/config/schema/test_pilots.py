@@ -27,3 +27,9 @@ def test_illegal_image_references(bad: str) -> None:
     """Are refused when the file is read."""
     with pytest.raises(ValueError, match="not an image reference"):
         Profile(image=bad)
+
+
+def test_numbers_are_their_text() -> None:
+    """As in compose, wherever a text is wanted that is often a number."""
+    profile = Profile.model_validate({"command": ["/bin/sleep", 60, 0.5], "user": 1000})
+    assert (profile.command, profile.user) == (("/bin/sleep", "60", "0.5"), "1000")

@@ -55,6 +55,7 @@ def endless(request: http.server.BaseHTTPRequestHandler) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "act", "words"),
     [
+        (304, b"", None, "the server answers 304"),  # nothing was known, so nothing is the same
         (404, b"", None, "the server answers 404"),
         (500, b"", None, "the server answers 500"),
         (302, b"", None, "the server redirects to https://"),
