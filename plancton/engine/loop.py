@@ -69,6 +69,7 @@ class Engine:
         self._observer = Observer(ports, restored.held)
         self._failures, self._recovered = 0, ""
         self._last_good_policy: Policy | None = None
+        self._newest_policy: Policy | None = None
         self._mode: Mode | None = None
 
     # --- other threads call these -------------------------------------------------------
@@ -152,19 +153,18 @@ class Engine:
     def _tick(self, now: float, wall: float, ended: frozenset[str], *, reload: bool) -> float:
         config = self._configurator.read(wall, reload=reload)
         self.builder.reloads += reload
-        kept = self.ports.mode_store.mode()
-        self.builder.mode = max(kept, self._requested_mode, key=lambda mode: mode.rank)
+        self.builder.mode = self._asked_mode()
         observation = self._observer.observe(now, self.builder.mode, ended)
         self._note_disappearances(observation, wall)
         self.builder.observe(observation, now)
         self.books.book_interval(observation, wall)
-        policy = self._policy(config, observation, wall)
+        policy = self._newest_policy = self._policy(config, observation, wall)
         decision = self._decide(observation, policy, now, wall)
         self._act(decision, policy, wall)
         self._note_recovery(wall)
         self.finished = decision.finished
         if self.finished:
-            self._close(wall)
+            self._close(wall, "no pilot is left, the engine ends as asked")
         self._publish("", now, wall)
         self._last_good_policy = policy
         self._configurator.confirm()
@@ -194,21 +194,39 @@ class Engine:
         self._recovered = "ticks go well again"
         self.builder.failure = f"the last tick failed ({why}); this is a bug, please report it"
         try:
+            self._end_pilots_in_time(now, wall)
             self.ports.config.reject(f"a tick failed under it: {why}")
-            if self._last_good_policy is not None:
-                observation = self._observer.observe(now, self.builder.mode, frozenset())
-                safe = decide_safely(observation, self._last_good_policy, self.state, now)
-                self.builder.observe(observation, now)
-                self._act(safe, self._last_good_policy, wall)
-                self.finished = safe.finished
             self._publish("", now, wall)
         except Exception as again:
             log.debug("nor could pilots be ended", exc_info=again)
         return retry_after(self._failures)
 
-    def _close(self, wall: float) -> None:
+    def _end_pilots_in_time(self, now: float, wall: float) -> None:
+        """Do what must be done though ticks fail, unless the engine ends with this one anyway."""
+        policy, before = self._last_good_policy or self._newest_policy, self.builder.observation
+        if self.finished or policy is None or before is None:
+            return
+        self.builder.mode = self._asked_mode()
+        observation = self._observer.observe_pilots(before, self.builder.mode)
+        safe = decide_safely(observation, policy, self.state, now)
+        self.builder.observe(observation, now)
+        self._act(safe, policy, wall)
+        self.finished = safe.finished
+        if self.finished:
+            self._close(
+                wall,
+                "no pilot runs, the engine ends as asked; the next start removes what is left "
+                "of those that ended",
+            )
+
+    def _asked_mode(self) -> Mode:
+        """Return the operator's word: the stronger of the one kept on disk and this process's."""
+        kept = self.ports.mode_store.mode()
+        return max(kept, self._requested_mode, key=lambda mode: mode.rank)
+
+    def _close(self, wall: float, why: str) -> None:
         self.ports.mode_store.fulfilled(self.ports.mode_store.mode())
-        self.recorder.event(wall, "no pilot is left, the engine ends as asked")
+        self.recorder.event(wall, why)
 
     def save(self) -> None:
         """Have kept what outlives this engine."""

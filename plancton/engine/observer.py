@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from plancton.engine.model.cpu_load import RECENT, cpu_load, remember
 from plancton.engine.model.node import HostSample, Observation
 from plancton.engine.model.operator import Mode, PilotCommand
@@ -36,6 +38,16 @@ class Observer:
             cpu_load(self._samples, promised, RECENT),
             dict(self.commands),
         )
+
+    def observe_pilots(
+        self, before: Observation, mode: Mode, ended: frozenset[str] = frozenset()
+    ) -> Observation:
+        """Return the pilots as they are, and the rest of the node as it was *before*.
+
+        For when the node cannot be read. Raises RuntimeUnavailableError.
+        """
+        pilots = self._ports.runtime.pilots(ended)
+        return replace(before, pilots=pilots, mode=mode, pilot_commands=dict(self.commands))
 
     def _forget_fulfilled(self, pilots: tuple[Pilot, ...]) -> None:
         live = {pilot.id: pilot for pilot in pilots if pilot.live}

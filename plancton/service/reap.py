@@ -9,6 +9,7 @@ from plancton.engine.loop import Engine
 from plancton.engine.model.node import ImageStatus
 from plancton.engine.model.operator import Mode
 from plancton.engine.ports import RuntimeUnavailableError
+from plancton.engine.views.snapshot import PilotView
 from plancton.service.assemble import build_engine
 from plancton.service.locked_instance import lock_instance
 from plancton.service.process import logs
@@ -55,10 +56,21 @@ def _step_until_done(engine: Engine) -> tuple[int, int]:
         snapshot = engine.latest
         if snapshot is None or snapshot.degraded:
             raise RuntimeUnavailableError(snapshot.degraded if snapshot else "nothing was seen")
+        if (
+            engine.builder.failure
+            and not engine.finished
+            and not any(map(_is_awaited, snapshot.pilots))
+        ):
+            raise RuntimeUnavailableError(engine.builder.failure)
         busy = engine.state.endings or engine.state.counted_exits
         if engine.finished or not (busy or any(_overdue(p.ttl_left) for p in snapshot.pilots)):
             return len(snapshot.ended), sum(pilot.state == "running" for pilot in snapshot.pilots)
         time.sleep(_POLL_INTERVAL)
+
+
+def _is_awaited(pilot: PilotView) -> bool:
+    """Say whether a pilot will end though nothing else goes well."""
+    return pilot.state == "terminating" or (pilot.state != "exited" and _overdue(pilot.ttl_left))
 
 
 def _overdue(left: float | None) -> bool:

@@ -76,10 +76,47 @@ def test_the_operator_is_obeyed_all_the_same(rig: Rig, rules: Broken) -> None:
     rig.word.value = Mode.FORCED
     rig.run(40)
     assert rig.running == 0
-    assert not rig.engine.finished  # an ended one is still to be removed, by a rule that fails
-    rules.error = None
-    rig.run(40)
+    assert rig.engine.finished  # though ended ones are still to be removed, by a rule that fails
+    assert rig.said("no pilot runs, the engine ends as asked; the next start removes what is left")
+    assert rig.word.value is Mode.ACTIVE  # else the next start would end at once
+
+
+@pytest.mark.parametrize("mode", [Mode.STOPPING, Mode.ENDING, Mode.FORCED])
+def test_the_engine_ends_as_asked_all_the_same(rig: Rig, rules: Broken, mode: Mode) -> None:
+    """With the last pilot, by whatever that ends: its time to live, SIGTERM or SIGKILL."""
+    rules.error = ValueError("x")
+    rig.engine.request_mode(mode)
+    rig.run(200)
+    assert rig.running == 0
     assert rig.engine.finished
+
+
+@pytest.mark.parametrize("broken", ["sample", "protection_note"])
+def test_the_engine_ends_as_asked_on_a_node_that_cannot_be_read(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """Nor can a snapshot be made, be it of the last tick."""
+
+    def fail(*_: object) -> None:
+        raise TypeError("no")
+
+    monkeypatch.setattr(
+        type(rig.node), broken, fail if broken == "sample" else property(fail), raising=True
+    )
+    rig.word.value = Mode.FORCED
+    rig.run(60)
+    assert rig.running == 0
+    assert rig.engine.finished
+    assert rig.word.value is Mode.ACTIVE
+
+
+def test_stop_ends_at_once_whatever_fails(rig: Rig, rules: Broken) -> None:
+    """Pilots stay, as after any stop."""
+    rules.error = ValueError("x")
+    rig.engine.turn(0)
+    rig.engine.quit()
+    assert rig.engine.turn(0) is None
+    assert rig.running == 2
 
 
 def test_what_never_worked_makes_way_for_what_did(rig: Rig, rules: Broken) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from plancton.engine.model.action import Decision
 from plancton.engine.model.node import Observation
@@ -15,7 +16,7 @@ from plancton.engine.rules.context import DecisionContext
 from plancton.engine.rules.evict import evict
 from plancton.engine.rules.freeze import freeze
 from plancton.engine.rules.operator import apply_operator_requests
-from plancton.engine.rules.reap import reap
+from plancton.engine.rules.reap import is_orphan, reap
 from plancton.engine.rules.scale_down import scale_down
 from plancton.engine.rules.spawn import spawn
 from plancton.engine.rules.thaw import thaw
@@ -49,8 +50,14 @@ def decide(observation: Observation, policy: Policy, state: State, now: float) -
 
 
 def decide_safely(observation: Observation, policy: Policy, state: State, now: float) -> Decision:
-    """Return only what must be done whatever else is wrong."""
-    return _decided(SAFETY_RULES, DecisionContext(observation, policy, state, now))
+    """Return only what must be done whatever else is wrong.
+
+    Nothing is removed, so what has ended, or never started, does not keep the engine from ending.
+    """
+    context = DecisionContext(observation, policy, state, now)
+    left = any(pilot.live and not is_orphan(pilot, now) for pilot in observation.pilots)
+    finished = observation.mode in ENDS_WHEN_EMPTY and not left
+    return replace(_decided(SAFETY_RULES, context), finished=finished)
 
 
 def _decided(rules: tuple[Rule, ...], context: DecisionContext) -> Decision:

@@ -26,10 +26,7 @@ def reap(context: DecisionContext) -> None:
             context.add_action(
                 Remove(pilot, Reason.of(Code.EXITED, exit_code=code, lifetime_s=lived))
             )
-        elif pilot.state is PilotState.CREATED and (
-            # A creation in the future was before a reboot: the boot clock began anew.
-            abs(context.now - pilot.created_at) > START_LIMIT
-        ):
+        elif is_orphan(pilot, context.now):
             age = max(0.0, context.now - pilot.created_at)
             why = pilot.error or "Docker gives no reason"
             context.add_action(Remove(pilot, Reason.of(Code.NEVER_STARTED, age_s=age, error=why)))
@@ -37,6 +34,12 @@ def reap(context: DecisionContext) -> None:
                 _record_failure(context, pilot, FailureKind.FAILED, "it never started")
         elif pilot.state is PilotState.RUNNING:
             _clear_backoff(context, pilot, context.now)
+
+
+def is_orphan(pilot: Pilot, now: float) -> bool:
+    """Say whether a container was made and never started."""
+    # A creation in the future was before a reboot: the boot clock began anew.
+    return pilot.state is PilotState.CREATED and abs(now - pilot.created_at) > START_LIMIT
 
 
 def _record_exit(context: DecisionContext, pilot: Pilot) -> None:
