@@ -10,6 +10,8 @@ import typer
 from plancton.cli.options import with_paths
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from plancton.config.config_file import ConfigFile
     from plancton.config.effective import RuleStatus
     from plancton.config.load import Loaded
@@ -32,7 +34,7 @@ def check(file: File = None, *, paths: Paths) -> None:
 
     path = file or paths.config
     loaded, found = _loaded(path, must_exist=file is not None or paths.asked_for_config)
-    for warning in loaded.warnings:
+    for warning in (*loaded.warnings, *_missing_sources(loaded.config)):
         typer.echo(f"warning: {warning}", err=True)
     node, origin = values_of_node(paths, loaded.config)
     names, found_here = names_for(loaded.config, node), evaluate(loaded.config, node)
@@ -49,6 +51,23 @@ def check(file: File = None, *, paths: Paths) -> None:
     typer.echo(f"names, {origin}:")
     for name, value in names.items():
         typer.echo(f"  {name} = {value:.4g}" if value < 1e6 else f"  {name} = {value:.0f}")
+
+
+def _missing_sources(config: Config) -> Iterator[str]:
+    """Yield what is wrong with the sources of binds on this node; the file may be of another."""
+    from plancton.runtime.docker.bind_sources import paths_of, trouble_of
+    from plancton.runtime.path_probe import PathProbe, ProbeError
+
+    probe = PathProbe()
+    for profile in config.pilots:
+        for source in paths_of(profile):
+            try:
+                trouble = trouble_of(source, probe.look([source])[source])
+            except ProbeError as error:
+                trouble = str(error)
+            if trouble:
+                yield f"pilots[{profile.name}].binds: {trouble}"
+    probe.close()
 
 
 def _loaded(path: Path, *, must_exist: bool) -> tuple[Loaded, str]:

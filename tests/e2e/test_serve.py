@@ -454,6 +454,26 @@ def test_config_check_shows_every_name_with_its_value(service: Service) -> None:
         assert f"  {name} = " in beside
 
 
+def test_a_bind_of_what_is_not_there_is_warned_of_and_waited_for(
+    service: Service, tmp_path: Path
+) -> None:
+    """Nothing is made in its place; when it is there, the pilot starts."""
+    source = tmp_path / "data"
+    service.configure({"binds": [f"{source}:/data:rw,Z"]}, spawn={"maximum": 1, "backoff": "1s"})
+    said = f"{source} does not exist on this node; create it, or correct binds"
+    checked = service.run("config", "check", config=True)
+    assert (checked.returncode, checked.stderr) == (
+        0,
+        f"warning: pilots[default].binds: {said}\n",
+    )
+    service.start()
+    until(lambda: f"profile default: {said}" in service.run("why").stdout)
+    assert not source.exists()
+    source.mkdir()
+    until(service.names)
+    assert service.run("config", "check", config=True).stderr == ""
+
+
 def test_record_writes_what_simulate_reads(tmp_path: Path) -> None:
     """A trace of this machine, and a refusal to overwrite one."""
     trace = tmp_path / "t.csv"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -18,10 +19,12 @@ from plancton.config.schema import Config, Profile
 from plancton.runtime import fuse
 from plancton.runtime.docker.container_spec import bind_parts
 from plancton.runtime.mounts import Mount, mount_of, parse_mountinfo, within
+from plancton.runtime.path_probe import PathProbe, ProbeError
 
 CVMFS = "/cvmfs"
 _SLAVE, _SHARED = ("slave", "rslave"), ("shared", "rshared")
-_GONE, _DEAD = "it is not there", "Transport endpoint is not connected"
+_GONE, _HUNG = "it is not there", "it does not answer"
+_DEAD = "Transport endpoint is not connected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ def gather(config: Config, info: Mapping[str, Any], url: str) -> MountFacts:
     """Gather what the checks need."""
     own = Path("/proc/self/mountinfo").read_text()
     confined = any("name=apparmor" in each for each in info.get("SecurityOptions") or ())
-    sources = {bind_parts(bind)[0] for profile in config.pilots for bind in profile.binds}
+    sources = {source for profile in config.pilots for source, _, _ in _bound(profile)}
     return MountFacts(
         mounts=parse_mountinfo(own),
         engine_mounts=parse_mountinfo(_engine_mountinfo(url) or own),
@@ -81,16 +84,16 @@ def _engine_mountinfo(url: str) -> str:
 
 
 def _place(path: str) -> Place:
-    real = os.path.realpath(path)
+    probe = PathProbe()
     try:
-        Path(path).stat()
-    except FileNotFoundError:
-        return Place(real, _GONE)
-    except PermissionError:
-        pass  # it is there, and Docker may look
-    except OSError as error:
-        return Place(real, error.strerror or str(error))
-    return Place(real)
+        found = probe.look([path])[path]
+    except ProbeError:
+        return Place(path, _HUNG)
+    finally:
+        probe.close()
+    if found.errno in (errno.EACCES, errno.EPERM):  # it is there, and Docker may look
+        return Place(found.real)
+    return Place(found.real, _GONE if found.errno == errno.ENOENT else found.trouble)
 
 
 # --- judging ------------------------------------------------------------------------------
@@ -108,21 +111,22 @@ def judge(config: Config, facts: MountFacts) -> list[Check]:
 
 
 def _concerns(profile: Profile) -> bool:
-    return fuse.is_used_by(profile) or any(_shared(profile))
+    return fuse.is_used_by(profile) or any(_bound(profile))
 
 
-def _shared(profile: Profile) -> Iterator[tuple[str, str, str]]:
-    """Yield source, target and propagation of the binds that matter here."""
+def _bound(profile: Profile) -> Iterator[tuple[str, str, str]]:
+    """Yield source, target and propagation of what is bound of the node."""
     for bind in profile.binds:
         source, target, options = bind_parts(bind)
         spread = next((each for each in options if each in (*_SLAVE, *_SHARED)), "")
-        if source.startswith("/") and (spread or within(source, CVMFS)):
+        if source.startswith("/"):
             yield source, target, spread
 
 
 def _binds(profile: Profile, facts: MountFacts) -> Iterator[Check]:
-    for source, target, spread in _shared(profile):
-        yield _bind(profile, source, target, spread, facts)
+    for source, target, spread in _bound(profile):
+        if spread or within(source, CVMFS) or facts.places[source].trouble:
+            yield _bind(profile, source, target, spread, facts)
         if within(source, CVMFS):
             yield _client(facts)
 
@@ -149,6 +153,8 @@ def _bind(profile: Profile, source: str, target: str, spread: str, facts: MountF
 def _mend(source: str, place: Place) -> str:
     if place.trouble == _DEAD:
         return f"its FUSE process has died: umount -l {source}, and mount it again"
+    if place.trouble == _HUNG:
+        return "see whether its server or its FUSE process is well"
     if place.trouble == _GONE:
         client = "install the CVMFS client (package cvmfs), then cvmfs_config setup"
         return (

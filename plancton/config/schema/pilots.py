@@ -122,8 +122,8 @@ class Profile(Group):
     network: str = "bridge"
     """Docker network mode: bridge, host, none or the name of a network."""
     binds: tuple[str, ...] = ()
-    """Bind mounts, host:container[:options]; read-only unless the options say rw. The source
-    must exist on the node, or the bind must say z or Z."""
+    """Bind mounts, host:container[:options]; read-only unless the options say rw. What is
+    bound must exist on the node, and is never made."""
     tmpfs: dict[str, str] = {}
     """Temporary file systems: path: mount options."""
     devices: tuple[str, ...] = ()

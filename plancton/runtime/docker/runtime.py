@@ -22,6 +22,7 @@ from plancton.engine.ports import (
 )
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker import container_spec
+from plancton.runtime.docker.bind_sources import BindSources, viewer_of
 from plancton.runtime.docker.client import DockerClient, api_error_text, translate_errors
 from plancton.runtime.docker.pilots import (
     ENDED,
@@ -66,6 +67,7 @@ class DockerRuntime:
         self.url, self.instance, self.clock, self.parent = url, instance, clock, parent
         self.oom_score_adj, self.timeout = oom_score_adj, timeout
         self.features, self.node = features or JobFeatures(None), node
+        self.bind_sources = BindSources()
         self.data_root = "/"
         self.info: Mapping[str, Any] = {}
         self._client: DockerClient | None = None
@@ -86,6 +88,7 @@ class DockerRuntime:
             self._earlier_requests += self._client.request_count
             self._client.close()
             self._client = None
+        self.bind_sources.close()
 
     @contextmanager
     def _connected(self) -> Iterator[DockerClient]:
@@ -180,6 +183,7 @@ class DockerRuntime:
         """Create and start one pilot; see ``ports.Runtime``."""
         name = f"plancton-{profile.name}-{''.join(random.choices(_ALPHABET, k=6))}"  # noqa: S311 (a name)
         with self._connected() as client:
+            self.bind_sources.check(profile, viewer_of(self.url, self.info))
             try:
                 id_ = self._create(client, profile, name, image_id)
             except ActionError:
