@@ -162,13 +162,14 @@ def pilots_text(snapshot: Snapshot) -> str:
         return "no pilots: " + (
             "; ".join(f.text for f in snapshot.findings) or "the engine has just started"
         )
-    head = ("PILOT", "ID", "PROFILE", "STATE", "AGE", "TTL LEFT", "CPU", "NOTE")
+    head = ("PILOT", "ID", "PROFILE", "STATE", "AGE", "TTL LEFT", "CPU", "DISK", "NOTE")
     return table(head, (_pilot_row(pilot) for pilot in snapshot.pilots))
 
 
 def _pilot_row(pilot: PilotView) -> Sequence[str]:
     left = "-" if pilot.ttl_left is None else format_duration(max(0.0, pilot.ttl_left))
     cpu = "-" if pilot.cpu is None else f"{pilot.cpu:.2f}"
+    disk = "-" if pilot.disk_used is None else format_size(pilot.disk_used)
     age = format_duration(pilot.age)
     return (
         pilot.name or "-",
@@ -178,6 +179,7 @@ def _pilot_row(pilot: PilotView) -> Sequence[str]:
         age,
         left,
         cpu,
+        disk,
         pilot.note,
     )
 

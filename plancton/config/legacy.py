@@ -71,6 +71,7 @@ def translate(source: Source) -> tuple[dict[str, Any], tuple[str, ...]]:
     pilot: dict[str, Any] = {
         # What 0.6.0 gave every container, whatever the file said.
         "cap_drop": (),
+        "disk": 0,  # it set no bound
         "pids": 32768,  # it set no limit; this is the kernel's own for a whole machine
         "init": False,
         "network": "bridge",

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from plancton.config.schema import Allow, Config, Profile
+from plancton.config.units import level_of
 from plancton.config.yaml_source import KeyPath
 
 Violation = tuple[KeyPath, str]
@@ -24,6 +25,12 @@ _CANONICAL_USER = re.compile(r"[1-9][0-9]{0,9}:[1-9][0-9]{0,9}")
 _DOCKERS_OWN = "docker.io"
 _LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 _MORE_THAN_READING = frozenset({"rw", "shared", "rshared"})
+_THRESHOLDS = (
+    *(("memory", key) for key in ("stop_below", "evict_below")),
+    *(("disk", key) for key in ("stop_below", "evict_below")),
+    *(("disk", key) for key in ("stop_below_inodes", "evict_below_inodes")),
+)
+"""Levels below which the node is protected whoever wrote the configuration; 0 is off, too."""
 _PIDS = 4_194_304
 """Most processes that Linux can have."""
 _LOCAL: tuple[KeyPath, ...] = (
@@ -73,8 +80,8 @@ def _of_the_node(config: Config, allow: Allow) -> Iterator[Violation]:
     if protect.oom_score_adj < 0:
         text = "a remote configuration may not protect pilots from the out-of-memory killer"
         yield ("protect", "oom_score_adj"), text
-    for group, key in (("memory", "stop_below"), ("memory", "evict_below"), ("disk", "stop_below")):
-        if getattr(getattr(protect, group), key) == "off":
+    for group, key in _THRESHOLDS:
+        if not level_of(getattr(getattr(protect, group), key), 1.0):
             yield ("protect", group, key), "a remote configuration may not switch this off"
     if listener and not allow.listen and listener.rpartition(":")[0] not in _LOOPBACK:
         text = f"{listener} is not allowed here; the local file may say allow.listen: true"
@@ -93,6 +100,8 @@ def _requested(profile: Profile, allow: Allow) -> Iterator[tuple[str, str, str]]
         yield "network", profile.network, f"networks: [{profile.network}]"
     if allow.memory is not None and profile.memory + profile.swap > allow.memory:
         yield "memory", f"{profile.memory + profile.swap} bytes", "memory"
+    if allow.disk is not None and not 0 < profile.disk <= allow.disk:
+        yield "disk", f"{profile.disk} bytes" if profile.disk else "no bound", "disk"
     yield from _listed(profile, allow)
 
 
@@ -135,6 +144,14 @@ def _most_pids(profile: Profile) -> int:
     return profile.pids if profile.pids > 0 else _PIDS
 
 
+def _most(profile: Profile) -> dict[str, int]:
+    return {
+        "memory": profile.memory + profile.swap,
+        "pids": _most_pids(profile),
+        "log_size": profile.log_size,
+    }
+
+
 def widened_for(config: Config, allow: Allow = Allow()) -> Allow:  # noqa: B008 (frozen)
     """Return *allow*, widened by exactly what *config* asks for."""
     wider: dict[str, Any] = allow.model_dump()
@@ -145,16 +162,15 @@ def widened_for(config: Config, allow: Allow = Allow()) -> Allow:  # noqa: B008 
                     wider["privileged"] = True
                 case "user":
                     wider["root"] = True
-                case "memory":
-                    wider["memory"] = max(wider["memory"], profile.memory + profile.swap)
+                case "memory" | "pids" | "log_size":
+                    wider[key] = max(wider[key], _most(profile)[key])
+                case "disk":
+                    bounds = wider["disk"], profile.disk
+                    wider["disk"] = max(bounds) if all(bounds) else None
                 case "binds" if asked.startswith("/"):
                     wider["binds"] += (asked.split(":")[0],)
                 case "binds":
                     wider["volumes"] += (asked,)
-                case "pids":
-                    wider["pids"] = max(wider["pids"], _most_pids(profile))
-                case "log_size":
-                    wider["log_size"] = max(wider["log_size"], profile.log_size)
                 case _:
                     name = {"cap_add": "capabilities", "image": "images"}.get(key, key)
                     name = {"network": "networks"}.get(name, name)

@@ -79,6 +79,14 @@ def parse_level(value: object) -> str:
     return text
 
 
+def parse_share(value: object) -> str:
+    """Check a share of all: ``"5%"`` or ``"off"``; returns its text."""
+    text = parse_level(value)
+    if text != "off" and not text.endswith("%"):
+        raise ValueError(f"{value!r} is not a share; write for example 5%")
+    return text
+
+
 def level_of(text: str, total: float) -> float | None:
     """Return a level in bytes, where *total* is 100 %; None if it is off."""
     if text == "off":

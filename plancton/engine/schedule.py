@@ -13,7 +13,7 @@ from plancton.engine.model.reason import Code
 
 CLOSE_WATCH = 1.0
 """Seconds between ticks until the foreground has been measured over a whole window, while pilots
-are frozen, and without the idle class."""
+are frozen, while pilots may fill the disk, and without the idle class."""
 LOOK_FOR_ROOM, LOOK_FOR_ROOM_UNTIL = 0.5, 60.0
 """Seconds between ticks while a pilot waits for the foreground to leave it room, and for how
 long: bursts pass soon, and a busy owner is not to be disturbed by our looking."""
@@ -41,7 +41,12 @@ class Schedule:
         due = interval
         measuring = load is None or load.span < WINDOW
         unprotected = observation.host.protection is Protection.WEIGHT_ONLY
-        if measuring or unprotected or decision.state.frozen:
+        if (
+            measuring
+            or unprotected
+            or decision.state.frozen
+            or _disk_is_filling(observation, decision)
+        ):
             due = min(due, CLOSE_WATCH)
         if decision.actions and mode in ENDS_WHEN_EMPTY:
             due = min(due, ENDING)
@@ -59,3 +64,11 @@ class Schedule:
         if self.room_missed_at is None:
             self.room_missed_at = now
         return now - self.room_missed_at < LOOK_FOR_ROOM_UNTIL
+
+
+def _disk_is_filling(observation: Observation, decision: Decision) -> bool:
+    """Say whether the disk is short while there are pilots, which may fill it within seconds."""
+    alarms = decision.state.tracked_alarms.values()
+    return bool(observation.pilots) and any(
+        each.met and each.alarm.signal == "disk" for each in alarms
+    )

@@ -169,6 +169,8 @@ class SnapshotBuilder:
             note=str(ending.reason) if ending else str(frozen.reason) if frozen else "",
             efficiency=_efficiency(pilot, now),
             memory_used=pilot.memory_used,
+            disk=pilot.disk,
+            disk_used=pilot.written.size if pilot.written else None,
             slot=slot.number,
             before=slot.before,
             last_exit=slot.last_exit,

@@ -43,6 +43,11 @@ def trouble_text(s: Snapshot) -> str:
     return "; ".join((*words, *s.warnings))
 
 
+def disk_used(s: Snapshot, profile: str) -> int:
+    """Return the bytes that the pilots of a profile have written to disk, as far as is known."""
+    return sum(p.disk_used or 0 for p in s.pilots if p.profile == profile)
+
+
 def node_points(s: Snapshot, interval: float) -> Iterator[MetricPoint]:
     """Yield the points of one snapshot; the next follow after *interval* seconds."""
     at = int(s.wall * 1e9)
@@ -55,6 +60,7 @@ def node_points(s: Snapshot, interval: float) -> Iterator[MetricPoint]:
     counts = Counter((p.profile, p.state) for p in s.pilots)
     for profile in s.profiles:
         here: dict[str, Field] = {state: counts[profile, state] for state in STATES}
+        here["disk_used"] = disk_used(s, profile)
         yield MetricPoint("plancton_pilots", {**tags, "profile": profile}, here, at)
 
 
@@ -138,6 +144,7 @@ def _host(s: Snapshot) -> dict[str, Field]:
             "memory_total": host.memory_total,
             "memory_available": host.memory_available,
             "disk_free": host.disk_free,
+            "inodes_free": host.inodes_free,
             "load1": host.load1,
             **{f"pressure_{name}": each.percent for name, each in host.stalled.items()},
         }

@@ -46,10 +46,12 @@ class HostSampler:
             memory_available=memory.available,
             swap_total=psutil.swap_memory().total,
             load1=os.getloadavg()[0],
-            disk_free=disk[1],
+            disk_free=disk.f_bavail * disk.f_frsize,
             protection=protection,
             own_memory=self.parent.own_memory(),
-            disk_total=disk[0],
+            disk_total=disk.f_blocks * disk.f_frsize,
+            inodes_free=disk.f_favail,
+            inodes_total=disk.f_files,
             stalled=_stalled(),
             users=users,
             user_idle=idle,
@@ -57,13 +59,12 @@ class HostSampler:
             minute_of_week=(local.tm_wday * 24 + local.tm_hour) * 60 + local.tm_min,
         )
 
-    def _disk(self) -> tuple[int, int]:
-        """Return total and free bytes."""
+    def _disk(self) -> os.statvfs_result:
+        """Return blocks and inodes, in all and those that are free to everybody."""
         try:
-            usage = psutil.disk_usage(self.data_root())
+            return os.statvfs(self.data_root())
         except OSError:
-            usage = psutil.disk_usage("/")
-        return usage.total, usage.free
+            return os.statvfs("/")
 
 
 def _stalled(folder: Path = Path("/proc/pressure")) -> dict[str, Stalled]:

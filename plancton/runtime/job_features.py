@@ -95,6 +95,7 @@ def _variables(
         "PLANCTON_NODE": node,
         "PLANCTON_CPUS": f"{profile.cpus:g}",
         "PLANCTON_MEMORY": str(profile.memory),
+        "PLANCTON_DISK": str(profile.disk),
         "PLANCTON_TTL": f"{profile.ttl:.0f}",
         "PLANCTON_GRACE": f"{profile.grace:g}",
         "PLANCTON_DEADLINE": str(deadline),
@@ -103,7 +104,9 @@ def _variables(
 
 
 def _job_features(name: str, profile: Profile, *, wall: float, deadline: int) -> dict[str, str]:
+    scratch = {"scratch_limit_bytes": str(profile.disk)} if profile.disk else {}
     return {
+        **scratch,
         "allocated_cpu": f"{profile.cpus:g}",
         "wall_limit_secs": f"{profile.ttl:.0f}",
         "max_rss_bytes": str(profile.memory),

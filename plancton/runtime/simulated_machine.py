@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from plancton.config.schema import Profile
 from plancton.engine.model.node import HostSample, Protection
-from plancton.engine.model.pilot import Pilot, PilotState
+from plancton.engine.model.pilot import Pilot, PilotState, Written
 
 
 @dataclass(slots=True)
@@ -34,6 +34,8 @@ class SimulatedMachine:
         self.foreground_memory, self.memory_total = 4e9, 256e9
         self.memory_use, self.pilot_cpu = 0.25, 1.0
         """Parts of its memory limit and of its cores that each pilot uses."""
+        self.write_rate = 0.0
+        """Bytes a second that each running pilot writes to disk."""
         self.protection = Protection.IDLE
         self.start_delay = self.start_cost = 0.0
         """Seconds until a started container runs, and core-seconds that this costs the node."""
@@ -115,7 +117,14 @@ class SimulatedMachine:
         for each in running:
             used = each.pilot.cpus * self.pilot_cpu * granted * seconds
             self._own_seconds += used
-            each.pilot = replace(each.pilot, cpu_seconds=(each.pilot.cpu_seconds or 0) + used)
+            size = (
+                each.pilot.written.size if each.pilot.written else 0
+            ) + self.write_rate * seconds
+            each.pilot = replace(
+                each.pilot,
+                cpu_seconds=(each.pilot.cpu_seconds or 0) + used,
+                written=Written(int(size)),
+            )
             self._busy_seconds += used
         self._busy_seconds += got * seconds + starts
         self.foreground_wanted += wanted * seconds

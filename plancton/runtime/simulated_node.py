@@ -45,6 +45,9 @@ class SimulatedNode(SimulatedMachine):
         """Read the simulated counters."""
         live = sum(c.pilot.memory for c in self.containers.values() if c.pilot.live)
         own = int(live * self.memory_use)
+        written = sum(
+            c.pilot.written.size for c in self.containers.values() if c.pilot.written is not None
+        )
         return replace(
             self.host,
             at=now,
@@ -55,6 +58,7 @@ class SimulatedNode(SimulatedMachine):
             memory_total=int(self.memory_total),
             memory_available=max(0, int(self.memory_total - self.foreground_memory) - own),
             own_memory=own,
+            disk_free=max(0, self.host.disk_free - written),
             load1=self.foreground + sum(p.cpus for p in self.running()),
             protection=self.protection,
             minute_of_week=int(self.wall() // 60 + 3 * 1440) % (7 * 1440),
@@ -141,6 +145,7 @@ class SimulatedNode(SimulatedMachine):
             grace=profile.grace,
             memory=profile.memory,
             memory_used=int(profile.memory * self.memory_use),
+            disk=profile.disk,
             image_id=image_id or self._image(profile.image),
         )
         self._start_debt += self.start_cost

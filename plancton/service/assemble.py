@@ -17,6 +17,7 @@ from plancton.engine.snapshot_builder import Identity
 from plancton.engine.views.snapshot import Snapshot
 from plancton.monitor.publisher import MetricsPublisher
 from plancton.runtime.cgroup import ParentCgroup
+from plancton.runtime.docker.disk_meter import DiskMeter
 from plancton.runtime.docker.events import EventListener
 from plancton.runtime.docker.images import ImagePuller
 from plancton.runtime.docker.runtime import DockerRuntime
@@ -43,6 +44,7 @@ class EngineService:
     engine: Engine
     events: EventListener
     images: ImagePuller
+    disk: DiskMeter
     remote: RemoteConfigFollower
     metrics: MetricsPublisher
     broadcaster: Broadcaster
@@ -53,6 +55,7 @@ class EngineService:
         """Start the helpers' threads."""
         supervisor.start("events", self.events.run)
         supervisor.start("images", self.images.run)
+        supervisor.start("disk", self.disk.run)
         supervisor.start("remote", self.remote.run)
         supervisor.start("metrics", self.metrics.run)
 
@@ -60,6 +63,7 @@ class EngineService:
         """Ask the helpers to end."""
         self.events.stop()
         self.images.stop()
+        self.disk.stop()
         self.remote.stop()
         self.metrics.stop()
 
@@ -94,7 +98,8 @@ def build_service(locked: LockedInstance, paths: Paths) -> EngineService:
     images = ImagePuller(locked.url, SystemClock(), config.image.docker_config)
     broadcaster = Broadcaster()
     metrics = MetricsPublisher(node_name(config), locked.instance, paths.statedir)
-    engine = build_engine(locked, paths, images, broadcaster, monitor=metrics)
+    disk = DiskMeter(locked.url)
+    engine = build_engine(locked, paths, images, broadcaster, monitor=metrics, disk=disk)
     mode_store = MarkerFiles(paths.rundir)
     local_engine = LocalEngine(
         engine,
@@ -117,7 +122,15 @@ def build_service(locked: LockedInstance, paths: Paths) -> EngineService:
     }
     log.info("Plancton starts", extra={"fields": fields})
     return EngineService(
-        engine, events, images, locked.remote, metrics, broadcaster, local_engine, paths.socket
+        engine,
+        events,
+        images,
+        disk,
+        locked.remote,
+        metrics,
+        broadcaster,
+        local_engine,
+        paths.socket,
     )
 
 
@@ -127,6 +140,7 @@ def build_engine(
     images: Images,
     *subscribers: Callable[[Snapshot], None],
     monitor: Monitor | None = None,
+    disk: DiskMeter | None = None,
 ) -> Engine:
     """Build an engine on the real node."""
     config_file, instance = locked.config_file, locked.instance
@@ -139,6 +153,7 @@ def build_engine(
         parent,
         oom_score_adj=lambda: config_file.current().config.protect.oom_score_adj,
         features=JobFeatures(paths.features),
+        disk=disk,
         node=name,
     )
     host = HostSampler(parent, lambda: runtime.data_root)

@@ -168,6 +168,8 @@ def pilot_facts(pilot: PilotView, moment: Moment) -> list[tuple[str, str]]:
     since, ttl = moment.snapshot_age, pilot.ttl_left
     left = "none" if ttl is None else format_duration(max(0.0, ttl - since))
     used = "-" if pilot.memory_used is None else format_size(pilot.memory_used)
+    disk = "-" if pilot.disk_used is None else format_size(pilot.disk_used)
+    bound = f" of {format_size(pilot.disk)}" if pilot.disk else ", without a bound"
     cpu = "-" if pilot.cpu is None else f"{pilot.cpu:.2f}"
     efficiency = "-" if pilot.efficiency is None else f"{100 * pilot.efficiency:.0f} %"
     rows = [
@@ -182,6 +184,7 @@ def pilot_facts(pilot: PilotView, moment: Moment) -> list[tuple[str, str]]:
         ("cpu now", f"{cpu} of {pilot.cpus:g} cores"),
         ("efficiency", f"{efficiency} of its cores since its start"),
         ("memory", f"{used} of {format_size(pilot.memory)}"),
+        ("disk", f"{disk}{bound}"),
     ]
     prefix = f"pilots[{pilot.profile}]."
     own = [each for each in moment.settings if each.key.startswith(prefix)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,6 +145,36 @@ def test_a_pilot_cannot_fill_the_host_by_hints(runtime: DockerRuntime) -> None:
     fill = "head -c 1000000 /dev/zero > $PLANCTON_HINTS/x; ls -l $PLANCTON_HINTS/x"
     text = output(runtime, Profile(command=("sh", "-c", fill), network="none"))
     assert " 4096 " in text
+
+
+@pytest.mark.parametrize("readable", [True, False], ids=["walked", "asked"])
+def test_what_a_pilot_wrote_is_measured(runtime: DockerRuntime, *, readable: bool) -> None:
+    """In its layer and its volume; as root by a walk, else by asking Docker, for its layer."""
+    write = (
+        "dd if=/dev/zero of=/x bs=1M count=5; dd if=/dev/zero of=/vol/x bs=1M count=3; echo done"
+    )
+    command = ("sh", "-c", f"{write}; sleep 1000")
+    volume = f"plancton-test-{os.getpid()}"
+    profile = Profile(command=command, user="0:0", binds=(f"{volume}:/vol:rw",), disk=10**9)
+    runtime.start(profile)
+    (pilot,) = runtime.pilots()
+    assert (pilot.disk, pilot.written) == (10**9, None)
+    client = runtime._client
+    assert client
+    until(lambda: b"done" in client.logs(pilot.id))
+    if not readable:
+        places = runtime._inspections[pilot.id].places
+        runtime.disk.watch({pilot.id: replace(places, layer="/none")})
+    before = runtime.requests
+    runtime.disk.measure()
+    assert runtime.requests == before
+    (pilot,) = runtime.pilots()
+    assert pilot.written
+    assert 5_000_000 < pilot.written.size < 6_000_000
+    assert (pilot.written.files is not None) is readable
+    runtime.kill(pilot)
+    runtime.remove(pilot)
+    client.remove_volume(volume)
 
 
 def test_pilots_without_features_get_nothing(runtime: DockerRuntime, tmp_path: Path) -> None:

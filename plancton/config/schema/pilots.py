@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from plancton.config.expressions import Expression
-from plancton.config.schema.types import Duration, Group, Size
+from plancton.config.schema.types import Duration, Group, Size, zero_if_off
 
 _VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 """Names of volumes, after Docker's rule."""
@@ -95,6 +95,8 @@ class Profile(Group):
     """Memory limit of each pilot."""
     swap: Annotated[Size, Field(ge=0)] = 0
     """Swap each pilot may use beside its memory."""
+    disk: Annotated[Size, Field(ge=0), BeforeValidator(zero_if_off)] = 10_000_000_000
+    """Most disk each pilot may write, in its container and its volumes. 0 or off: no bound."""
     ttl: Annotated[Duration, Field(gt=0)] = 43200.0
     """Time to live from the container's start; then SIGTERM."""
     grace: Annotated[Duration, Field(ge=0, le=86400)] = 10.0

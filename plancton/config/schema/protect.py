@@ -16,6 +16,7 @@ from plancton.config.schema.types import (
     Group,
     Level,
     Percent,
+    Share,
     Step,
     none_if_off,
     off_if_false,
@@ -36,10 +37,19 @@ class Memory(Group):
 
 
 class Disk(Group):
-    """Free space on the file system of Docker's data root."""
+    """Free space and free inodes on the file system of Docker's data root."""
 
     stop_below: Level = "2GB"
-    """No pilot is started with less than this: a share of all, a size, or off."""
+    """No pilot is started with less space than this: a share of all, a size, or off."""
+    evict_below: Level = "1GB"
+    """Pilots are ended, one at a time, while less space than this is free: first the one that
+    has written most. Below a quarter of it they are killed."""
+    stop_below_inodes: Share = "5%"
+    """No pilot is started with a smaller share of inodes than this; or off."""
+    evict_below_inodes: Share = "2%"
+    """As evict_below, for inodes: first the pilot that has made most files."""
+    after: Annotated[Duration, Field(ge=0)] = 5.0
+    """How long that must last before each of them is ended."""
     recover: Annotated[Duration, Field(ge=0)] = 30.0
     """How long it must be over before pilots are started again."""
 

@@ -73,6 +73,9 @@ class Allow(Group):
     """Security options."""
     memory: Annotated[Size, Field(ge=6 * 2**20)] | None = None
     """Most memory and swap of one pilot; empty: what fits."""
+    disk: Annotated[Size, Field(ge=1)] | None = None
+    """Most disk that one pilot may write; empty: what it asks for, as protect.disk ends the
+    greediest pilot before the disk is full."""
     pids: Annotated[int, Field(ge=1, le=4_194_304)] = 32768
     """Most processes and threads of one pilot."""
     log_size: Annotated[Size, Field(ge=1024)] = 1_000_000_000

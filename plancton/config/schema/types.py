@@ -12,7 +12,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from plancton.config.units import parse_duration, parse_level, parse_size
+from plancton.config.units import parse_duration, parse_level, parse_share, parse_size
 
 Duration = Annotated[
     float,
@@ -33,6 +33,18 @@ Level = Annotated[
     BeforeValidator(parse_level),
     WithJsonSchema({"type": ["integer", "string"], "examples": ["5%", "2GB", "off"]}),
 ]
+
+
+Share = Annotated[
+    str,
+    BeforeValidator(parse_share),
+    WithJsonSchema({"type": "string", "examples": ["5%", "off"]}),
+]
+
+
+def zero_if_off(value: Any) -> Any:
+    """Take ``off``, which YAML reads as false, for 0."""
+    return 0 if value is False or value == "off" else value
 
 
 def none_if_off(value: Any) -> Any:

@@ -57,6 +57,9 @@ class HostSample:
     own_memory: int | None = None
     """Anonymous memory of all pilots; None where it cannot be read."""
     disk_total: int = 0
+    inodes_free: int = 0
+    inodes_total: int = 0
+    """0: the file system of Docker's data root has none to count."""
     stalled: Mapping[str, Stalled] = field(default_factory=dict)
     """By resource: cpu, memory, io. Empty where the kernel has no such measure."""
     users: int = 0

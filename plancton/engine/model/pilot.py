@@ -25,6 +25,16 @@ _LIVE = (PilotState.RUNNING, PilotState.CREATED, PilotState.PAUSED)
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What a pilot has written to disk. At least: what it wrote very deep or often is not seen."""
+
+    size: int
+    """Bytes."""
+    files: int | None = None
+    """Files and folders; None: they were not counted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pilot:
     """One container of ours, as Docker shows it now."""
 
@@ -57,6 +67,10 @@ class Pilot:
     """When it last said that it saved its work."""
     memory_used: int | None = None
     """Bytes it uses, file cache included; None where that cannot be read."""
+    disk: int = 0
+    """Bytes it may write; 0: there is no bound."""
+    written: Written | None = None
+    """What it has written, as it was last measured; None: that is not known."""
 
     @property
     def label(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from plancton.engine.model.reason import Reason
 
@@ -15,6 +15,15 @@ class Step(IntEnum):
     """Start no pilots."""
     FREEZE = 2
     EVICT = 3
+
+
+class Choice(StrEnum):
+    """Which pilot a signal takes first."""
+
+    VICTIM = "victim"
+    """As protect.victim says."""
+    MOST_WRITTEN = "most written"
+    MOST_FILES = "most files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,9 @@ class Alarm:
     """Seconds it must be over before that is undone."""
     all_at_once: bool = True
     """Whether it concerns all pilots, or one more each time it lasts anew."""
+    choice: Choice = Choice.VICTIM
+    urgent: bool = False
+    """Whether there is no time left for SIGTERM: pilots are killed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,14 @@ class Code(StrEnum):
     PRESSURE = "pressure"
     FROZEN_LONG = "frozen-long"
     SHRINK = "shrink"
+    OVER_DISK = "over-disk"
     # freezing and thawing
     THAW = "thaw"
     ADOPTED_FROZEN = "adopted-frozen"
     # signals
     LOW_MEMORY = "low-memory"
     LOW_DISK = "low-disk"
+    FULL_DISK = "full-disk"
     STALLED = "stalled"
     HIGH_LOAD = "high-load"
     USER = "user"
@@ -79,6 +81,7 @@ EVICTIONS = frozenset(
         Code.PRESSURE,
         Code.FROZEN_LONG,
         Code.LOW_MEMORY,
+        Code.FULL_DISK,
         Code.STALLED,
         Code.USER,
         Code.BATTERY,
@@ -101,7 +104,9 @@ _SENTENCES: Mapping[Code, str] = {
     Code.THAW: "{room:.1f} cores are free again",
     Code.ADOPTED_FROZEN: "it was found frozen",
     Code.LOW_MEMORY: "{available} of memory are available, less than {limit}, since {since_s}",
-    Code.LOW_DISK: "{free} of disk are free, less than {limit}",
+    Code.LOW_DISK: "{free} are free on Docker's disk, less than {limit}",
+    Code.FULL_DISK: "{free} are free on Docker's disk, less than {limit}, since {since_s}; "
+    "{who} wrote most of all pilots: {written}",
     Code.STALLED: "tasks waited for {resource} in {percent:.0f} % of the last 10 s, more than "
     "{limit:g} %, since {since_s}",
     Code.HIGH_LOAD: "the load is {load:.1f}, more than {limit:g}",
@@ -109,6 +114,7 @@ _SENTENCES: Mapping[Code, str] = {
     Code.BATTERY: "the machine runs on its battery",
     Code.CALENDAR: "the machine is lent again from {until}",
     Code.RECOVERING: "over, but it must stay so for {left_s} more: {why}",
+    Code.OVER_DISK: "it wrote {written} to disk, more than its {limit}",
     Code.SHRINK: "{running} pilots run and the maximum is {maximum}",
     Code.ROOM: "{room:.1f} cores are free and a pilot takes {cpus:g}",
     Code.PROBE: "one pilot of {profile} tries again ({kind}, {failures} in a row)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from plancton.engine.model.action import Freeze, Outcome, Remove, Spawn, Terminate
+from plancton.engine.model.action import Freeze, Kill, Outcome, Remove, Spawn, Terminate
 from plancton.engine.model.node import HostSample, Observation
 from plancton.engine.model.pilot import PilotState
 from plancton.engine.model.reason import EVICTIONS, Code, Reason
@@ -62,7 +62,7 @@ def account_of(outcome: Outcome, state: State, now: float) -> Account:
     reaction = since if isinstance(since, int | float) else 0.0
     if isinstance(action, Freeze):
         return Account(frozen=1, reaction=reaction, reaction_max=reaction)
-    ends = isinstance(action, Terminate | Remove)
+    ends = isinstance(action, Terminate | Kill | Remove) and action.pilot.id not in state.endings
     evicted = Account()
     if ends and code in EVICTIONS:
         lost = action.pilot.lost(now)

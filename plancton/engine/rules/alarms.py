@@ -12,6 +12,7 @@ from plancton.engine.model.node import HostSample, Observation
 from plancton.engine.model.policy import Policy
 from plancton.engine.model.pressure import Alarm, Step, TrackedAlarm
 from plancton.engine.model.reason import Code, Reason
+from plancton.engine.rules.disk_space import disk_alarms
 
 
 def detect_alarms(observation: Observation, policy: Policy) -> Iterator[Alarm]:
@@ -21,7 +22,7 @@ def detect_alarms(observation: Observation, policy: Policy) -> Iterator[Alarm]:
     """
     host, protect = observation.host, policy.protect
     yield from _memory(host, protect.memory)
-    yield from _disk(host, protect.disk)
+    yield from disk_alarms(observation, protect.disk)
     for resource in ("cpu", "memory", "io"):
         yield from _stall(host, resource, getattr(protect.stall, resource))
     limit = policy.load_limit
@@ -75,14 +76,6 @@ def _memory(host: HostSample, memory: schema.Memory) -> Iterator[Alarm]:
         available = format_size(host.memory_available)
         reason = Reason.of(Code.LOW_MEMORY, available=available, limit=format_size(limit))
         yield Alarm("memory", Step.EVICT, reason, memory.after, memory.recover, all_at_once=False)
-
-
-def _disk(host: HostSample, disk: schema.Disk) -> Iterator[Alarm]:
-    limit = level_of(disk.stop_below, host.disk_total)
-    if limit is not None and host.disk_free < limit:
-        free = format_size(host.disk_free)
-        reason = Reason.of(Code.LOW_DISK, free=free, limit=format_size(limit))
-        yield Alarm("disk", Step.STOP, reason, recover=disk.recover)
 
 
 def _stall(host: HostSample, resource: str, stall: schema.Stall) -> Iterator[Alarm]:

@@ -36,7 +36,10 @@ def apply_outcome(state: State, outcome: Outcome, policy: Policy, now: float) ->
             known = state.endings.get(id_)
             reason = known.reason if known else action.reason
             state = _ending(state, id_, Ending(reason, now + KILL_AGAIN))
-    if isinstance(action, Terminate | Remove) and action.reason.code in EVICTIONS:
+        case Remove() if id_ in state.endings:
+            # What it held is free only now.
+            state = _restart_alarms(state, state.endings[id_].reason, now)
+    if isinstance(action, Terminate | Kill | Remove) and action.reason.code in EVICTIONS:
         state = replace(state, hold_until=now + policy.protect.hold_after_eviction)
         state = _restart_timers(state, action.reason, now)
     return state
@@ -48,13 +51,17 @@ def _ending(state: State, id_: str, ending: Ending) -> State:
 
 def _restart_timers(state: State, reason: Reason, now: float) -> State:
     """Have what asked for one pilot last anew before it asks for the next."""
+    return replace(_restart_alarms(state, reason, now), overcommitted_since=None)
+
+
+def _restart_alarms(state: State, reason: Reason, now: float) -> State:
     tracked_alarms = {
         key: replace(tracked, since=now)
         if tracked.alarm.reason.code is reason.code and not tracked.alarm.all_at_once
         else tracked
         for key, tracked in state.tracked_alarms.items()
     }
-    return replace(state, tracked_alarms=tracked_alarms, overcommitted_since=None)
+    return replace(state, tracked_alarms=tracked_alarms)
 
 
 def _start_failed(

@@ -16,6 +16,7 @@ from plancton.engine.model.pressure import Alarm, Step
 from plancton.engine.model.reason import EVICTIONS, Code, Reason
 from plancton.engine.model.state import Frozen, State
 from plancton.engine.rules.alarms import detect_alarms, track_alarms
+from plancton.engine.rules.apply_outcomes import KILL_AGAIN
 from plancton.engine.rules.capacity import Capacity, cores
 
 FADE = 3600.0
@@ -69,6 +70,12 @@ class DecisionContext:
         """Kill a pilot; one that never started is removed."""
         action = Remove if pilot.state is PilotState.CREATED else Kill
         self.add_action(action(pilot, reason))
+
+    def kill_now(self, pilot: Pilot, reason: Reason) -> None:
+        """Kill a pilot whatever its grace, unless it was killed or soon will be."""
+        ending = self.endings.get(pilot.id)
+        if ending is None or ending.kill_at - self.now > KILL_AGAIN:
+            self.kill(pilot, reason)
 
     def announce(self, step: str, after: float, why: Reason) -> None:
         """Say what pressure that has not lasted long enough will do."""

@@ -13,6 +13,7 @@ from plancton.engine.model.policy import Policy
 from plancton.engine.model.state import State
 from plancton.engine.rules.canary import try_new_images
 from plancton.engine.rules.context import DecisionContext
+from plancton.engine.rules.disk_limit import limit_disk
 from plancton.engine.rules.evict import evict
 from plancton.engine.rules.freeze import freeze
 from plancton.engine.rules.operator import apply_operator_requests
@@ -30,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     reap,
     apply_operator_requests,
     expire,
+    limit_disk,
     kill_after_grace,
     thaw,
     evict,

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from plancton.engine.model.pressure import Step
+from plancton.engine.model.pilot import Pilot
+from plancton.engine.model.pressure import Alarm, Step
 from plancton.engine.model.reason import Code, Reason
 from plancton.engine.rules.context import DecisionContext
+from plancton.engine.rules.disk_space import blame, by_choice
 
 
 def evict(context: DecisionContext) -> None:
     """End the pilots that signals ask for, and those that stay frozen too long."""
     for alarm in context.alarms_due(Step.EVICT):
-        victims = context.victims()
+        _hasten(context, alarm)
+        victims = by_choice(context.victims(), alarm.choice)
         if alarm.all_at_once:
             for pilot in victims:
                 context.terminate(pilot, alarm.reason)
         elif victims and not context.eviction_in_progress():
-            context.terminate(victims[0], alarm.reason)
+            _evict_one(context, alarm, victims[0])
             break
     for pilot in context.untouched():
         frozen = None if context.held_by_operator(pilot) else context.frozen.get(pilot.id)
@@ -24,6 +27,22 @@ def evict(context: DecisionContext) -> None:
             why = str(frozen.reason)
             context.terminate(pilot, Reason.of(Code.FROZEN_LONG, frozen_s=lasted, why=why))
     _announce_pending_alarms(context)
+
+
+def _evict_one(context: DecisionContext, alarm: Alarm, pilot: Pilot) -> None:
+    reason = blame(pilot, alarm)
+    if alarm.urgent:
+        context.kill_now(pilot, reason)
+    else:
+        context.terminate(pilot, reason)
+
+
+def _hasten(context: DecisionContext, alarm: Alarm) -> None:
+    """Kill what was asked to go for the same signal, when there is no time left."""
+    for pilot in context.live() if alarm.urgent else ():
+        ending = context.endings.get(pilot.id)
+        if ending and ending.reason.code is alarm.reason.code:
+            context.kill_now(pilot, ending.reason)
 
 
 def _announce_pending_alarms(context: DecisionContext) -> None:

@@ -45,7 +45,10 @@ def is_orphan(pilot: Pilot, now: float) -> bool:
 def _record_exit(context: DecisionContext, pilot: Pilot) -> None:
     profile, name = _profile(context, pilot), pilot.label
     unknown = pilot.lifetime is None and pilot.started_at is not None
-    if pilot.id in context.endings or unknown:
+    ending = context.endings.get(pilot.id)
+    if ending and ending.reason.code is Code.OVER_DISK:
+        _record_failure(context, pilot, FailureKind.FAILED, f"{name}: {ending.reason}")
+    elif pilot.id in context.endings or unknown:
         context.counted_exits |= {pilot.id}
     elif pilot.exit_code in profile.no_work:
         _record_failure(context, pilot, FailureKind.NO_WORK, f"{name} found no work")

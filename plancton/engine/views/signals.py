@@ -52,9 +52,20 @@ def _memory(host: HostSample, memory: schema.Memory) -> tuple[str, str, str]:
 
 
 def _disk(host: HostSample, disk: schema.Disk) -> tuple[str, str, str]:
-    limit = level_of(disk.stop_below, host.disk_total)
-    text = "off" if limit is None else f"stop below {format_size(limit)}"
-    return "disk", f"{format_size(host.disk_free)} free", text
+    reading, inodes = f"{format_size(host.disk_free)} free", host.inodes_total
+    if inodes:
+        reading += f", {100 * host.inodes_free / inodes:.0f} % of inodes"
+    steps = (
+        ("stop", disk.stop_below, disk.stop_below_inodes),
+        ("evict", disk.evict_below, disk.evict_below_inodes),
+    )
+    limits = []
+    for step, space, share in steps:
+        level, part = level_of(space, host.disk_total), level_of(share, 100)
+        below = [] if level is None else [format_size(level)]
+        below += [f"{part:g} % of inodes"] if inodes and part is not None else []
+        limits += [f"{step} below {' or '.join(below)}"] if below else []
+    return "disk", reading, ", ".join(limits) or "off"
 
 
 def _stall(host: HostSample, name: str, stall: schema.Stall) -> tuple[str, str, str]:

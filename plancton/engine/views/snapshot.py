@@ -134,6 +134,10 @@ class PilotView:
     """Part of the CPU time promised to it since its start that it used."""
     memory_used: int | None = None
     """Bytes it uses, file cache included; None where that cannot be read."""
+    disk: int = 0
+    """Bytes it may write to disk; 0: there is no bound."""
+    disk_used: int | None = None
+    """Bytes it has written there, as last measured; None: that is not known."""
     slot: int = 0
     """A place among the pilots of its profile: the lowest free one when it came."""
     before: int = 0

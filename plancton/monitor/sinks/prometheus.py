@@ -23,7 +23,7 @@ from prometheus_client.exposition import choose_encoder
 
 from plancton.engine.model.operator import Mode
 from plancton.engine.views.snapshot import Snapshot
-from plancton.monitor.points import STATES
+from plancton.monitor.points import STATES, disk_used
 
 log = logging.getLogger("plancton")
 Values = Iterable[tuple[str, float]]
@@ -104,6 +104,9 @@ def _pilots(s: Snapshot) -> Iterator[Metric]:
     for key in product(s.profiles, STATES):  # none is 0, not absent
         pilots.add_metric(key, counts[key])
     yield pilots
+    written = ((profile, disk_used(s, profile)) for profile in s.profiles)
+    words = "Written to disk by the pilots that are there."
+    yield _gauges("pilots_disk_bytes", words, "profile", written)
     yield _gauge("pilots_maximum", "Most pilots at a time.", s.maximum)
 
 
@@ -120,6 +123,8 @@ def _host(s: Snapshot) -> Iterator[Metric]:
     yield _gauge("memory_bytes", "Memory of the node.", host.memory_total)
     yield _gauge("memory_available_bytes", "Memory available.", host.memory_available)
     yield _gauge("disk_free_bytes", "Free where Docker keeps its data.", host.disk_free)
+    if host.inodes_total:
+        yield _gauge("disk_free_inodes", "Free where Docker keeps its data.", host.inodes_free)
     yield _gauge("load1", "Load average over a minute.", host.load1)
     stalled = ((name, each.seconds) for name, each in host.stalled.items())
     words = "Seconds since boot in which some task waited."

@@ -18,6 +18,7 @@ TTL = PREFIX + "ttl"
 CPUS = PREFIX + "cpus"
 GRACE = PREFIX + "grace"
 MEMORY = PREFIX + "memory"
+DISK = PREFIX + "disk"
 CLOCK = PREFIX + "clock"
 SPEC = PREFIX + "spec"
 VERSION = PREFIX + "version"
@@ -46,6 +47,7 @@ def labels_for(
         CPUS: f"{profile.cpus:g}",
         GRACE: f"{profile.grace:g}",
         MEMORY: f"{profile.memory}",
+        DISK: f"{profile.disk}",
         CLOCK: f"{wall - boot:.3f}",
         SPEC: spec_hash(profile),
         VERSION: version,
@@ -64,6 +66,7 @@ def container_spec(
     parent: str | None,
     low_weight: bool,
     oom_score_adj: int,
+    disk_quota: bool = False,
     image: str = "",
     env: Mapping[str, str] | None = None,
     binds: Iterable[str] = (),
@@ -71,7 +74,8 @@ def container_spec(
     """Return the body of ``POST /containers/create`` (Docker Engine API 1.41).
 
     *image*, *env* and *binds* are what a pilot gets beside its profile. The CPU limit is a quota
-    over a period, never NanoCpus: those cannot be changed later.
+    over a period, never NanoCpus: those cannot be changed later. *disk_quota*: the storage driver
+    can enforce the bound on the pilot's disk.
     """
     spec: dict[str, Any] = {
         "Image": image or profile.image,
@@ -84,6 +88,7 @@ def container_spec(
             parent=parent,
             low_weight=low_weight,
             oom_score_adj=oom_score_adj,
+            disk_quota=disk_quota,
         ),
     }
     if profile.command:
@@ -98,6 +103,7 @@ def _host_config(
     parent: str | None,
     low_weight: bool,
     oom_score_adj: int,
+    disk_quota: bool,
 ) -> dict[str, Any]:
     log_config = {"max-size": f"{profile.log_size}", "max-file": "1"}
     host: dict[str, Any] = {
@@ -123,6 +129,8 @@ def _host_config(
     }
     if profile.pids > 0:
         host["PidsLimit"] = profile.pids
+    if disk_quota and profile.disk:
+        host["StorageOpt"] = {"size": f"{profile.disk}"}
     if parent is not None:
         host["CgroupParent"] = parent
     if low_weight:

@@ -10,10 +10,11 @@ from typing import Any
 
 from plancton.config.schema import Profile
 from plancton.config.units import LARGEST, LONGEST
-from plancton.engine.model.pilot import Pilot, PilotState
+from plancton.engine.model.pilot import Pilot, PilotState, Written
 from plancton.engine.rules.reap import START_LIMIT
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker import container_spec
+from plancton.runtime.docker.disk_meter import Places
 from plancton.runtime.docker.timestamps import epoch_of
 from plancton.runtime.job_features import checkpoint_of
 
@@ -38,9 +39,11 @@ class Inspection:
     error: str
     status: str
     pid: int
+    places: Places
+    """Where on the host it writes."""
 
     @classmethod
-    def of(cls, state: Mapping[str, Any]) -> Inspection:
+    def of(cls, state: Mapping[str, Any], places: Places) -> Inspection:
         """Return the details in the ``State`` of an inspection."""
         status = str(state.get("Status") or "")
         ended = STATE_OF.get(status) in ENDED
@@ -55,6 +58,7 @@ class Inspection:
             error=str(state.get("Error") or ""),
             status=status,
             pid=pid if isinstance(pid, int) else 0,
+            places=places,
         )
 
 
@@ -112,6 +116,7 @@ def pilot_from(
     inspection: Inspection | None,
     offset: float,
     parent: ParentCgroup,
+    written: Written | None = None,
 ) -> Pilot:
     """Return the pilot of one *item* of a listing; *offset* is epoch minus boot clock, seconds.
 
@@ -143,6 +148,8 @@ def pilot_from(
         image_id=image if isinstance(image, str) else "",
         checkpoint_at=_to_boot_clock(_checkpoint(inspection, state), offset),
         memory_used=parent.pilot_memory(id_),
+        disk=int(number_label(labels, container_spec.DISK, 0, most=LARGEST)),
+        written=written,
     )
 
 
@@ -174,6 +181,7 @@ def started_pilot(profile: Profile, id_: str, name: str, image_id: str, now: flo
         grace=profile.grace,
         memory=profile.memory,
         image_id=image_id,
+        disk=profile.disk,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import string
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker import container_spec
 from plancton.runtime.docker.bind_sources import BindSources, viewer_of
 from plancton.runtime.docker.client import DockerClient, api_error_text, translate_errors
+from plancton.runtime.docker.disk_meter import DiskMeter, may_have_quota, places_of
 from plancton.runtime.docker.pilots import (
     ENDED,
     STATE_OF,
@@ -38,6 +40,8 @@ from plancton.runtime.docker.pilots import (
     started_pilot,
 )
 from plancton.runtime.job_features import JobFeatures
+
+log = logging.getLogger("plancton")
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _LOG_LINES, _LOG_BYTES = 20, 4096
@@ -60,6 +64,7 @@ class DockerRuntime:
         *,
         oom_score_adj: Callable[[], int] = lambda: 1000,
         features: JobFeatures | None = None,
+        disk: DiskMeter | None = None,
         node: str = "",
         timeout: float = 30.0,
     ) -> None:
@@ -68,6 +73,7 @@ class DockerRuntime:
         self.oom_score_adj, self.timeout = oom_score_adj, timeout
         self.features, self.node = features or JobFeatures(None), node
         self.bind_sources = BindSources()
+        self.disk = disk or DiskMeter(url)
         self.data_root = "/"
         self.info: Mapping[str, Any] = {}
         self._client: DockerClient | None = None
@@ -76,6 +82,8 @@ class DockerRuntime:
         self._earlier_requests = 0
         self._features_swept = False
         self._inspections: dict[str, Inspection] = {}
+        self._disk_quota = False
+        """Whether the storage driver may enforce a bound on a container's disk."""
 
     @property
     def requests(self) -> int:
@@ -99,6 +107,7 @@ class DockerRuntime:
                     self.info = self._client.info()
                     self.data_root = str(self.info.get("DockerRootDir") or "/")
                     self.parent.configure(self.info)
+                    self._disk_quota = may_have_quota(self.info)
                 yield self._client
         except RuntimeUnavailableError:
             self.close()
@@ -127,6 +136,7 @@ class DockerRuntime:
         self._inspections = {
             id_: inspection for id_, inspection in self._inspections.items() if id_ in present
         }
+        self.disk.watch({i: each.places for i, each in self._inspections.items() if not each.ended})
         if not self._features_swept:
             self._features_swept = True
             self.features.remove_others({pilot.name for pilot in found})
@@ -161,7 +171,9 @@ class DockerRuntime:
             if doubted and inspection.status in STATE_OF:
                 state = STATE_OF[inspection.status]
         offset = number_label(labels, container_spec.CLOCK, self.clock.wall() - self.clock.now())
-        return pilot_from(item, state, inspection, offset, self.parent)
+        return pilot_from(
+            item, state, inspection, offset, self.parent, self.disk.written(item["Id"])
+        )
 
     def _inspect(self, client: DockerClient, id_: str, *, ended: bool) -> Inspection | None:
         """Inspect a container once in each phase; None if it has gone meanwhile."""
@@ -169,12 +181,13 @@ class DockerRuntime:
         if known is not None and known.ended == ended:
             return known
         try:
-            state = client.inspect_container(id_).get("State")
+            inspected = client.inspect_container(id_)
         except docker.errors.NotFound:
             return None
+        state = inspected.get("State")
         if not isinstance(state, Mapping):
             raise NoPilotError("Docker tells no state of it")
-        self._inspections[id_] = inspection = Inspection.of(state)
+        self._inspections[id_] = inspection = Inspection.of(state, places_of(inspected))
         return inspection
 
     # --- act ----------------------------------------------------------------------------
@@ -221,12 +234,13 @@ class DockerRuntime:
             parent=self.parent.name,
             low_weight=self.parent.protection is Protection.WEIGHT_ONLY,
             oom_score_adj=self.oom_score_adj(),
+            disk_quota=self._disk_quota,
             image=image_id,
             env=environment.env,
             binds=environment.binds,
         )
         try:
-            made = client.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
+            made = self._create_within_quota(client, body, name)
         except docker.errors.ImageNotFound as error:
             raise ImageMissingError(f"no image {profile.image} on the node") from error
         except docker.errors.APIError as error:
@@ -235,6 +249,21 @@ class DockerRuntime:
             return id_of(made)
         except NoPilotError as error:
             raise ActionError(f"cannot create: {error}") from error
+
+    def _create_within_quota(self, client: DockerClient, body: dict[str, Any], name: str) -> object:
+        """Create a container; without its quota, where the storage driver turns out to have none.
+
+        Whether it has cannot be asked: xfs, for one, must be mounted with pquota.
+        """
+        try:
+            return client.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
+        except docker.errors.APIError:
+            if body["HostConfig"].pop("StorageOpt", None) is None:
+                raise
+        made = client.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
+        self._disk_quota = False
+        log.info("the storage driver has no quota, pilots' disk is only measured")
+        return made
 
     def _remove_not_started(self, client: DockerClient, id_: str) -> None:
         """Remove a container that did not start; if that fails, it is reaped as an orphan."""

@@ -21,6 +21,7 @@ def test_0_6_0_defaults_and_keys() -> None:
     assert (config.spawn.maximum.text, config.spawn.per_tick) == ("ncpus - 2", 4)
     assert (pilot.ttl, pilot.image, pilot.command) == (3600, "busybox", ("/bin/sleep", "60"))
     assert (pilot.memory, pilot.swap, pilot.user, pilot.cpus) == (2_000_000_000, 0, "0:0", 1)
+    assert pilot.disk == 0
     assert (pilot.cap_add, pilot.cap_drop) == (("SYS_ADMIN", "CHOWN"), ("NET_RAW",))
     assert (pilot.security_opt, pilot.pids, pilot.privileged) == ((), 32768, False)
 

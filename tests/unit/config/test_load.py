@@ -162,6 +162,8 @@ def test_the_local_file_wins_key_by_key() -> None:
         ("protect: {oom_score_adj: -500}", "protect.oom_score_adj: a remote configuration may not"),
         ("protect: {memory: {evict_below: off}}", "protect.memory.evict_below: a remote"),
         ("protect: {disk: {stop_below: off}}", "protect.disk.stop_below: a remote"),
+        ("protect: {disk: {evict_below: 0%}}", "protect.disk.evict_below: a remote"),
+        ("protect: {disk: {evict_below_inodes: off}}", "protect.disk.evict_below_inodes: a remote"),
         ("monitor: {prometheus: '0.0.0.0:9273'}", "may say allow.listen: true"),
         ("docker_privileged: true", "far.yaml:1: docker_privileged: privileged is not allowed"),
         ("max_docks: 1\nbinds: ['/etc:/etc']", "far.yaml:2: binds: /etc:/etc:rw,shared,Z is not"),

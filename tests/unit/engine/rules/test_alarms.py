@@ -25,6 +25,7 @@ from tests.unit.engine.rules.tables import (
     run,
 )
 
+NO_DISK = {"disk": {"stop_below": "off", "evict_below": "off"}}
 USER = {"user": {"presence": "active", "recover": "60s"}}
 CALENDAR = {"calendar": {"lend": ["18:00-08:00"]}}
 STALL = {"stall": {"io": {"stop_above": 10, "freeze_above": 30, "evict_above": 60}}}
@@ -35,7 +36,7 @@ STALL = {"stall": {"io": {"stop_above": 10, "freeze_above": 30, "evict_above": 6
     [
         ({}, {"disk_free": 10**9}, [], Code.LOW_DISK),
         ({"disk": {"stop_below": "20%"}}, {}, [], Code.LOW_DISK),
-        ({"disk": {"stop_below": "off"}}, {"disk_free": 0}, ["Spawn"] * 2, None),
+        (NO_DISK, {"disk_free": 0}, ["Spawn"] * 2, None),
         ({}, {"users": 1, "user_idle": 1.0}, ["Spawn"] * 2, None),
         (USER, {"users": 1, "user_idle": 1.0}, ["Freeze young", "Freeze old"], Code.USER),
         (USER, {"users": 1, "user_idle": 1000.0}, ["Spawn"] * 2, None),
