@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from plancton.engine.model.node import Protection
-from plancton.runtime.cgroup import ParentCgroup, hierarchy
+from plancton.runtime.cgroup import ParentCgroup
+from plancton.runtime.cgroup.hierarchy import hierarchy
 
 ID = "ab" * 32
 

@@ -7,40 +7,17 @@ known: cgroup v1 and v2, Docker's cgroupfs driver and its systemd driver.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from plancton.engine.model.node import Protection
+from plancton.runtime.cgroup import kernel_file
+from plancton.runtime.cgroup.hierarchy import Hierarchy, hierarchy
 
 log = logging.getLogger("plancton")
 
 DEFAULT_INSTANCE = "root"
-
-
-@dataclass(frozen=True, slots=True)
-class Hierarchy:
-    """Where the controllers are mounted; v2 has one place for all."""
-
-    unified: bool
-    cpu: Path | None
-    cpuacct: Path | None
-    blkio: Path | None
-    memory: Path | None = None
-
-
-def hierarchy(mounts: str, *, unified: bool) -> Hierarchy:
-    """Find the controllers in the text of /proc/mounts."""
-    places: dict[str, Path] = {}
-    for line in mounts.splitlines():
-        _, point, kind, options, *_ = line.split()
-        if unified and kind == "cgroup2":
-            return Hierarchy(True, *[Path(point)] * 4)
-        if kind == "cgroup":
-            places.update(dict.fromkeys(options.split(","), Path(point)))
-    return Hierarchy(False, *map(places.get, ("cpu", "cpuacct", "blkio", "memory")))
 
 
 class ParentCgroup:
@@ -98,18 +75,18 @@ class ParentCgroup:
         if self._hierarchy is None or self._hierarchy.cpu is None:
             return Protection.WEIGHT_ONLY
         places = [self._hierarchy.cpu / each for each in self._groups]
-        if any(_read(place / "cpu.idle") == "1" for place in places):
+        if any(kernel_file.read(place / "cpu.idle") == "1" for place in places):
             self._lower_io()
             return Protection.IDLE
         if not self._systemd:
             self._create_group()
-        if _ensure(places[-1] / "cpu.idle", "1"):
+        if kernel_file.ensure(places[-1] / "cpu.idle", "1"):
             self._lower_io()
             return Protection.IDLE
         name, lowest = ("cpu.weight", "1") if self._hierarchy.unified else ("cpu.shares", "2")
         if (places[-1] / "cpu.idle").exists():
             return Protection.WEIGHT_ONLY  # no right to write it
-        lowered = _ensure(places[-1] / name, lowest)
+        lowered = kernel_file.ensure(places[-1] / name, lowest)
         return Protection.LOW_WEIGHT if lowered else Protection.WEIGHT_ONLY
 
     def _create_group(self) -> None:
@@ -117,7 +94,7 @@ class ParentCgroup:
         for mount in {tree.cpu, tree.cpuacct, tree.blkio} - {None} if tree else ():
             if tree and tree.unified and mount:
                 for controller in ("+cpu", "+io", "+memory", "+pids"):
-                    _write(mount / "cgroup.subtree_control", controller)
+                    kernel_file.write(mount / "cgroup.subtree_control", controller)
             try:
                 if mount:
                     (mount / self._groups[-1]).mkdir(exist_ok=True)
@@ -129,7 +106,7 @@ class ParentCgroup:
         if self._hierarchy and self._hierarchy.blkio:
             kind = "io" if self._hierarchy.unified else "blkio"
             place = self._hierarchy.blkio / self._groups[-1]
-            _ensure(place / f"{kind}.prio.class", "idle")
+            kernel_file.ensure(place / f"{kind}.prio.class", "idle")
 
     def _note(self) -> str:
         if self.protection is Protection.IDLE:
@@ -166,7 +143,7 @@ class ParentCgroup:
         if tree is None or tree.memory is None or not self._groups:
             return None
         name = "anon" if tree.unified else "total_rss"
-        text = _read(tree.memory / self._groups[-1] / "memory.stat")
+        text = kernel_file.read(tree.memory / self._groups[-1] / "memory.stat")
         lines = (line.split() for line in (text or "").splitlines())
         return next((int(value) for key, value in lines if key == name), 0)
 
@@ -184,7 +161,7 @@ class ParentCgroup:
         if tree is None or tree.memory is None or not self._groups:
             return None
         name = "memory.current" if tree.unified else "memory.usage_in_bytes"
-        text = _read(f"{tree.memory}/{self._pilot_group(id_)}/{name}")
+        text = kernel_file.read(f"{tree.memory}/{self._pilot_group(id_)}/{name}")
         return int(text) if text else None
 
     def _pilot_group(self, id_: str) -> str:
@@ -195,39 +172,9 @@ class ParentCgroup:
             return None
         place = f"{self._hierarchy.cpuacct}/{path}"
         if not self._hierarchy.unified:
-            nanoseconds = _read(f"{place}/cpuacct.usage")
+            nanoseconds = kernel_file.read(f"{place}/cpuacct.usage")
             return None if nanoseconds is None else int(nanoseconds) / 1e9
-        for line in (_read(f"{place}/cpu.stat") or "").splitlines():
+        for line in (kernel_file.read(f"{place}/cpu.stat") or "").splitlines():
             if line.startswith("usage_usec "):
                 return int(line.split()[1]) / 1e6
         return None
-
-
-def _read(path: Path | str) -> str | None:
-    """Read a small file of the kernel; for each pilot at each tick, so in the quickest way."""
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        return os.read(file, 65536).decode().strip()
-    except OSError:
-        return None
-    finally:
-        os.close(file)
-
-
-def _write(path: Path, value: str) -> None:
-    try:
-        path.write_text(value)
-    except OSError as error:
-        log.debug("cannot write %s to %s: %s", value, path, error)
-
-
-def _ensure(path: Path, value: str) -> bool:
-    """Write *value* unless it is there; returns whether it is there now."""
-    if not path.exists():
-        return False
-    if _read(path) != value:
-        _write(path, value)
-    return _read(path) == value
