@@ -148,7 +148,10 @@ def _host(snapshot: Snapshot) -> str:
     if host is None:
         return "not seen yet"
     memory = f"{format_size(host.memory_available)} of {format_size(host.memory_total)} memory"
-    return f"load {host.load1:.2f}, {memory} available, {format_size(host.disk_free)} disk free"
+    gave = sum(pilot.swapped for pilot in snapshot.pilots)
+    swapped = f" (frozen pilots gave back {format_size(gave)})" if gave else ""
+    disk = f"{format_size(host.disk_free)} disk free"
+    return f"load {host.load1:.2f}, {memory} available{swapped}, {disk}"
 
 
 def _count(snapshot: Snapshot) -> str:

@@ -26,7 +26,7 @@ _DOCKERS_OWN = "docker.io"
 _LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 _MORE_THAN_READING = frozenset({"rw", "shared", "rshared"})
 _THRESHOLDS = (
-    *(("memory", key) for key in ("stop_below", "evict_below")),
+    *(("memory", key) for key in ("stop_below", "evict_below", "reclaim_below")),
     *(("disk", key) for key in ("stop_below", "evict_below")),
     *(("disk", key) for key in ("stop_below_inodes", "evict_below_inodes")),
 )

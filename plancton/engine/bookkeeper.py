@@ -9,7 +9,7 @@ from plancton.engine.model.pilot import Pilot
 from plancton.engine.model.reason import Reason
 from plancton.engine.model.state import State
 from plancton.engine.ports import Clock, StateStore
-from plancton.engine.records.accounting import account_of, cause, elapsed, interval
+from plancton.engine.records.accounting import account_of, cause, elapsed, interval, reclaimed
 from plancton.engine.records.ledger import Account
 from plancton.engine.records.metrics import levels
 from plancton.engine.records.persistent_state import PersistentState
@@ -28,6 +28,7 @@ class Bookkeeper:
         self.cause = "starting"
         """Why cores stay idle from now on."""
         self._booked: HostSample | None = None
+        self._swapped: dict[str, int] = {}
         self._saved_at = clock.now()
 
     def book_interval(self, observation: Observation, wall: float) -> None:
@@ -37,6 +38,9 @@ class Bookkeeper:
         if span and observation.load is not None:
             self.history = self.history.add(wall, span, levels(observation))
         self._enter(interval(before, observation, self.cause), wall)
+        if before is not None:  # what was in swap when we came is not ours
+            self._enter(Account(reclaimed=reclaimed(self._swapped, observation.pilots)), wall)
+        self._swapped = {p.id: p.swapped for p in observation.pilots if p.swapped}
 
     def book_outcome(self, outcome: Outcome, state: State, wall: float) -> Account:
         """Take an action that was carried out into the ledger; returns its account."""

@@ -269,6 +269,8 @@ class Engine:
         self.books.cause = first_cause(decision.findings)
         for reference in decision.refresh:
             self.ports.images.refresh(reference)
+        self.ports.host.enforce(decision.bounds)
+        self.ports.host.reclaim(decision.reclaim)
         self.builder.decision = decision
         return decision
 

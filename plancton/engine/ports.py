@@ -9,6 +9,7 @@ from typing import Protocol
 from plancton.config import schema
 from plancton.config.effective import ConfigState
 from plancton.config.schema import Profile
+from plancton.engine.model.bounds import Bounds
 from plancton.engine.model.node import HostSample, ImageStatus
 from plancton.engine.model.operator import Mode
 from plancton.engine.model.pilot import Pilot
@@ -78,6 +79,15 @@ class Host(Protocol):
 
     def sample(self, now: float) -> HostSample:
         """Read counters and levels; re-asserts the idle class where that was lost."""
+
+    def enforce(self, bounds: Bounds) -> None:
+        """Hold all pilots together to *bounds*, as far as there is the right to."""
+
+    def reclaim(self, pilots: tuple[str, ...]) -> None:
+        """Have the memory of these frozen pilots moved to swap, on another thread.
+
+        They take the place of those named before; what is under way stops within a second.
+        """
 
     @property
     def protection_note(self) -> str:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 
 from plancton.config.effective import ConfigState
 from plancton.config.evaluate import ExpressionValues
+from plancton.config.units import format_size
 from plancton.engine.event_recorder import EventRecorder
 from plancton.engine.model.action import Decision, Due, Outcome
 from plancton.engine.model.node import CpuLoad, Observation, Protection
 from plancton.engine.model.operator import Mode
 from plancton.engine.model.pilot import Pilot
-from plancton.engine.model.state import State
+from plancton.engine.model.state import Frozen, State
 from plancton.engine.records.cpu_meter import CpuMeter
 from plancton.engine.records.ledger import Account, Ledger
 from plancton.engine.rules.apply_outcomes import apply_to_pilots
@@ -166,15 +167,21 @@ class SnapshotBuilder:
             cpu=self.meter.cores.get(pilot.id),
             memory=pilot.memory,
             image_id=pilot.image_id,
-            note=str(ending.reason) if ending else str(frozen.reason) if frozen else "",
+            note=str(ending.reason) if ending else _frozen_note(pilot, frozen) if frozen else "",
             efficiency=_efficiency(pilot, now),
             memory_used=pilot.memory_used,
             disk=pilot.disk,
             disk_used=pilot.written.size if pilot.written else None,
+            swapped=pilot.swapped or 0,
             slot=slot.number,
             before=slot.before,
             last_exit=slot.last_exit,
         )
+
+
+def _frozen_note(pilot: Pilot, frozen: Frozen) -> str:
+    gave = f"; it gave back {format_size(pilot.swapped)}, now in swap" if pilot.swapped else ""
+    return f"{frozen.reason}{gave}"
 
 
 def _profiles(config: ConfigState, observation: Observation | None) -> tuple[str, ...]:

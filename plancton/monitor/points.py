@@ -143,6 +143,7 @@ def _host(s: Snapshot) -> dict[str, Field]:
         fields |= {
             "memory_total": host.memory_total,
             "memory_available": host.memory_available,
+            "swapped": sum(pilot.swapped for pilot in s.pilots),
             "disk_free": host.disk_free,
             "inodes_free": host.inodes_free,
             "load1": host.load1,
@@ -180,6 +181,7 @@ def _ledger(total: Account) -> dict[str, Field]:
         "lived_seconds": float(total.lived),
         "frozen": total.frozen,
         "evicted": total.evicted,
+        "reclaimed_bytes": total.reclaimed,
         **ended,
         **missed,
     }

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import psutil
 
+from plancton.engine.model.bounds import Bounds
 from plancton.engine.model.node import HostSample, Stalled
-from plancton.runtime.cgroup import ParentCgroup
+from plancton.runtime.cgroup import MemoryReclaimer, ParentCgroup, keep_bounds, kernel_file
 from plancton.runtime.local_time import local_time
 from plancton.runtime.login_sessions import login_sessions
 from plancton.runtime.power import on_battery
@@ -19,9 +20,18 @@ from plancton.runtime.power import on_battery
 class HostSampler:
     """Implements ``ports.Host``; a sample costs the same with any number of pilots."""
 
-    def __init__(self, parent: ParentCgroup, data_root: Callable[[], str]) -> None:
-        """Measure beside *parent*; disk space is that of the path *data_root* returns."""
+    def __init__(
+        self,
+        parent: ParentCgroup,
+        data_root: Callable[[], str],
+        reclaimer: MemoryReclaimer | None = None,
+    ) -> None:
+        """Measure beside *parent*; disk space is that of the path *data_root* returns.
+
+        Without a *reclaimer* frozen pilots keep their memory.
+        """
         self.parent, self.data_root = parent, data_root
+        self._reclaimer = reclaimer
 
     @property
     def protection_note(self) -> str:
@@ -34,6 +44,7 @@ class HostSampler:
         cpu, memory = psutil.cpu_times(), psutil.virtual_memory()
         # Guest time is part of user; idle and iowait are time that pilots can use.
         busy = cpu.user + cpu.nice + cpu.system + cpu.irq + cpu.softirq + cpu.steal
+        swap = psutil.swap_memory()
         disk, (users, idle) = self._disk(), _users()
         local, boot = local_time(), time.clock_gettime(time.CLOCK_BOOTTIME)
         return HostSample(
@@ -44,7 +55,9 @@ class HostSampler:
             suspended_seconds=boot - time.monotonic(),
             memory_total=memory.total,
             memory_available=memory.available,
-            swap_total=psutil.swap_memory().total,
+            swap_total=swap.total,
+            swap_free=swap.free,
+            pids_total=_pids(),
             load1=os.getloadavg()[0],
             disk_free=disk.f_bavail * disk.f_frsize,
             protection=protection,
@@ -59,12 +72,27 @@ class HostSampler:
             minute_of_week=(local.tm_wday * 24 + local.tm_hour) * 60 + local.tm_min,
         )
 
+    def enforce(self, bounds: Bounds) -> None:
+        """Keep the parent cgroup's limits."""
+        keep_bounds(self.parent, bounds)
+
+    def reclaim(self, pilots: tuple[str, ...]) -> None:
+        """Hand them to the reclaimer."""
+        if self._reclaimer is not None:
+            self._reclaimer.want(pilots)
+
     def _disk(self) -> os.statvfs_result:
         """Return blocks and inodes, in all and those that are free to everybody."""
         try:
             return os.statvfs(self.data_root())
         except OSError:
             return os.statvfs("/")
+
+
+def _pids(folder: Path = Path("/proc/sys/kernel")) -> int:
+    """Return how many processes and threads the kernel allows; 0 where it does not tell."""
+    found = (kernel_file.read(folder / name) for name in ("pid_max", "threads-max"))
+    return min((int(each) for each in found if each), default=0)
 
 
 def _stalled(folder: Path = Path("/proc/pressure")) -> dict[str, Stalled]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from plancton.config.schema import Profile
+from plancton.engine.model.bounds import Bounds
 from plancton.engine.model.node import HostSample, ImageStatus
 from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.ports import ActionError, ImageMissingError, RuntimeUnavailableError
@@ -34,6 +35,7 @@ class SimulatedNode(SimulatedMachine):
         self.started = 0
         self.actions: list[str] = []
         self.own_readable = True
+        self.bounds = Bounds()
         self._references: frozenset[str] = frozenset()
         self._requests = 0
 
@@ -44,10 +46,11 @@ class SimulatedNode(SimulatedMachine):
     def sample(self, now: float) -> HostSample:
         """Read the simulated counters."""
         live = sum(c.pilot.memory for c in self.containers.values() if c.pilot.live)
-        own = int(live * self.memory_use)
         written = sum(
             c.pilot.written.size for c in self.containers.values() if c.pilot.written is not None
         )
+        swapped = sum(c.pilot.swapped or 0 for c in self.containers.values())
+        own = max(0, int(live * self.memory_use) - swapped)
         return replace(
             self.host,
             at=now,
@@ -59,10 +62,22 @@ class SimulatedNode(SimulatedMachine):
             memory_available=max(0, int(self.memory_total - self.foreground_memory) - own),
             own_memory=own,
             disk_free=max(0, self.host.disk_free - written),
+            swap_free=max(0, self.host.swap_total - swapped),
             load1=self.foreground + sum(p.cpus for p in self.running()),
             protection=self.protection,
             minute_of_week=int(self.wall() // 60 + 3 * 1440) % (7 * 1440),
         )
+
+    def enforce(self, bounds: Bounds) -> None:
+        """Take note of the bounds."""
+        self.bounds = bounds
+
+    def reclaim(self, pilots: tuple[str, ...]) -> None:
+        """Move all memory of these pilots to swap."""
+        for id_ in pilots:
+            container = self.containers[id_]
+            used, swapped = container.pilot.memory_used or 0, container.pilot.swapped or 0
+            container.pilot = replace(container.pilot, memory_used=0, swapped=swapped + used)
 
     # --- Images -------------------------------------------------------------------------
 
@@ -176,6 +191,9 @@ class SimulatedNode(SimulatedMachine):
         container.lifetime += self._now - container.frozen_at if verb == "thaw" else 0.0
         container.frozen_at = self._now
         container.pilot = replace(container.pilot, state=new)
+        if verb == "thaw" and container.pilot.swapped:
+            used = int(container.pilot.memory * self.memory_use)
+            container.pilot = replace(container.pilot, memory_used=used, swapped=None)
 
     def terminate(self, pilot: Pilot) -> None:
         """Send SIGTERM."""

@@ -16,7 +16,7 @@ from plancton.engine.ports import Images, Monitor, NoMonitor, Ports
 from plancton.engine.snapshot_builder import Identity
 from plancton.engine.views.snapshot import Snapshot
 from plancton.monitor.publisher import MetricsPublisher
-from plancton.runtime.cgroup import ParentCgroup
+from plancton.runtime.cgroup import MemoryReclaimer, ParentCgroup
 from plancton.runtime.docker.disk_meter import DiskMeter
 from plancton.runtime.docker.events import EventListener
 from plancton.runtime.docker.images import ImagePuller
@@ -47,6 +47,7 @@ class EngineService:
     disk: DiskMeter
     remote: RemoteConfigFollower
     metrics: MetricsPublisher
+    reclaimer: MemoryReclaimer
     broadcaster: Broadcaster
     local_engine: LocalEngine
     socket: Path
@@ -58,6 +59,7 @@ class EngineService:
         supervisor.start("disk", self.disk.run)
         supervisor.start("remote", self.remote.run)
         supervisor.start("metrics", self.metrics.run)
+        supervisor.start("reclaim", self.reclaimer.run)
 
     def stop(self) -> None:
         """Ask the helpers to end."""
@@ -66,6 +68,7 @@ class EngineService:
         self.disk.stop()
         self.remote.stop()
         self.metrics.stop()
+        self.reclaimer.stop()
 
 
 @contextmanager
@@ -99,7 +102,18 @@ def build_service(locked: LockedInstance, paths: Paths) -> EngineService:
     broadcaster = Broadcaster()
     metrics = MetricsPublisher(node_name(config), locked.instance, paths.statedir)
     disk = DiskMeter(locked.url)
-    engine = build_engine(locked, paths, images, broadcaster, monitor=metrics, disk=disk)
+    parent = ParentCgroup(locked.instance)
+    reclaimer = MemoryReclaimer(parent)
+    engine = build_engine(
+        locked,
+        paths,
+        images,
+        broadcaster,
+        monitor=metrics,
+        disk=disk,
+        parent=parent,
+        reclaimer=reclaimer,
+    )
     mode_store = MarkerFiles(paths.rundir)
     local_engine = LocalEngine(
         engine,
@@ -128,6 +142,7 @@ def build_service(locked: LockedInstance, paths: Paths) -> EngineService:
         disk,
         locked.remote,
         metrics,
+        reclaimer,
         broadcaster,
         local_engine,
         paths.socket,
@@ -141,11 +156,13 @@ def build_engine(
     *subscribers: Callable[[Snapshot], None],
     monitor: Monitor | None = None,
     disk: DiskMeter | None = None,
+    parent: ParentCgroup | None = None,
+    reclaimer: MemoryReclaimer | None = None,
 ) -> Engine:
-    """Build an engine on the real node."""
+    """Build an engine on the real node; *reclaimer* is one of the same *parent*."""
     config_file, instance = locked.config_file, locked.instance
-    clock, parent, mode_store = SystemClock(), ParentCgroup(instance), MarkerFiles(paths.rundir)
-    name = node_name(config_file.current().config)
+    clock, mode_store = SystemClock(), MarkerFiles(paths.rundir)
+    parent, name = parent or ParentCgroup(instance), node_name(config_file.current().config)
     runtime = DockerRuntime(
         locked.url,
         instance,
@@ -155,8 +172,9 @@ def build_engine(
         features=JobFeatures(paths.features),
         disk=disk,
         node=name,
+        frozen_may_swap=lambda: config_file.current().config.protect.memory.reclaim_below != "off",
     )
-    host = HostSampler(parent, lambda: runtime.data_root)
+    host = HostSampler(parent, lambda: runtime.data_root, reclaimer)
     state_store = StateFile(paths.state_file(instance))
     identity = Identity(name, instance, __version__, os.getpid(), clock.wall())
     ports = Ports(

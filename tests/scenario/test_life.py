@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from plancton.engine.model.operator import Mode, PilotCommand
@@ -371,3 +373,35 @@ def test_a_pilots_cores_are_those_of_the_time_awake() -> None:
     rig.node.advance(1)
     rig.engine.step()
     assert [pilot.cpu for pilot in rig.latest.pilots] == pytest.approx([1.0, 1.0])
+
+
+def test_a_frozen_pilot_gives_its_memory_back_and_goes_on_with_it() -> None:
+    """While the owner is short of it; it is told in the pilot's note and in the ledger."""
+    rig = Rig(2, pilots=[{"memory": "8GB"}], protect={"freeze_after": "5s", "evict_after": "1h"})
+    rig.node.host = replace(rig.node.host, swap_total=64 * 10**9)
+    rig.node.lifetime = lambda _: 10_000.0
+    rig.run(20)
+    rig.node.foreground, rig.node.foreground_memory = 2.0, 200e9
+    rig.run(20)
+    assert [pilot.state for pilot in rig.latest.pilots] == ["frozen", "frozen"]
+    assert {pilot.swapped for pilot in rig.latest.pilots} == {2 * 10**9}
+    assert all("; it gave back 2 GB, now in swap" in pilot.note for pilot in rig.latest.pilots)
+    assert rig.latest.ledger.total.reclaimed == 4 * 10**9
+    rig.engine = rig.new_engine()
+    rig.run(5)
+    assert rig.latest.ledger.total.reclaimed == 0
+    rig.node.foreground = 0.0
+    rig.run(20)
+    assert [pilot.state for pilot in rig.latest.pilots] == ["running", "running"]
+    assert {pilot.swapped for pilot in rig.latest.pilots} == {0}
+
+
+def test_with_enough_memory_a_frozen_pilot_keeps_its_own() -> None:
+    """Swapping would only cost."""
+    rig = Rig(2, pilots=[{"memory": "8GB"}], protect={"freeze_after": "5s", "evict_after": "1h"})
+    rig.node.host = replace(rig.node.host, swap_total=64 * 10**9)
+    rig.node.lifetime = lambda _: 10_000.0
+    rig.run(20)
+    rig.node.foreground = 2.0
+    rig.run(20)
+    assert {(pilot.state, pilot.swapped) for pilot in rig.latest.pilots} == {("frozen", 0)}

@@ -12,6 +12,7 @@ from typing import Any
 import docker.errors
 
 from plancton.cli.doctor.check import Check
+from plancton.cli.doctor.memory import check_frozen_memory
 from plancton.cli.doctor.mounts import check_mounts
 from plancton.cli.render import table
 from plancton.config.load import ConfigError, load
@@ -47,7 +48,8 @@ def check_node(paths: Paths) -> list[Check]:
     except RuntimeUnavailableError as error:
         word, _, mend = str(error).partition(": ")
         return [*checks, Check("docker", "FAIL", word, mend), _pressure()]
-    checks += [_cgroup(parent, info), _time(info), _disk(info)]
+    checks += [_cgroup(parent, info), check_frozen_memory(config, parent)]
+    checks += [_time(info), _disk(info)]
     checks += [_image(url, each) for each in sorted({p.image for p in config.pilots})]
     checks += check_mounts(config, info, url)
     return [*checks, _pressure()]

@@ -30,8 +30,11 @@ class Memory(Group):
     """No pilot is started that would leave less than this: a share of all, a size, or off."""
     evict_below: Level = "4%"
     """Pilots are ended, one at a time, while less than this is available."""
+    reclaim_below: Level = "50%"
+    """Frozen pilots' memory is moved to swap while less than this is available; off: they keep it.
+    It needs swap, for example zram."""
     after: Annotated[Duration, Field(ge=0)] = 5.0
-    """How long that must last before each of them."""
+    """How long less than evict_below must be available before each of them is ended."""
     recover: Annotated[Duration, Field(ge=0)] = 30.0
     """How long it must be over before pilots are started again."""
 

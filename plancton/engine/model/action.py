@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from plancton.config import schema
+from plancton.engine.model.bounds import Bounds
 from plancton.engine.model.pilot import Pilot
 from plancton.engine.model.reason import Reason
 from plancton.engine.model.state import State
@@ -130,3 +131,7 @@ class Decision:
     refresh: frozenset[str] = frozenset()
     """Images that a pilot found outdated: to be pulled now."""
     due: Due | None = None
+    bounds: Bounds = field(default_factory=Bounds)
+    """What all pilots together may take."""
+    reclaim: tuple[str, ...] = ()
+    """IDs of the frozen pilots whose memory goes to swap now."""

@@ -50,6 +50,9 @@ class HostSample:
     memory_total: int = 0
     memory_available: int = 0
     swap_total: int = 0
+    swap_free: int = 0
+    pids_total: int = 0
+    """Most processes and threads that the kernel allows; 0: not known."""
     load1: float = 0.0
     disk_free: int = 0
     """Free bytes on the file system of Docker's data root."""

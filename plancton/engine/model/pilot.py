@@ -71,6 +71,8 @@ class Pilot:
     """Bytes it may write; 0: there is no bound."""
     written: Written | None = None
     """What it has written, as it was last measured; None: that is not known."""
+    swapped: int | None = None
+    """Bytes of a frozen pilot that lie in swap; None where that cannot be read, or if it runs."""
 
     @property
     def label(self) -> str:

@@ -67,6 +67,7 @@ class Code(StrEnum):
     PER_TICK = "per-tick"
     PROFILE_FULL = "profile-full"
     NO_MEMORY = "no-memory"
+    NO_MEMORY_TO_THAW = "no-memory-to-thaw"
     WHEN = "when"
     FROZEN_FIRST = "frozen-first"
     KEPT_FREE = "kept-free"
@@ -122,6 +123,8 @@ _SENTENCES: Mapping[Code, str] = {
     Code.PROFILE_FULL: "the maximum of {maximum} pilots of {profile} is reached",
     Code.NO_MEMORY: "no memory for {profile}: {room} of {memory} free beside what is promised "
     "to pilots and {kept} that are kept free",
+    Code.NO_MEMORY_TO_THAW: "{pilot} stays frozen: it needs {swapped} back from swap, and only "
+    "{memory} of memory are free for it",
     Code.WHEN: "spawn.when is not true: {when}",
     Code.FROZEN_FIRST: "{frozen} frozen pilots go on first",
     Code.KEPT_FREE: "{room:.1f} cores are kept free for {profile}, which is owed {owed:.0f} % of "

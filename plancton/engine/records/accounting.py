@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from plancton.engine.model.action import Freeze, Kill, Outcome, Remove, Spawn, Terminate
 from plancton.engine.model.node import HostSample, Observation
-from plancton.engine.model.pilot import PilotState
+from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.reason import EVICTIONS, Code, Reason
 from plancton.engine.model.state import State
 from plancton.engine.records.ledger import Account
@@ -48,6 +48,12 @@ def interval(before: HostSample | None, observation: Observation, why: str) -> A
     }
     some = {key: value for key, value in missed.items() if value > 0}
     return Account(seconds=span, harvested=own, missed=some, stalled=stalled)
+
+
+def reclaimed(before: Mapping[str, int], pilots: Iterable[Pilot]) -> int:
+    """Return how many more bytes of frozen *pilots* lie in swap than did *before*, by ID."""
+    swapped = {pilot.id: pilot.swapped or 0 for pilot in pilots if pilot.frozen}
+    return sum(max(0, now - before.get(id_, 0)) for id_, now in swapped.items())
 
 
 def account_of(outcome: Outcome, state: State, now: float) -> Account:

@@ -35,6 +35,8 @@ class Account:
     """The longest of them."""
     lost: float = 0.0
     """Core-seconds of evicted pilots since their start or last checkpoint."""
+    reclaimed: int = 0
+    """Bytes of frozen pilots that were moved to swap."""
 
     def __add__(self, other: Account) -> Account:
         """Return the sums of both."""
@@ -51,6 +53,7 @@ class Account:
             reaction=self.reaction + other.reaction,
             reaction_max=max(self.reaction_max, other.reaction_max),
             lost=self.lost + other.lost,
+            reclaimed=self.reclaimed + other.reclaimed,
         )
 
     @property

@@ -11,6 +11,7 @@ from plancton.engine.model.operator import ENDS_WHEN_EMPTY
 from plancton.engine.model.pilot import PilotState
 from plancton.engine.model.policy import Policy
 from plancton.engine.model.state import State
+from plancton.engine.rules.bounds import bounds
 from plancton.engine.rules.canary import try_new_images
 from plancton.engine.rules.context import DecisionContext
 from plancton.engine.rules.disk_limit import limit_disk
@@ -18,6 +19,7 @@ from plancton.engine.rules.evict import evict
 from plancton.engine.rules.freeze import freeze
 from plancton.engine.rules.operator import apply_operator_requests
 from plancton.engine.rules.reap import is_orphan, reap
+from plancton.engine.rules.reclaim import reclaim
 from plancton.engine.rules.scale_down import scale_down
 from plancton.engine.rules.spawn import spawn
 from plancton.engine.rules.thaw import thaw
@@ -76,4 +78,6 @@ def _decided(rules: tuple[Rule, ...], context: DecisionContext) -> Decision:
         finished=observation.mode in ENDS_WHEN_EMPTY and not left,
         refresh=frozenset(context.refresh),
         due=next_due(context),
+        bounds=bounds(context),
+        reclaim=reclaim(context),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from plancton.config.units import format_size, level_of
 from plancton.engine.model.action import Thaw
+from plancton.engine.model.pilot import Pilot
 from plancton.engine.model.pressure import Step
 from plancton.engine.model.reason import Code, Reason
 from plancton.engine.rules.context import DecisionContext
@@ -17,8 +19,12 @@ def thaw(context: DecisionContext) -> None:
     if not frozen or any(w.alarm.step >= Step.FREEZE for w in context.tracked_alarms.values()):
         context.room_since = None
         return
-    room = context.spawn_room()
+    room, memory = context.spawn_room(), _memory(context)
     if room is None or not context.capacity.fits(frozen[0].cpus, room):
+        context.room_since = None
+        return
+    if (frozen[0].swapped or 0) > memory:
+        context.findings.append(_no_memory(frozen[0], memory))
         context.room_since = None
         return
     if context.room_since is None:
@@ -26,7 +32,24 @@ def thaw(context: DecisionContext) -> None:
     if context.now - context.room_since < context.policy.protect.thaw_after:
         return
     for pilot in frozen:
-        if not context.capacity.fits(pilot.cpus, room):
+        swapped = pilot.swapped or 0
+        if not context.capacity.fits(pilot.cpus, room) or swapped > memory:
             return
         context.add_action(Thaw(pilot, Reason.of(Code.THAW, room=room)))
-        room -= pilot.cpus
+        room, memory = room - pilot.cpus, memory - swapped
+
+
+def _memory(context: DecisionContext) -> float:
+    """Bytes that thawed pilots may take back from swap without being ended for it."""
+    host, protect = context.observation.host, context.policy.protect
+    kept = level_of(protect.memory.evict_below, host.memory_total)
+    return host.memory_available - (kept or 0.0)
+
+
+def _no_memory(pilot: Pilot, memory: float) -> Reason:
+    return Reason.of(
+        Code.NO_MEMORY_TO_THAW,
+        pilot=pilot.label,
+        swapped=format_size(pilot.swapped or 0),
+        memory=format_size(max(0.0, memory)),
+    )

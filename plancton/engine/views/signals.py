@@ -45,7 +45,9 @@ def _cpu(observation: Observation, protect: schema.Protect) -> tuple[str, str, s
 
 
 def _memory(host: HostSample, memory: schema.Memory) -> tuple[str, str, str]:
-    steps = (("stop", memory.stop_below), ("evict", memory.evict_below))
+    steps = [("stop", memory.stop_below), ("evict", memory.evict_below)]
+    if host.swap_total:
+        steps.append(("take frozen pilots' memory", memory.reclaim_below))
     levels = ((step, level_of(text, host.memory_total)) for step, text in steps)
     limits = [f"{step} below {format_size(level)}" for step, level in levels if level is not None]
     return "memory", f"{format_size(host.memory_available)} available", ", ".join(limits) or "off"

@@ -138,6 +138,8 @@ class PilotView:
     """Bytes it may write to disk; 0: there is no bound."""
     disk_used: int | None = None
     """Bytes it has written there, as last measured; None: that is not known."""
+    swapped: int = 0
+    """Bytes that lie in swap while it is frozen."""
     slot: int = 0
     """A place among the pilots of its profile: the lowest free one when it came."""
     before: int = 0

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from plancton.config.units import format_duration
+from plancton.config.units import format_duration, format_size
 from plancton.engine.model.reason import Code
 from plancton.engine.records.ledger import Account, Ledger
 from plancton.engine.views.fleet import Member
@@ -94,6 +94,8 @@ def ledger_table(ledger: Ledger) -> tuple[tuple[str, ...], list[tuple[str, ...]]
     )
     add("times a pilot was frozen", lambda a: str(a.frozen))
     add("pilots evicted", lambda a: str(a.evicted))
+    if total.reclaimed:
+        add("memory given back by frozen pilots", lambda a: format_size(a.reclaimed))
     add("longest reaction to pressure", lambda a: format_duration(a.reaction_max))
     add("work lost by evictions", lambda a: core_hours(a.lost))
     since = clock(ledger.since_wall) if ledger.since_wall else "now"

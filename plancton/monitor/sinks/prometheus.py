@@ -122,6 +122,8 @@ def _host(s: Snapshot) -> Iterator[Metric]:
         return
     yield _gauge("memory_bytes", "Memory of the node.", host.memory_total)
     yield _gauge("memory_available_bytes", "Memory available.", host.memory_available)
+    swapped = sum(pilot.swapped for pilot in s.pilots)
+    yield _gauge("swapped_bytes", "Memory of frozen pilots that lies in swap.", swapped)
     yield _gauge("disk_free_bytes", "Free where Docker keeps its data.", host.disk_free)
     if host.inodes_total:
         yield _gauge("disk_free_inodes", "Free where Docker keeps its data.", host.inodes_free)
@@ -144,6 +146,7 @@ def _ledger(s: Snapshot) -> Iterator[Metric]:
     yield SummaryMetricFamily("plancton_pilot_lifetime_seconds", words, ended, lived)
     yield _counters("pilots_ended", "Pilots that are gone.", "reason", total.ended.items())
     yield _counter("pilots_frozen", "Times a pilot was frozen.", total.frozen)
+    yield _counter("reclaimed_bytes", "Memory that frozen pilots gave back.", total.reclaimed)
     yield _counter("pilots_evicted", "Pilots ended because of pressure.", total.evicted)
 
 

@@ -17,6 +17,11 @@ class Hierarchy:
     memory: Path | None = None
     pids: Path | None = None
 
+    def mounts(self) -> set[Path]:
+        """Return all places, each once."""
+        every = (self.cpu, self.cpuacct, self.blkio, self.memory, self.pids)
+        return {place for place in every if place}
+
 
 def hierarchy(mounts: str, *, unified: bool) -> Hierarchy:
     """Find the controllers in the text of /proc/mounts."""

@@ -6,6 +6,8 @@ import logging
 import os
 from pathlib import Path
 
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
 log = logging.getLogger("plancton")
 
 
@@ -44,6 +46,11 @@ def write(path: Path | str, value: str) -> str:
 def _refused(path: Path | str, value: str, error: OSError) -> str:
     log.debug("cannot write %s to %s: %s", value, path, error)
     return error.strerror or str(error)
+
+
+def whole_pages(size: int) -> int:
+    """Return a size of memory as the kernel keeps it: rounded down to whole pages."""
+    return size // _PAGE * _PAGE
 
 
 def ensure(path: Path | str, value: str) -> bool:

@@ -91,13 +91,12 @@ class ParentCgroup:
 
     def _create_group(self) -> None:
         tree = self._hierarchy
-        for mount in {tree.cpu, tree.cpuacct, tree.blkio} - {None} if tree else ():
-            if tree and tree.unified and mount:
+        for mount in tree.mounts() if tree else ():
+            if tree and tree.unified:
                 for controller in ("+cpu", "+io", "+memory", "+pids"):
                     kernel_file.write(mount / "cgroup.subtree_control", controller)
             try:
-                if mount:
-                    (mount / self._groups[-1]).mkdir(exist_ok=True)
+                (mount / self._groups[-1]).mkdir(exist_ok=True)
             except OSError as error:
                 log.debug("cannot create the parent cgroup: %s", error)
 
@@ -155,14 +154,25 @@ class ParentCgroup:
         """Return the CPU time of one pilot, None where it cannot be read."""
         return self._cpu_seconds(self._pilot_group(id_)) if self._groups else None
 
-    def pilot_memory(self, id_: str) -> int | None:
-        """Return the bytes that one pilot uses, None where that cannot be read."""
-        tree = self._hierarchy
-        if tree is None or tree.memory is None or not self._groups:
-            return None
-        name = "memory.current" if tree.unified else "memory.usage_in_bytes"
-        text = kernel_file.read(f"{tree.memory}/{self._pilot_group(id_)}/{name}")
-        return int(text) if text else None
+    @property
+    def unified(self) -> bool:
+        """Whether this is cgroup v2."""
+        return self._hierarchy is not None and self._hierarchy.unified
+
+    def controller(self, name: str) -> Path | None:
+        """Return where the tree of a controller is mounted; None where it is not."""
+        place: Path | None = getattr(self._hierarchy, name, None)
+        return place
+
+    def place(self, controller: str) -> Path | None:
+        """Return the parent's folder in the tree of a controller; None where there is none."""
+        mount = self.controller(controller)
+        return mount / self._groups[-1] if mount and self._groups else None
+
+    def memory_place(self, id_: str) -> str:
+        """Return one pilot's folder in the tree of the memory controller; empty: there is none."""
+        memory = self._hierarchy.memory if self._hierarchy else None
+        return f"{memory}/{self._pilot_group(id_)}" if memory and self._groups else ""
 
     def _pilot_group(self, id_: str) -> str:
         return f"{self._groups[-1]}/" + (f"docker-{id_}.scope" if self._systemd else id_)

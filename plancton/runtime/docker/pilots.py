@@ -12,7 +12,7 @@ from plancton.config.schema import Profile
 from plancton.config.units import LARGEST, LONGEST
 from plancton.engine.model.pilot import Pilot, PilotState, Written
 from plancton.engine.rules.reap import START_LIMIT
-from plancton.runtime.cgroup import ParentCgroup
+from plancton.runtime.cgroup import ParentCgroup, PilotMemory
 from plancton.runtime.docker import container_spec
 from plancton.runtime.docker.disk_meter import Places
 from plancton.runtime.docker.timestamps import epoch_of
@@ -24,6 +24,7 @@ _END_OF_TIME = 1e11
 """Seconds of the epoch, some thousand years from now."""
 _NAME = re.compile(r"plancton-.+-[a-z0-9]{6}")
 """How pilots are called, also those of versions that gave them no label with their name."""
+RUNS = (PilotState.RUNNING, PilotState.PAUSED)
 ENDED = (PilotState.EXITED, PilotState.DEAD)
 
 
@@ -41,10 +42,12 @@ class Inspection:
     pid: int
     places: Places
     """Where on the host it writes."""
+    swap: int | None = None
+    """Most bytes of swap; None: no limit, or none that is known."""
 
     @classmethod
-    def of(cls, state: Mapping[str, Any], places: Places) -> Inspection:
-        """Return the details in the ``State`` of an inspection."""
+    def of(cls, state: Mapping[str, Any], host: Mapping[str, Any], places: Places) -> Inspection:
+        """Return the details in the ``State`` and the ``HostConfig`` of an inspection."""
         status = str(state.get("Status") or "")
         ended = STATE_OF.get(status) in ENDED
         code = state.get("ExitCode")
@@ -59,7 +62,15 @@ class Inspection:
             status=status,
             pid=pid if isinstance(pid, int) else 0,
             places=places,
+            swap=_swap(host.get("Memory"), host.get("MemorySwap")),
         )
+
+
+def _swap(memory: object, both: object) -> int | None:
+    """Return the limit of swap in Docker's limits of memory, and of memory and swap together."""
+    if not isinstance(memory, int) or not isinstance(both, int) or memory <= 0:
+        return None
+    return both - memory if both >= memory else None  # -1 is none, 0 is not set
 
 
 class NoPilotError(Exception):
@@ -116,6 +127,7 @@ def pilot_from(
     inspection: Inspection | None,
     offset: float,
     parent: ParentCgroup,
+    memory: PilotMemory,
     written: Written | None = None,
 ) -> Pilot:
     """Return the pilot of one *item* of a listing; *offset* is epoch minus boot clock, seconds.
@@ -147,9 +159,10 @@ def pilot_from(
         memory=int(number_label(labels, container_spec.MEMORY, 0, most=LARGEST)),
         image_id=image if isinstance(image, str) else "",
         checkpoint_at=_to_boot_clock(_checkpoint(inspection, state), offset),
-        memory_used=parent.pilot_memory(id_),
         disk=int(number_label(labels, container_spec.DISK, 0, most=LARGEST)),
         written=written,
+        memory_used=memory.used(id_),
+        swapped=memory.swapped(id_) if state is PilotState.PAUSED else None,
     )
 
 

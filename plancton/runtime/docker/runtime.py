@@ -21,13 +21,14 @@ from plancton.engine.ports import (
     ImageMissingError,
     RuntimeUnavailableError,
 )
-from plancton.runtime.cgroup import ParentCgroup
+from plancton.runtime.cgroup import ParentCgroup, PilotMemory
 from plancton.runtime.docker import container_spec
 from plancton.runtime.docker.bind_sources import BindSources, viewer_of
 from plancton.runtime.docker.client import DockerClient, api_error_text, translate_errors
 from plancton.runtime.docker.disk_meter import DiskMeter, may_have_quota, places_of
 from plancton.runtime.docker.pilots import (
     ENDED,
+    RUNS,
     STATE_OF,
     Inspection,
     NoPilotError,
@@ -67,8 +68,12 @@ class DockerRuntime:
         disk: DiskMeter | None = None,
         node: str = "",
         timeout: float = 30.0,
+        frozen_may_swap: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Manage the containers of *instance* on the engine at *url*."""
+        """Manage the containers of *instance* on the engine at *url*.
+
+        *frozen_may_swap* tells whether a frozen pilot's memory may go to swap.
+        """
         self.url, self.instance, self.clock, self.parent = url, instance, clock, parent
         self.oom_score_adj, self.timeout = oom_score_adj, timeout
         self.features, self.node = features or JobFeatures(None), node
@@ -76,6 +81,7 @@ class DockerRuntime:
         self.disk = disk or DiskMeter(url)
         self.data_root = "/"
         self.info: Mapping[str, Any] = {}
+        self.memory, self.frozen_may_swap = PilotMemory(parent), frozen_may_swap
         self._client: DockerClient | None = None
         self.ignored: tuple[str, ...] = ()
         """Containers that carry our label and are no pilots of ours, and why."""
@@ -170,10 +176,15 @@ class DockerRuntime:
                 return None
             if doubted and inspection.status in STATE_OF:
                 state = STATE_OF[inspection.status]
+            if state in RUNS:
+                self._keep_memory(item["Id"], frozen=state is PilotState.PAUSED)
         offset = number_label(labels, container_spec.CLOCK, self.clock.wall() - self.clock.now())
-        return pilot_from(
-            item, state, inspection, offset, self.parent, self.disk.written(item["Id"])
-        )
+        written = self.disk.written(item["Id"])
+        return pilot_from(item, state, inspection, offset, self.parent, self.memory, written)
+
+    def _keep_memory(self, id_: str, *, frozen: bool) -> None:
+        swap = known.swap if (known := self._inspections.get(id_)) else None
+        self.memory.keep(id_, swap, may_swap=frozen and self.frozen_may_swap())
 
     def _inspect(self, client: DockerClient, id_: str, *, ended: bool) -> Inspection | None:
         """Inspect a container once in each phase; None if it has gone meanwhile."""
@@ -184,10 +195,11 @@ class DockerRuntime:
             inspected = client.inspect_container(id_)
         except docker.errors.NotFound:
             return None
-        state = inspected.get("State")
+        state, host = inspected.get("State"), inspected.get("HostConfig")
         if not isinstance(state, Mapping):
             raise NoPilotError("Docker tells no state of it")
-        self._inspections[id_] = inspection = Inspection.of(state, places_of(inspected))
+        host = host if isinstance(host, Mapping) else {}
+        self._inspections[id_] = inspection = Inspection.of(state, host, places_of(inspected))
         return inspection
 
     # --- act ----------------------------------------------------------------------------
@@ -284,13 +296,15 @@ class DockerRuntime:
                 _if_needed(lambda: client.pause(pilot.id), text="already paused")
 
     def thaw(self, pilot: Pilot) -> None:
-        """Unpause the container."""
+        """Unpause the container; its swap is bounded again before."""
+        self._keep_memory(pilot.id, frozen=False)
         with self._connected() as client:
             _if_needed(lambda: client.unpause(pilot.id), text="not paused")
 
     def terminate(self, pilot: Pilot) -> None:
         """Send SIGTERM, and thaw a paused pilot so that it can act on it."""
         self.features.set_shutdown_time(pilot.name, self.clock.wall() + pilot.grace)
+        self._keep_memory(pilot.id, frozen=False)
         with self._connected() as client:
             _if_needed(lambda: client.kill(pilot.id, "SIGTERM"))
             if pilot.state is PilotState.PAUSED:

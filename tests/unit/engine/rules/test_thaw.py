@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from plancton.engine.model.node import CpuLoad
 from plancton.engine.model.operator import Mode
 from plancton.engine.model.reason import Code, Reason
 from plancton.engine.model.state import Frozen, State
 from tests.unit.engine.rules.tables import (
+    HOST,
     NOW,
     OLD,
     YOUNG,
@@ -57,3 +60,15 @@ def test_draining_nodes_thaw_too() -> None:
     """Else they would never be empty."""
     seen = look(frozen(OLD), mode=Mode.DRAINING)
     assert kinds(run(seen, state=State(room_since=NOW - 2))) == ["Thaw old"]
+
+
+def test_a_pilot_stays_frozen_while_the_memory_it_gave_back_is_taken() -> None:
+    """Thawed into that shortage it would be ended for it; it goes on when there is memory again."""
+    gave = replace(frozen(OLD), swapped=5 * 10**9)
+    state = State(frozen={"old": Frozen(Reason.of(Code.PRESSURE), NOW - 9)}, room_since=NOW - 9)
+    short = replace(HOST, memory_available=6 * 10**9)
+    held = run(look(gave, host=short), state=state)
+    assert kinds(held) == []
+    (finding,) = [each for each in held.findings if each.code is Code.NO_MEMORY_TO_THAW]
+    assert "needs 5 GB back from swap, and only 3.4 GB" in str(finding)
+    assert kinds(run(look(gave), policy(1), state)) == ["Thaw old"]
