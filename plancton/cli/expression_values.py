@@ -7,10 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from plancton.config.schema import Config
+    from plancton.engine.views.snapshot import Snapshot
     from plancton.service.process.paths import Paths
 
 _OF_PROFILE = ("max_dock_mem", "max_dock_swap")
@@ -18,15 +18,18 @@ _CPU_SECONDS = 0.1
 """How long the CPU in use is measured."""
 
 
-def values_of_node(paths: Paths, config: Config) -> tuple[dict[str, float], str]:
+def values_of_node(
+    paths: Paths, config: Config, snapshot: Snapshot | None
+) -> tuple[dict[str, float], str]:
     """Return the names of expressions that describe the node, and where their values are from.
 
-    A running engine's own values; else those of this moment, with the means it last kept.
+    Those in the *snapshot* of a running engine; else those of this moment, with the means it last
+    kept.
     """
     from plancton.service.instance import instance_name
 
-    policy = _policy_of_engine(paths)
-    if policy:
+    if snapshot and snapshot.policy:
+        policy = snapshot.policy
         names = {name: value for name, value in policy.items() if name not in _OF_PROFILE}
         return names, "as the running engine sees them"
     return _measured(
@@ -34,19 +37,19 @@ def values_of_node(paths: Paths, config: Config) -> tuple[dict[str, float], str]
     ), "measured now; without an engine all CPU counts as foreground"
 
 
-def _policy_of_engine(paths: Paths) -> Mapping[str, float]:
-    """Return what a running engine counts with; nothing if none runs or answers."""
+def snapshot_of_engine(paths: Paths) -> Snapshot | None:
+    """Return what a running engine sees; None if none runs or answers."""
     from plancton.engine.errors import NotRunningError
     from plancton.service.process.lock import holder
 
     try:
         if holder(paths.lock) is None:
-            return {}
+            return None
         from plancton.service.node import LocalNode  # here, as it takes long
 
-        return LocalNode(paths).engine.snapshot().policy
+        return LocalNode(paths).engine.snapshot()
     except (NotRunningError, OSError):
-        return {}
+        return None
 
 
 def _measured(memory_file: Path) -> dict[str, float]:

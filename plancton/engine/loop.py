@@ -301,6 +301,7 @@ class Engine:
         if config is None:  # nothing can be said before a configuration was read
             return
         builder.requests, builder.ignored = ports.runtime.requests, ports.runtime.ignored
+        builder.complaints = ports.runtime.complaints
         builder.protection_note = ports.host.protection_note
         builder.ledger = self.books.ledger
         builder.tick_seconds = ports.clock.now() - now

@@ -37,6 +37,7 @@ class Observer:
             mode,
             cpu_load(self._samples, promised, RECENT),
             dict(self.commands),
+            self._ports.runtime.unenforced,
         )
 
     def observe_pilots(

@@ -10,7 +10,7 @@ from plancton.config import schema
 from plancton.config.effective import ConfigState
 from plancton.config.schema import Profile
 from plancton.engine.model.bounds import Bounds
-from plancton.engine.model.node import HostSample, ImageStatus
+from plancton.engine.model.node import HostSample, ImageStatus, Limit
 from plancton.engine.model.operator import Mode
 from plancton.engine.model.pilot import Pilot
 from plancton.engine.records.persistent_state import PersistentState
@@ -42,6 +42,14 @@ class Runtime(Protocol):
     @property
     def ignored(self) -> tuple[str, ...]:
         """Containers that carry our label and are no pilots of ours, each with why."""
+
+    @property
+    def unenforced(self) -> frozenset[Limit]:
+        """Limits of pilots that have no effect here."""
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """What the engine said against how the last pilot was to be made, though it made it."""
 
     def pilots(self, doubted: frozenset[str] = frozenset()) -> tuple[Pilot, ...]:
         """Return all containers of this instance, in any state, oldest first.

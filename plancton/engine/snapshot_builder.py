@@ -17,6 +17,7 @@ from plancton.engine.model.state import Frozen, State
 from plancton.engine.records.cpu_meter import CpuMeter
 from plancton.engine.records.ledger import Account, Ledger
 from plancton.engine.rules.apply_outcomes import apply_to_pilots
+from plancton.engine.views.limits import limit_lines
 from plancton.engine.views.signals import signal_views
 from plancton.engine.views.snapshot import Finding, PilotView, SinkState, Snapshot, UpcomingEvent
 from plancton.engine.views.text import sink_line
@@ -61,6 +62,8 @@ class SnapshotBuilder:
     requests: int = 0
     ignored: tuple[str, ...] = ()
     """Containers that are left alone, and why."""
+    complaints: tuple[str, ...] = ()
+    """What Docker said of the last pilot, though it made it."""
     tick_seconds: float = 0.0
     errors: int = 0
     sinks: tuple[SinkState, ...] = ()
@@ -120,6 +123,7 @@ class SnapshotBuilder:
             signals=signal_views(observation, config.config.protect, state) if observation else (),
             ledger=self.ledger,
             policy=dict(self.names),
+            unenforced=self._unenforced(),
             warnings=self._warnings(config),
             events=tuple(self.recorder.events),
             ended=tuple(self.recorder.ended),
@@ -148,8 +152,14 @@ class SnapshotBuilder:
             if image.id and image.error
         ]
         trouble = filter(None, (self.failure, self.trouble))
-        said = (*config.warnings, *trouble, *self.ignored, *stale)
+        complaints = (f"Docker said of the last pilot: {said}" for said in self.complaints)
+        limits = (*self._unenforced(), *complaints)
+        said = (*config.warnings, *trouble, *self.ignored, *limits, *stale)
         return (*said, *map(sink_line, filter(_fails, self.sinks)))
+
+    def _unenforced(self) -> tuple[str, ...]:
+        seen = self.observation
+        return tuple(limit_lines(seen.unenforced, seen.host)) if seen else ()
 
     def _pilot(self, pilot: Pilot, state: State, now: float) -> PilotView:
         ending = state.endings.get(pilot.id)

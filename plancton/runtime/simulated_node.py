@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from plancton.config.schema import Profile
 from plancton.engine.model.bounds import Bounds
-from plancton.engine.model.node import HostSample, ImageStatus
+from plancton.engine.model.node import HostSample, ImageStatus, Limit
 from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.ports import ActionError, ImageMissingError, RuntimeUnavailableError
 from plancton.engine.records.persistent_state import PersistentState
@@ -36,6 +36,7 @@ class SimulatedNode(SimulatedMachine):
         self.actions: list[str] = []
         self.own_readable = True
         self.bounds = Bounds()
+        self.unenforced: frozenset[Limit] = frozenset()
         self._references: frozenset[str] = frozenset()
         self._requests = 0
 
@@ -120,6 +121,8 @@ class SimulatedNode(SimulatedMachine):
     def requests(self) -> int:
         """Requests made so far."""
         return self._requests
+
+    complaints: tuple[str, ...] = ()
 
     @property
     def ignored(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from plancton.engine.model.node import Limit
 from plancton.engine.model.operator import Mode, PilotCommand
 from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.ports import ActionError
@@ -405,3 +406,27 @@ def test_with_enough_memory_a_frozen_pilot_keeps_its_own() -> None:
     rig.node.foreground = 2.0
     rig.run(20)
     assert {(pilot.state, pilot.swapped) for pilot in rig.latest.pilots} == {("frozen", 0)}
+
+
+def test_limits_that_are_not_enforced_are_said_and_pilots_run() -> None:
+    """The idle class, and the signal of memory, hold in their place."""
+    rig = Rig(2)
+    rig.node.unenforced = frozenset({Limit.CPUS, Limit.MEMORY, Limit.SWAP})
+    rig.node.complaints = ("something was discarded",)
+    rig.run(20)
+    assert rig.running == 2
+    cpus, memory, said = rig.latest.warnings
+    assert rig.latest.unenforced == (cpus, memory)
+    assert cpus.startswith("pilots may use more cores than their cpus")
+    assert "the idle class still lets the owner go first" in cpus
+    assert memory.startswith("pilots may use more than their memory")
+    assert said == "Docker said of the last pilot: something was discarded"
+
+
+def test_nothing_starts_where_nothing_bounds_memory() -> None:
+    """Neither the kernel nor the signal, which is off."""
+    rig = Rig(2, protect={"memory": {"evict_below": "off"}})
+    rig.node.unenforced = frozenset({Limit.MEMORY})
+    rig.run(20)
+    assert rig.running == 0
+    assert rig.said("nothing would bound the memory of pilots")

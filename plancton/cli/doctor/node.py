@@ -18,11 +18,12 @@ from plancton.cli.render import table
 from plancton.config.load import ConfigError, load
 from plancton.config.schema import Config
 from plancton.config.units import format_size
-from plancton.engine.model.node import Protection
+from plancton.engine.model.node import Limit, Protection
 from plancton.engine.ports import RuntimeUnavailableError
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.client import DockerClient, docker_url, translate_errors
 from plancton.runtime.docker.images import image_id
+from plancton.runtime.docker.limits import unenforced_limits
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.docker.timestamps import epoch_of
 from plancton.service.instance import instance_name
@@ -48,7 +49,7 @@ def check_node(paths: Paths) -> list[Check]:
     except RuntimeUnavailableError as error:
         word, _, mend = str(error).partition(": ")
         return [*checks, Check("docker", "FAIL", word, mend), _pressure()]
-    checks += [_cgroup(parent, info), check_frozen_memory(config, parent)]
+    checks += [_cgroup(parent, info), _limits(info), check_frozen_memory(config, parent)]
     checks += [_time(info), _disk(info)]
     checks += [_image(url, each) for each in sorted({p.image for p in config.pilots})]
     checks += check_mounts(config, info, url)
@@ -95,6 +96,16 @@ def _cgroup(parent: ParentCgroup, info: Mapping[str, Any]) -> Check:
     world = f"cgroup v{info.get('CgroupVersion', '1')}, {info.get('CgroupDriver')} driver"
     verdict = "WARN" if parent.protection is Protection.WEIGHT_ONLY else "OK"
     return Check("protection", verdict, f"{parent.protection.value} ({world})", parent.note)
+
+
+def _limits(info: Mapping[str, Any]) -> Check:
+    """Say which limits of pilots the kernel does not enforce."""
+    unenforced = unenforced_limits(info)
+    if not unenforced:
+        return Check("limits", "OK", f"{', '.join(Limit)} of pilots are enforced")
+    names = ", ".join(limit for limit in Limit if limit in unenforced)
+    mend = "plancton status says of each what holds instead, and how to turn it on"
+    return Check("limits", "WARN", f"{names} of pilots are not enforced by this kernel", mend)
 
 
 def _time(info: Mapping[str, Any]) -> Check:

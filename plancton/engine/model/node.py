@@ -21,6 +21,15 @@ class Protection(StrEnum):
     """Only the single pilots have a low weight; together they may still slow the owner."""
 
 
+class Limit(StrEnum):
+    """A limit of each pilot, by its key in the configuration."""
+
+    CPUS = "cpus"
+    MEMORY = "memory"
+    SWAP = "swap"
+    PIDS = "pids"
+
+
 @dataclass(frozen=True, slots=True)
 class Stalled:
     """Pressure stall information of one resource (the kernel's "some" line)."""
@@ -116,3 +125,5 @@ class Observation:
     """Over about half a second."""
     pilot_commands: Mapping[str, PilotCommand] = field(default_factory=dict)
     """The operator's, by ID of the pilot."""
+    unenforced: frozenset[Limit] = frozenset()
+    """Limits of pilots that this node's kernel, or its container engine, does not enforce."""

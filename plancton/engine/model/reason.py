@@ -68,6 +68,7 @@ class Code(StrEnum):
     PROFILE_FULL = "profile-full"
     NO_MEMORY = "no-memory"
     NO_MEMORY_TO_THAW = "no-memory-to-thaw"
+    NO_MEMORY_LIMIT = "no-memory-limit"
     WHEN = "when"
     FROZEN_FIRST = "frozen-first"
     KEPT_FREE = "kept-free"
@@ -125,6 +126,8 @@ _SENTENCES: Mapping[Code, str] = {
     "to pilots and {kept} that are kept free",
     Code.NO_MEMORY_TO_THAW: "{pilot} stays frozen: it needs {swapped} back from swap, and only "
     "{memory} of memory are free for it",
+    Code.NO_MEMORY_LIMIT: "nothing would bound the memory of pilots: this kernel enforces no "
+    "limit, and protect.memory.evict_below is off",
     Code.WHEN: "spawn.when is not true: {when}",
     Code.FROZEN_FIRST: "{frozen} frozen pilots go on first",
     Code.KEPT_FREE: "{room:.1f} cores are kept free for {profile}, which is owed {owed:.0f} % of "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from plancton.config import schema
 from plancton.config.units import format_size, level_of
 from plancton.engine.model.action import Spawn
-from plancton.engine.model.node import ImageStatus
+from plancton.engine.model.node import ImageStatus, Limit
 from plancton.engine.model.operator import Mode
 from plancton.engine.model.reason import Code, Reason, Value
 from plancton.engine.model.state import FailureKind
@@ -47,7 +47,7 @@ def _blocked_for_all(context: DecisionContext) -> Reason | None:
         return Reason.of(Code.MODE, mode=context.observation.mode.value)
     if context.policy.drain:
         return Reason.of(Code.CONFIG_DRAIN)
-    pressed = _held_by_pressure(context)
+    pressed = _memory_is_unguarded(context) or _held_by_pressure(context)
     if pressed is not None:
         return pressed
     if not context.policy.when:
@@ -56,6 +56,14 @@ def _blocked_for_all(context: DecisionContext) -> Reason | None:
     if limit is None and context.observation.load is None:
         return Reason.of(Code.WARMING_UP)
     return limit
+
+
+def _memory_is_unguarded(context: DecisionContext) -> Reason | None:
+    """Return that neither a limit nor a signal would keep pilots from taking all memory."""
+    evicts = context.policy.protect.memory.evict_below != "off"
+    if evicts or Limit.MEMORY not in context.observation.unenforced:
+        return None
+    return Reason.of(Code.NO_MEMORY_LIMIT)
 
 
 def _held_by_pressure(context: DecisionContext) -> Reason | None:

@@ -182,6 +182,8 @@ class Snapshot:
     ledger: Ledger
     policy: Mapping[str, float]
     """Every name that expressions may use, with its value."""
+    unenforced: tuple[str, ...]
+    """Limits that pilots do not have on this node, in words."""
     warnings: tuple[str, ...]
     """Things the administrator should mend: config, image, disk."""
     events: tuple[Event, ...]

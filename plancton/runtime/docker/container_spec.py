@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from plancton.config.schema import Profile
+from plancton.engine.model.node import Limit
+from plancton.runtime.docker.limits import without
 from plancton.runtime.job_features import HINTS_TMPFS
 
 PREFIX = "io.plancton."
@@ -70,25 +72,30 @@ def container_spec(
     image: str = "",
     env: Mapping[str, str] | None = None,
     binds: Iterable[str] = (),
+    unenforced: frozenset[Limit] = frozenset(),
 ) -> dict[str, Any]:
     """Return the body of ``POST /containers/create`` (Docker Engine API 1.41).
 
-    *image*, *env* and *binds* are what a pilot gets beside its profile. The CPU limit is a quota
-    over a period, never NanoCpus: those cannot be changed later. *disk_quota*: the storage driver
-    can enforce the bound on the pilot's disk.
+    *image*, *env* and *binds* are what a pilot gets beside its profile; limits that are
+    *unenforced* here are not asked for. The CPU limit is a quota over a period, never NanoCpus:
+    those cannot be changed later. *disk_quota*: the storage driver can enforce the bound on the
+    pilot's disk.
     """
     spec: dict[str, Any] = {
         "Image": image or profile.image,
         "User": profile.user,
         "Env": [f"{key}={value}" for key, value in {**(env or {}), **profile.env}.items()],
         "Labels": dict(labels),
-        "HostConfig": _host_config(
-            profile,
-            binds=binds,
-            parent=parent,
-            low_weight=low_weight,
-            oom_score_adj=oom_score_adj,
-            disk_quota=disk_quota,
+        "HostConfig": without(
+            _host_config(
+                profile,
+                binds=binds,
+                parent=parent,
+                low_weight=low_weight,
+                oom_score_adj=oom_score_adj,
+                disk_quota=disk_quota,
+            ),
+            unenforced,
         ),
     }
     if profile.command:

@@ -13,7 +13,7 @@ import docker.errors
 
 from plancton import __version__
 from plancton.config.schema import Profile
-from plancton.engine.model.node import Protection
+from plancton.engine.model.node import Limit, Protection
 from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.ports import (
     ActionError,
@@ -26,6 +26,7 @@ from plancton.runtime.docker import container_spec
 from plancton.runtime.docker.bind_sources import BindSources, viewer_of
 from plancton.runtime.docker.client import DockerClient, api_error_text, translate_errors
 from plancton.runtime.docker.disk_meter import DiskMeter, may_have_quota, places_of
+from plancton.runtime.docker.limits import unenforced_limits
 from plancton.runtime.docker.pilots import (
     ENDED,
     RUNS,
@@ -85,6 +86,9 @@ class DockerRuntime:
         self._client: DockerClient | None = None
         self.ignored: tuple[str, ...] = ()
         """Containers that carry our label and are no pilots of ours, and why."""
+        self.unenforced: frozenset[Limit] = frozenset()
+        self.complaints: tuple[str, ...] = ()
+        """Docker's warnings about the last pilot it made."""
         self._earlier_requests = 0
         self._features_swept = False
         self._inspections: dict[str, Inspection] = {}
@@ -114,6 +118,7 @@ class DockerRuntime:
                     self.data_root = str(self.info.get("DockerRootDir") or "/")
                     self.parent.configure(self.info)
                     self._disk_quota = may_have_quota(self.info)
+                    self.unenforced = unenforced_limits(self.info)
                 yield self._client
         except RuntimeUnavailableError:
             self.close()
@@ -250,6 +255,7 @@ class DockerRuntime:
             image=image_id,
             env=environment.env,
             binds=environment.binds,
+            unenforced=self.unenforced,
         )
         try:
             made = self._create_within_quota(client, body, name)
@@ -257,6 +263,7 @@ class DockerRuntime:
             raise ImageMissingError(f"no image {profile.image} on the node") from error
         except docker.errors.APIError as error:
             raise ActionError(f"cannot create: {api_error_text(error)}") from error
+        self.complaints = _texts(made)
         try:
             return id_of(made)
         except NoPilotError as error:
@@ -335,6 +342,12 @@ def _if_needed(call: Callable[[], _T], fine: tuple[int, ...] = (), text: str = "
         if error.status_code in (404, 409, *fine) or (text and text in api_error_text(error)):
             return None
         raise ActionError(api_error_text(error)) from error
+
+
+def _texts(made: object) -> tuple[str, ...]:
+    """Return Docker's warnings in its answer to a creation."""
+    found = made.get("Warnings") if isinstance(made, Mapping) else None
+    return tuple(str(each)[:500] for each in found) if isinstance(found, list) else ()
 
 
 def _printable(raw: bytes) -> str:
