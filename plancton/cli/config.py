@@ -57,12 +57,14 @@ def check(file: File = None, *, paths: Paths) -> None:
 
 def _missing_sources(config: Config) -> Iterator[str]:
     """Yield what is wrong with the sources of binds on this node; the file may be of another."""
+    if not any(profile.binds for profile in config.pilots):
+        return  # and nothing is imported
     from plancton.runtime.docker.bind_sources import paths_of, trouble_of
     from plancton.runtime.path_probe import PathProbe, ProbeError
 
     probe = PathProbe()
     for profile in config.pilots:
-        for source in paths_of(profile):
+        for source in paths_of(profile.binds):
             try:
                 trouble = trouble_of(source, probe.look([source])[source])
             except ProbeError as error:

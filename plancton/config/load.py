@@ -125,6 +125,9 @@ def layered(local: Source, remote: Source, allow: Allow, here: Here = this_machi
         raise ConfigError(remote.file, problems)
     local_rules = apply_rules(local, local_config, local_config, here)
     config = _validated(local, merge(remote_rules.values, local_rules.values))
+    if "pilots" not in local_rules.values:
+        pilots = tuple(profile.bound_within(allow.binds) for profile in config.pilots)
+        config = config.model_copy(update={"pilots": pilots})
     layers, judged = (
         (*local_rules.layers, *remote_rules.layers),
         (*local_rules.judged, *remote_rules.judged),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -224,6 +224,39 @@ def _registry(reference: str) -> tuple[str, str]:
 def capability(name: str) -> str:
     """Return a capability's name without its usual beginning."""
     return name.upper().removeprefix("CAP_")
+
+
+def leads_astray(bind: str, allowed: Iterable[str], real: Mapping[str, str]) -> str:
+    """Say where a *bind* that ``allow.binds`` permits as it is written must not lead.
+
+    Empty: it stays. *real* tells where its source and the folders that hold it lead, links
+    followed. Below a folder that pilots may write no link is followed: one of them may have made
+    it, and other folders may be allowed for reading alone.
+    """
+    source = posixpath.normpath(bind.partition(":")[0])
+    for folder in folders_holding(source, allowed, writable=True):
+        below = source.removeprefix(folder).lstrip("/")
+        if real[source] != posixpath.normpath(posixpath.join(real[folder], below)):
+            return f"leads to {real[source]} by a link below {folder}, which pilots may write"
+    fitting = [
+        folder
+        for place in allowed
+        for folder in folders_holding(source, [place])
+        if _bind_within(bind, place)
+    ]
+    if not any(_within(real[source], real[folder]) for folder in fitting):
+        return f"leads to {real[source]}, out of {', '.join(fitting)} (allow.binds)"
+    return ""
+
+
+def folders_holding(source: str, allowed: Iterable[str], *, writable: bool = False) -> list[str]:
+    """Return the folders of ``allow.binds`` that hold a source, or are it; only the *writable*."""
+    places = [place.partition(":") for place in allowed]
+    return [
+        posixpath.normpath(folder)
+        for folder, _, mode in places
+        if _within(source, folder) and not (writable and mode == "ro")
+    ]
 
 
 def _bind_within(bind: str, allowed: str) -> bool:

@@ -98,6 +98,41 @@ def test_a_missing_source_of_a_bind_is_not_made(runtime: DockerRuntime, tmp_path
     assert runtime.pilots() == ()
 
 
+def test_a_link_that_a_pilot_makes_gets_no_pilot_out_of_what_is_allowed(
+    runtime: DockerRuntime, tmp_path: Path
+) -> None:
+    """Neither the node's own files nor, while it may still make one, what lies beside it."""
+    scratch, secret = tmp_path / "scratch", tmp_path / "secret"
+    for folder in (scratch, secret):
+        folder.mkdir()
+        folder.chmod(0o777)
+    plant = f"mkdir /s/sub; ln -s {secret} /s/planted; sleep 1000"
+    writer = Profile(
+        name="writer", command=("sh", "-c", plant), binds=(f"{scratch}:/s:rw",), network="none"
+    )
+    runtime.start(writer.bound_within((f"{scratch}",)))
+    until((scratch / "planted").is_symlink)
+
+    def reader(sub: str) -> Profile:
+        bind = f"{scratch}/{sub}:/x:rw"
+        made = Profile(name="reader", command=("sleep", "1000"), binds=(bind,), network="none")
+        return made.bound_within((f"{scratch}",))
+
+    astray = f"profile reader: {scratch}/planted:/x:rw leads to {secret} by a link below {scratch}"
+    with pytest.raises(ActionError, match=astray):
+        runtime.start(reader("planted"))
+    (pilot,) = runtime.pilots()
+    with pytest.raises(ActionError, match=f"/sub:/x:rw lies below {scratch}, which pilots may"):
+        runtime.start(reader("sub"))
+    runtime.kill(pilot)
+    until(lambda: runtime.pilots()[0].state is PilotState.EXITED)
+    runtime.remove(pilot)
+    runtime.start(reader("sub"))  # nobody is there any more who could swap it
+    with pytest.raises(ActionError, match=astray):
+        runtime.start(reader("planted"))
+    assert list(secret.iterdir()) == []
+
+
 def test_pilots_live_in_the_idle_class(runtime: DockerRuntime) -> None:
     """Verified in the kernel, and set again when something took it away."""
     runtime.start(SLEEPER)

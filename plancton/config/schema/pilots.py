@@ -11,6 +11,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    PrivateAttr,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
@@ -148,6 +149,19 @@ class Profile(Group):
     """Run a tiny init as PID 1, so that signals work and zombies are reaped."""
     log_size: Annotated[Size, Field(ge=1024)] = 10_000_000
     """Most disk a pilot's own log may take."""
+
+    _bind_folders: tuple[str, ...] | None = PrivateAttr(None)
+
+    @property
+    def bind_folders(self) -> tuple[str, ...] | None:
+        """``allow.binds``, within which a remote configuration's binds must stay; None: trusted."""
+        return self._bind_folders
+
+    def bound_within(self, folders: tuple[str, ...]) -> Profile:
+        """Return this profile as one of a remote configuration."""
+        bounded = self.model_copy()
+        bounded._bind_folders = folders
+        return bounded
 
     @field_validator("binds")
     @classmethod

@@ -59,7 +59,8 @@ class Allow(Group):
     capabilities: tuple[str, ...] = ()
     """Capabilities beyond Docker's own default set."""
     binds: tuple[str, ...] = ()
-    """Folders of the node that may be bound, with all below them; add :ro for read-only alone."""
+    """Folders of the node that may be bound, with all below them; add :ro for read-only alone.
+    No link leads out of them."""
     volumes: tuple[str, ...] = ()
     """Named volumes of Docker: patterns of their names."""
     devices: tuple[str, ...] = ()

@@ -10,18 +10,26 @@ import os
 import posixpath
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from plancton.config.restrictions import folders_holding, leads_astray
 from plancton.config.schema import Profile
+from plancton.engine.model.pilot import PilotState
 from plancton.engine.ports import ActionError
 from plancton.runtime.docker.container_spec import bind_parts
+from plancton.runtime.mounts import within
 from plancton.runtime.path_probe import PathProbe, Place, ProbeError
 
 OURS = "self"
+_ENDED = (PilotState.EXITED, PilotState.DEAD)
 _UNIX = "unix://"
 _UCRED = struct.Struct("3i")
 """Process, user and group of a socket's other end (unix(7))."""
+
+
+class BindError(Exception):
+    """A bind must not be mounted. Says which, and why."""
 
 
 def viewer_of(url: str, info: Mapping[str, Any]) -> str | None:
@@ -55,29 +63,95 @@ class BindSources:
     def __init__(self, probe: PathProbe | None = None) -> None:
         """Look with *probe*."""
         self.probe = probe or PathProbe()
+        self._written: frozenset[str] = frozenset()
+        """What running pilots may write of the node."""
 
-    def check(self, profile: Profile, viewer: str | None) -> None:
-        """Raise ActionError if a bind of the profile cannot be mounted, or does not answer."""
-        sources = paths_of(profile)
-        if viewer is None or not sources:
-            return
+    def note_pilots(self, listed: Iterable[Any]) -> None:
+        """Learn from Docker's listing of our pilots what they may write."""
+        self._written = frozenset(
+            str(mount.get("Source"))
+            for item in listed
+            if isinstance(item, Mapping) and item.get("State") not in _ENDED
+            for mounts in [item.get("Mounts")]
+            for mount in (mounts if isinstance(mounts, list) else ())
+            if isinstance(mount, Mapping) and mount.get("RW")
+        )
+
+    def resolved(self, profile: Profile, viewer: str | None) -> Profile:
+        """Return the profile with binds that may be mounted: those of a remote file without links.
+
+        ActionError if a bind cannot be mounted, does not answer, or leads out of what is allowed.
+        """
         try:
-            places = self.probe.look(sources, viewer)
-        except ProbeError as error:
+            places = self._look(profile, viewer)
+            bound = profile if profile.bind_folders is None else self._kept(profile, places)
+        except (ProbeError, BindError) as error:
             raise ActionError(f"profile {profile.name}: {error}") from error
-        for source, place in places.items():
-            trouble = trouble_of(source, place)
-            if trouble and viewer != OURS:  # Docker may see what we do not
-                raise ActionError(f"profile {profile.name}: {trouble}")
+        self._written |= frozenset(_written_by(bound))
+        return bound
+
+    def _look(self, profile: Profile, viewer: str | None) -> Mapping[str, Place]:
+        """Return what is at the sources, and at the folders of ``allow.binds`` that hold them."""
+        if viewer is None:
+            return {}
+        sources, allowed = paths_of(profile.binds), profile.bind_folders or ()
+        folders = [folder for source in sources for folder in folders_holding(source, allowed)]
+        places = self.probe.look([*sources, *folders], viewer)
+        troubles = [trouble_of(source, places[source]) for source in sources]
+        if viewer != OURS and any(troubles):  # with our eyes: Docker may see what we do not
+            raise BindError(next(filter(None, troubles)))
+        return places
+
+    def _kept(self, profile: Profile, places: Mapping[str, Place]) -> Profile:
+        """Return a profile of a remote configuration with its binds resolved."""
+        own = (places[source].real for source in _written_by(profile) if source in places)
+        written, allowed = {*self._written, *own}, profile.bind_folders or ()
+        binds = tuple(_kept(bind, allowed, places, written) for bind in profile.binds)
+        return profile.model_copy(update={"binds": binds})
 
     def close(self) -> None:
         """End what hangs."""
         self.probe.close()
 
 
-def paths_of(profile: Profile) -> list[str]:
-    """Return the sources of a profile's binds that are paths of the node, not volumes."""
-    sources = (bind_parts(bind)[0] for bind in profile.binds)
+def _kept(
+    bind: str, allowed: Iterable[str], places: Mapping[str, Place], written: Iterable[str]
+) -> str:
+    """Return a bind of a remote configuration as it may be mounted; BindError if it may not."""
+    if not bind.startswith("/"):
+        return bind  # a volume
+    source = posixpath.normpath(bind_parts(bind)[0])
+    folders = folders_holding(source, allowed)
+    if any(path not in places or places[path].errno for path in (source, *folders)):
+        if set(folders) == {source}:
+            return bind
+        raise BindError(
+            f"{bind}: where it leads cannot be seen from here, so only the folders of allow.binds "
+            "themselves are mounted, not what lies below"
+        )
+    real = {path: place.real for path, place in places.items()}
+    astray = leads_astray(bind, allowed, real)
+    if astray:
+        raise BindError(f"{bind} {astray}")
+    for folder in written:
+        if real[source] != folder and within(real[source], folder):
+            raise BindError(
+                f"{bind} lies below {folder}, which pilots may write: one could put a link in its "
+                f"place while it is mounted; bind {folder} itself, or have no pilot write there"
+            )
+    if ":" in real[source]:
+        raise BindError(f"{bind} leads to {real[source]}, and Docker takes no path with a colon")
+    return f"{real[source]}{bind[bind.index(':') :]}"
+
+
+def _written_by(profile: Profile) -> list[str]:
+    """Return the sources that the profile's pilots may write."""
+    return paths_of(bind for bind in profile.binds if "rw" in bind_parts(bind)[2])
+
+
+def paths_of(binds: Iterable[str]) -> list[str]:
+    """Return the sources of binds that are paths of the node, not volumes, as Docker takes them."""
+    sources = (bind_parts(bind)[0] for bind in binds)
     return [posixpath.normpath(source) for source in sources if source.startswith("/")]
 
 

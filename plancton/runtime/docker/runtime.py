@@ -143,6 +143,7 @@ class DockerRuntime:
                 raise RuntimeUnavailableError(
                     f"Docker at {self.url} cannot list containers: {api_error_text(error)}"
                 ) from error
+        self.bind_sources.note_pilots(listed)
         present = {pilot.id for pilot in found}
         self._inspections = {
             id_: inspection for id_, inspection in self._inspections.items() if id_ in present
@@ -213,9 +214,9 @@ class DockerRuntime:
         """Create and start one pilot; see ``ports.Runtime``."""
         name = f"plancton-{profile.name}-{''.join(random.choices(_ALPHABET, k=6))}"  # noqa: S311 (a name)
         with self._connected() as client:
-            self.bind_sources.check(profile, viewer_of(self.url, self.info))
+            bound = self.bind_sources.resolved(profile, viewer_of(self.url, self.info))
             try:
-                id_ = self._create(client, profile, name, image_id)
+                id_ = self._create(client, profile, bound, name, image_id)
             except ActionError:
                 self.features.remove(name)
                 raise
@@ -227,8 +228,10 @@ class DockerRuntime:
                 raise ActionError(f"cannot start: {api_error_text(error)}") from error
         return started_pilot(profile, id_, name, image_id, self.clock.now())
 
-    def _create(self, client: DockerClient, profile: Profile, name: str, image_id: str) -> str:
-        """Create a pilot's container and return its ID."""
+    def _create(
+        self, client: DockerClient, profile: Profile, bound: Profile, name: str, image_id: str
+    ) -> str:
+        """Create a pilot's container and return its ID; *bound* has its binds as mounted."""
         wall = self.clock.wall()
         environment = self.features.prepare(
             name,
@@ -239,7 +242,7 @@ class DockerRuntime:
             instance=self.instance,
         )
         body = container_spec.container_spec(
-            profile,
+            bound,
             labels=container_spec.labels_for(
                 profile,
                 name=name,

@@ -178,6 +178,27 @@ def test_a_remote_file_that_says_too_much_is_refused_with_its_line(remote: str, 
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("local", "remote", "folders"),
+    [
+        ("allow: {binds: [/data, '/sw:ro']}", "pilots: [{name: far}]", ("/data", "/sw:ro")),
+        ("", "match: [{set: {pilots: [{name: far}]}}]", ()),
+        ("", "max_docks: 3", ()),
+        ("pilots: [{name: mine}]", "pilots: [{name: far}]", None),
+        ("match: [{set: {pilots: [{name: mine}]}}]", "pilots: [{name: far}]", None),
+        ("match: [{host: [other], set: {pilots: [{}]}}]", "pilots: [{name: far}]", ()),
+    ],
+)
+def test_profiles_know_whether_their_binds_are_trusted(
+    local: str, remote: str, folders: tuple[str, ...] | None
+) -> None:
+    """Those of the local file are; those of a remote one stay within allow.binds at each start."""
+    (profile,) = over(local, remote).config.pilots
+    assert profile.bind_folders == folders
+    assert profile.model_copy().bind_folders == folders
+    assert load_text(remote, "f").config.pilots[0].bind_folders is None
+
+
 def test_a_remote_file_of_0_6_0_is_translated() -> None:
     """With its own defaults, and the local file over it."""
     loaded = over("spawn: {per_tick: 9}", "max_docks: 3\ndocker_image: lab/worker")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from plancton.config.restrictions import violations, widened_for
+from plancton.config.restrictions import leads_astray, violations, widened_for
 from plancton.config.schema import Allow, Config
 
 
@@ -82,3 +82,50 @@ def test_what_exceeds_is_refused_and_granting_allows_exactly_that(
     assert list(violations(config, widened_for(config, bounds))) == []
     if not key:
         assert widened_for(config, bounds) == bounds
+
+
+@pytest.mark.parametrize(
+    ("bind", "allowed", "leads", "words"),
+    [
+        ("/data:/x:rw", ["/data"], {"/data": "/data"}, ""),
+        ("/data/a:/x", ["/data"], {"/data/a": "/data/a", "/data": "/data"}, ""),
+        # The local administrator's own links above, or as, an allowed folder are good.
+        ("/data/a:/x", ["/data"], {"/data/a": "/mnt/1/a", "/data": "/mnt/1"}, ""),
+        ("/data/a:/x", ["/"], {"/data/a": "/data/a", "/": "/"}, ""),
+        # Where pilots may not write, a link that stays within is good.
+        ("/sw/v:/x", ["/sw:ro"], {"/sw/v": "/sw/v1", "/sw": "/sw"}, ""),
+        ("/sw/v:/x", ["/sw:ro"], {"/sw/v": "/etc", "/sw": "/sw"}, "leads to /etc, out of /sw"),
+        ("/sw/v:/x", ["/sw:ro"], {"/sw/v": "/sw2", "/sw": "/sw"}, "leads to /sw2, out of /sw"),
+        # Where they may, none is.
+        ("/data/a:/x", ["/data"], {"/data/a": "/etc", "/data": "/data"}, "a link below /data, wh"),
+        ("/data/a:/x", ["/data"], {"/data/a": "/data/b", "/data": "/data"}, "link below /data"),
+        ("/data/a:/x", ["/"], {"/data/a": "/etc", "/": "/"}, "leads to /etc by a link below /, "),
+        # A folder that is allowed by itself may have been replaced by who writes above.
+        (
+            "/data/in:/x",
+            ["/data", "/data/in"],
+            {"/data/in": "/", "/data": "/data"},
+            "leads to / by a link below /data, which pilots may write",
+        ),
+        # Reading alone is allowed inside: no link makes it writable.
+        (
+            "/data/a:/x:rw",
+            ["/data", "/data/in:ro"],
+            {"/data/a": "/data/in", "/data": "/data"},
+            "leads to /data/in by a link below /data",
+        ),
+        (
+            "/sw/v:/x:rw",
+            ["/sw:ro", "/sw/v"],
+            {"/sw/v": "/sw/v", "/sw": "/sw"},
+            "",
+        ),
+    ],
+)
+def test_a_bind_leads_where_it_is_allowed(
+    bind: str, allowed: list[str], leads: dict[str, str], words: str
+) -> None:
+    """Whatever links are on its way."""
+    found = leads_astray(bind, allowed, leads)
+    assert words in found
+    assert bool(found) == bool(words)
