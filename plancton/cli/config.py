@@ -30,13 +30,14 @@ File = Annotated[Path | None, typer.Argument(help="Configuration file; else the 
 def check(file: File = None, *, paths: Paths) -> None:
     """Say whether a file is good, with line and key of each problem, and what it means here."""
     from plancton.cli.expression_values import snapshot_of_engine, values_of_node
+    from plancton.cli.network_warnings import network_warnings
     from plancton.config.evaluate import evaluate, names_for
 
     path = file or paths.config
     loaded, found = _loaded(path, must_exist=file is not None or paths.asked_for_config)
     snapshot = snapshot_of_engine(paths)
-    unenforced = snapshot.unenforced if snapshot else ()
-    for warning in (*loaded.warnings, *unenforced, *_missing_sources(loaded.config)):
+    found_wanting = (*(snapshot.unenforced if snapshot else ()), *network_warnings(loaded.config))
+    for warning in (*loaded.warnings, *found_wanting, *_missing_sources(loaded.config)):
         typer.echo(f"warning: {warning}", err=True)
     node, origin = values_of_node(paths, loaded.config, snapshot)
     names, found_here = names_for(loaded.config, node), evaluate(loaded.config, node)

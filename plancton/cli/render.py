@@ -21,6 +21,7 @@ from plancton.engine.views.text import (
     fleet_line,
     fleet_rows,
     ledger_table,
+    network_line,
     printable,
     sink_line,
 )
@@ -53,6 +54,7 @@ def status_text(snapshot: Snapshot) -> str:
             "protection",
             s.protection.value + (f" - {s.protection_note}" if s.protection_note else ""),
         ),
+        *([("network", network_line(s.host.network))] if s.host and s.host.network else []),
         ("cpu", _cpu(s)),
         ("host", _host(s)),
         ("pilots", f"{_count(s)}; at most {s.maximum}, {s.committed:g} cores promised"),

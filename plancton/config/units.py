@@ -1,4 +1,4 @@
-"""Durations and sizes with units, read and written."""
+"""Durations, sizes and rates with units, read and written."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ _BYTES = {"": 1, "b": 1} | {
     for suffix, base in (("", 1000), ("b", 1000), ("i", 1024), ("ib", 1024))
 }
 
+_RATES = {"bit": 1, "kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
+
 LONGEST = 100 * 365 * 86400.0
 """Longest duration, seconds: a hundred years."""
 LARGEST = 2**60
 """Largest size, bytes: 1 EiB."""
+LEAST_RATE, LARGEST_RATE = 100_000, 30_000_000_000
+"""Rates that can be held to, bits per second."""
 _CLOCK = re.compile(r"([0-9]{1,4}):([0-5]?[0-9])")
 
 
@@ -60,6 +64,21 @@ def parse_size(value: object) -> int:
     if not -LARGEST <= size <= LARGEST:
         raise ValueError(f"{_short(value)} is larger than 1048576TiB, the largest size")
     return int(size)
+
+
+def parse_rate(value: object) -> int:
+    """Turn ``"50Mbit"`` or ``"1.5Gbit/s"`` into bits per second; ValueError if it is none.
+
+    A unit is required: rates are told in bits by some and in bytes by others.
+    """
+    text = value.strip().removesuffix("/s") if isinstance(value, str) else ""
+    match = _NUMBER.fullmatch(text)
+    if not match or not match[2]:
+        raise ValueError(f"{_short(value)} is not a rate; write for example 50Mbit or 1Gbit")
+    rate = float(match[1]) * _unit(match[2].lower(), _RATES, "rate")
+    if not LEAST_RATE <= rate <= LARGEST_RATE:
+        raise ValueError(f"{_short(value)} is not between 100kbit and 30Gbit")
+    return int(rate)
 
 
 def parse_level(value: object) -> str:
@@ -120,6 +139,14 @@ def format_duration(seconds: float) -> str:
         if seconds >= 2 * size or (seconds >= size and seconds % size == 0):
             return f"{round(seconds / size, 1):g} {unit}"
     return f"{seconds:.0f} s" if seconds >= 10 else f"{round(seconds, 1):g} s"
+
+
+def format_rate(rate: float) -> str:
+    """Write bits per second with a unit: ``50 Mbit/s``, ``1.5 Gbit/s``."""
+    for power, unit in ((9, "Gbit/s"), (6, "Mbit/s")):
+        if rate >= 10**power:
+            return f"{round(rate / 10**power, 1):g} {unit}"
+    return f"{round(rate / 1e3, 1):g} kbit/s"
 
 
 def format_size(size: float) -> str:

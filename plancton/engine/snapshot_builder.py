@@ -183,6 +183,8 @@ class SnapshotBuilder:
             disk=pilot.disk,
             disk_used=pilot.written.size if pilot.written else None,
             swapped=pilot.swapped or 0,
+            sent=pilot.sent,
+            received=pilot.received,
             slot=slot.number,
             before=slot.before,
             last_exit=slot.last_exit,

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from plancton.engine.model.bounds import Bounds
-from plancton.engine.model.node import HostSample, Stalled
+from plancton.engine.model.node import HostSample, NetworkShare, Stalled
 from plancton.runtime.cgroup import MemoryReclaimer, ParentCgroup, keep_bounds, kernel_file
 from plancton.runtime.local_time import local_time
 from plancton.runtime.login_sessions import login_sessions
@@ -25,12 +25,14 @@ class HostSampler:
         parent: ParentCgroup,
         data_root: Callable[[], str],
         reclaimer: MemoryReclaimer | None = None,
+        network: Callable[[], NetworkShare | None] = lambda: None,
     ) -> None:
         """Measure beside *parent*; disk space is that of the path *data_root* returns.
 
-        Without a *reclaimer* frozen pilots keep their memory.
+        Without a *reclaimer* frozen pilots keep their memory. *network* tells how pilots are held
+        back on the network.
         """
-        self.parent, self.data_root = parent, data_root
+        self.parent, self.data_root, self.network = parent, data_root, network
         self._reclaimer = reclaimer
 
     @property
@@ -70,6 +72,7 @@ class HostSampler:
             user_idle=idle,
             on_battery=on_battery(),
             minute_of_week=(local.tm_wday * 24 + local.tm_hour) * 60 + local.tm_min,
+            network=self.network(),
         )
 
     def enforce(self, bounds: Bounds) -> None:

@@ -23,6 +23,7 @@ from plancton.runtime.docker.images import ImagePuller
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.host import HostSampler
 from plancton.runtime.job_features import JobFeatures
+from plancton.runtime.network.guard import NetworkGuard
 from plancton.service.local_engine import LocalEngine
 from plancton.service.locked_instance import LockedInstance, lock_instance, node_name
 from plancton.service.marker_files import MarkerFiles
@@ -48,6 +49,7 @@ class EngineService:
     remote: RemoteConfigFollower
     metrics: MetricsPublisher
     reclaimer: MemoryReclaimer
+    network: NetworkGuard
     broadcaster: Broadcaster
     local_engine: LocalEngine
     socket: Path
@@ -60,6 +62,7 @@ class EngineService:
         supervisor.start("remote", self.remote.run)
         supervisor.start("metrics", self.metrics.run)
         supervisor.start("reclaim", self.reclaimer.run)
+        supervisor.start("network", self.network.run)
 
     def stop(self) -> None:
         """Ask the helpers to end."""
@@ -69,6 +72,7 @@ class EngineService:
         self.remote.stop()
         self.metrics.stop()
         self.reclaimer.stop()
+        self.network.stop()
 
 
 @contextmanager
@@ -104,10 +108,12 @@ def build_service(locked: LockedInstance, paths: Paths) -> EngineService:
     disk = DiskMeter(locked.url)
     parent = ParentCgroup(locked.instance)
     reclaimer = MemoryReclaimer(parent)
+    network = network_guard(locked)
     engine = build_engine(
         locked,
         paths,
         images,
+        network,
         broadcaster,
         monitor=metrics,
         disk=disk,
@@ -143,16 +149,24 @@ def build_service(locked: LockedInstance, paths: Paths) -> EngineService:
         locked.remote,
         metrics,
         reclaimer,
+        network,
         broadcaster,
         local_engine,
         paths.socket,
     )
 
 
+def network_guard(locked: LockedInstance) -> NetworkGuard:
+    """Return what keeps the pilots of an instance to their share of the network."""
+    config_file = locked.config_file
+    return NetworkGuard(locked.instance, lambda: config_file.current().config.protect.network)
+
+
 def build_engine(
     locked: LockedInstance,
     paths: Paths,
     images: Images,
+    network: NetworkGuard,
     *subscribers: Callable[[Snapshot], None],
     monitor: Monitor | None = None,
     disk: DiskMeter | None = None,
@@ -171,10 +185,11 @@ def build_engine(
         oom_score_adj=lambda: config_file.current().config.protect.oom_score_adj,
         features=JobFeatures(paths.features),
         disk=disk,
+        network=network,
         node=name,
         frozen_may_swap=lambda: config_file.current().config.protect.memory.reclaim_below != "off",
     )
-    host = HostSampler(parent, lambda: runtime.data_root, reclaimer)
+    host = HostSampler(parent, lambda: runtime.data_root, reclaimer, network.share)
     state_store = StateFile(paths.state_file(instance))
     identity = Identity(name, instance, __version__, os.getpid(), clock.wall())
     ports = Ports(

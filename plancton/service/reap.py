@@ -10,7 +10,7 @@ from plancton.engine.model.node import ImageStatus
 from plancton.engine.model.operator import Mode
 from plancton.engine.ports import RuntimeUnavailableError
 from plancton.engine.views.snapshot import PilotView
-from plancton.service.assemble import build_engine
+from plancton.service.assemble import build_engine, network_guard
 from plancton.service.locked_instance import lock_instance
 from plancton.service.process import logs
 from plancton.service.process.paths import Paths
@@ -43,9 +43,11 @@ def reap_all(paths: Paths, mode: Mode) -> tuple[int, int]:
     """
     with lock_instance(paths, named=False) as locked:
         logs.set_up("info", None)
-        engine = build_engine(locked, paths, _NoImages())
+        network = network_guard(locked)
+        engine = build_engine(locked, paths, _NoImages(), network)
         engine.request_mode(max(mode, Mode.DRAINING, key=lambda each: each.rank))
         done = _step_until_done(engine)
+        network.apply()  # it holds those that run on, and goes with the last
         engine.save()
         return done
 

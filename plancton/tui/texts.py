@@ -186,6 +186,9 @@ def pilot_facts(pilot: PilotView, moment: Moment) -> list[tuple[str, str]]:
         ("memory", f"{used} of {format_size(pilot.memory)}"),
         ("disk", f"{disk}{bound}"),
     ]
+    if pilot.sent is not None and pilot.received is not None:
+        traffic = f"{format_size(pilot.sent)} sent, {format_size(pilot.received)} received"
+        rows.append(("network", traffic))
     prefix = f"pilots[{pilot.profile}]."
     own = [each for each in moment.settings if each.key.startswith(prefix)]
     for setting in sorted(own, key=lambda each: not each.origin):

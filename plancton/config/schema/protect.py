@@ -16,6 +16,7 @@ from plancton.config.schema.types import (
     Group,
     Level,
     Percent,
+    Rate,
     Share,
     Step,
     none_if_off,
@@ -126,6 +127,24 @@ class Calendar(Group):
     """What is done outside of them: stop starting pilots, freeze them all, or end them."""
 
 
+class Network(Group):
+    """The pilots' share of the network. Off unless set; it takes CAP_NET_ADMIN, which root has."""
+
+    total: Rate = None
+    """Most that all pilots together send, and as much that they receive: 200Mbit, or off."""
+    each: Rate = None
+    """The same of each pilot."""
+    mark: bool | None = None
+    """Mark packets that pilots send as lower effort (RFC 8622), so that queues and routers that
+    know it let the owner's go first. Empty: as soon as one of the limits is set."""
+
+    @property
+    def marks(self) -> bool:
+        """Whether packets are to be marked."""
+        limited = self.total is not None or self.each is not None
+        return limited if self.mark is None else self.mark
+
+
 class Protect(Group):
     """When pilots give way to the foreground. Each signal stops new pilots, freezes or ends."""
 
@@ -154,5 +173,6 @@ class Protect(Group):
     user: User = User()
     battery: Battery = Battery()
     calendar: Calendar = Calendar()
+    network: Network = Network()
     oom_score_adj: Annotated[int, Field(ge=-1000, le=1000)] = 1000
     """Pilots' place in the queue of the host's out-of-memory killer; 1000 is first."""

@@ -12,7 +12,13 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from plancton.config.units import parse_duration, parse_level, parse_share, parse_size
+from plancton.config.units import (
+    parse_duration,
+    parse_level,
+    parse_rate,
+    parse_share,
+    parse_size,
+)
 
 Duration = Annotated[
     float,
@@ -65,6 +71,19 @@ Percent = Annotated[
     BeforeValidator(none_if_off),
     WithJsonSchema({"type": ["number", "string"], "examples": [20, "off"]}),
 ]
+
+
+def _rate(value: Any) -> Any:
+    value = none_if_off(value)
+    return value if value is None else parse_rate(value)
+
+
+Rate = Annotated[
+    int | None,
+    BeforeValidator(_rate),
+    WithJsonSchema({"type": "string", "examples": ["50Mbit", "1Gbit", "off"]}),
+]
+"""Bits per second; None is off."""
 
 
 def _labels(value: Any) -> Any:

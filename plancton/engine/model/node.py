@@ -45,6 +45,24 @@ _CLOCK_NOISE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkShare:
+    """How pilots are held back on the network, as it is and not as it was asked for."""
+
+    total: int | None = None
+    """Most bits per second of all pilots together, in each direction; None: no limit."""
+    each: int | None = None
+    """The same of each pilot."""
+    marked: bool = False
+    """Whether their packets are marked as lower effort."""
+    covered: int = 0
+    """Pilots for which that holds."""
+    uncovered: Mapping[str, str] = field(default_factory=dict)
+    """Names of the others, each with why."""
+    error: str = ""
+    """Why it is not as it was asked for; empty: it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class HostSample:
     """Counters and levels of the node at one moment."""
 
@@ -82,6 +100,8 @@ class HostSample:
     """None: there is no battery."""
     minute_of_week: int = 0
     """By the node's own clock; Monday 0:00 is 0."""
+    network: NetworkShare | None = None
+    """None: pilots are not to be held back on the network."""
 
     def slept_before(self, later: HostSample) -> bool:
         """Say whether the machine was in suspend between this sample and a *later* one."""

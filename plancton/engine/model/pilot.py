@@ -73,6 +73,9 @@ class Pilot:
     """What it has written, as it was last measured; None: that is not known."""
     swapped: int | None = None
     """Bytes of a frozen pilot that lie in swap; None where that cannot be read, or if it runs."""
+    sent: int | None = None
+    """Bytes it sent over the network; None where it has none of its own, or nobody counts."""
+    received: int | None = None
 
     @property
     def label(self) -> str:

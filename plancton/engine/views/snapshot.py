@@ -140,6 +140,9 @@ class PilotView:
     """Bytes it has written there, as last measured; None: that is not known."""
     swapped: int = 0
     """Bytes that lie in swap while it is frozen."""
+    sent: int | None = None
+    """Bytes it sent over the network; None where nobody counts."""
+    received: int | None = None
     slot: int = 0
     """A place among the pilots of its profile: the lowest free one when it came."""
     before: int = 0

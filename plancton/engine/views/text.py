@@ -7,7 +7,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from plancton.config.units import format_duration, format_size
+from plancton.config.units import format_duration, format_rate, format_size
+from plancton.engine.model.node import NetworkShare
 from plancton.engine.model.reason import Code
 from plancton.engine.records.ledger import Account, Ledger
 from plancton.engine.views.fleet import Member
@@ -15,6 +16,10 @@ from plancton.engine.views.snapshot import SinkState, Snapshot
 
 _STEERING = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
 """Control characters, but for tabs, ends of lines, and escape sequences that set colours."""
+
+
+_NAMED = 3
+"""Pilots that are named in one line; the others are counted."""
 
 
 def count_pilots(count: int) -> str:
@@ -47,6 +52,24 @@ def core_hours(seconds: float) -> str:
     """Write core-seconds as core-hours."""
     hours = seconds / 3600
     return f"{hours:.1f} core-h" if hours >= 10 else f"{hours:.3f} core-h"
+
+
+def network_line(share: NetworkShare) -> str:
+    """Return how pilots are held back on the network, and which are not, in one line."""
+    rates = [
+        f"{who} {format_rate(rate)}"
+        for who, rate in (("all pilots together", share.total), ("each", share.each))
+        if rate is not None
+    ]
+    parts = [f"{', '.join(rates)} in each direction"] * bool(rates)
+    parts += ["packets marked as lower effort"] * share.marked
+    parts = parts or ["not limited"]
+    parts.append(f"{count_pilots(share.covered)} covered")
+    for why in dict.fromkeys(share.uncovered.values()):
+        names = [name for name, each in share.uncovered.items() if each == why]
+        more = f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)
+        parts.append(f"NOT covered: {', '.join(names[:_NAMED])}{more} ({why})")
+    return "; ".join([*parts, *([f"FAILS: {share.error}"] if share.error else [])])
 
 
 def sink_line(sink: SinkState) -> str:

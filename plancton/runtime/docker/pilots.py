@@ -15,6 +15,7 @@ from plancton.engine.rules.reap import START_LIMIT
 from plancton.runtime.cgroup import ParentCgroup, PilotMemory
 from plancton.runtime.docker import container_spec
 from plancton.runtime.docker.disk_meter import Places
+from plancton.runtime.docker.networks import addresses, network_mode
 from plancton.runtime.docker.timestamps import epoch_of
 from plancton.runtime.job_features import checkpoint_of
 
@@ -44,10 +45,18 @@ class Inspection:
     """Where on the host it writes."""
     swap: int | None = None
     """Most bytes of swap; None: no limit, or none that is known."""
+    network: str = ""
+    """Docker's network mode."""
+    addresses: tuple[str, ...] = ()
+    """On all its networks."""
 
     @classmethod
-    def of(cls, state: Mapping[str, Any], host: Mapping[str, Any], places: Places) -> Inspection:
-        """Return the details in the ``State`` and the ``HostConfig`` of an inspection."""
+    def of(cls, container: Mapping[str, Any], places: Places) -> Inspection:
+        """Return the details in the answer to an inspection; NoPilotError if it has no state."""
+        state, host = container.get("State"), container.get("HostConfig")
+        if not isinstance(state, Mapping):
+            raise NoPilotError("Docker tells no state of it")
+        host = host if isinstance(host, Mapping) else {}
         status = str(state.get("Status") or "")
         ended = STATE_OF.get(status) in ENDED
         code = state.get("ExitCode")
@@ -63,6 +72,8 @@ class Inspection:
             pid=pid if isinstance(pid, int) else 0,
             places=places,
             swap=_swap(host.get("Memory"), host.get("MemorySwap")),
+            network=network_mode(container),
+            addresses=addresses(container),
         )
 
 

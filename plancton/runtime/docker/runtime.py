@@ -6,8 +6,9 @@ import logging
 import random
 import string
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import docker.errors
 
@@ -42,6 +43,10 @@ from plancton.runtime.docker.pilots import (
     started_pilot,
 )
 from plancton.runtime.job_features import JobFeatures
+from plancton.runtime.network.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from plancton.runtime.network.guard import NetworkGuard
 
 log = logging.getLogger("plancton")
 
@@ -67,6 +72,7 @@ class DockerRuntime:
         oom_score_adj: Callable[[], int] = lambda: 1000,
         features: JobFeatures | None = None,
         disk: DiskMeter | None = None,
+        network: NetworkGuard | None = None,
         node: str = "",
         timeout: float = 30.0,
         frozen_may_swap: Callable[[], bool] = lambda: False,
@@ -80,6 +86,7 @@ class DockerRuntime:
         self.features, self.node = features or JobFeatures(None), node
         self.bind_sources = BindSources()
         self.disk = disk or DiskMeter(url)
+        self.network = network
         self.data_root = "/"
         self.info: Mapping[str, Any] = {}
         self.memory, self.frozen_may_swap = PilotMemory(parent), frozen_may_swap
@@ -149,6 +156,8 @@ class DockerRuntime:
             id_: inspection for id_, inspection in self._inspections.items() if id_ in present
         }
         self.disk.watch({i: each.places for i, each in self._inspections.items() if not each.ended})
+        if self.network:
+            self.network.look_after(filter(None, map(self._endpoint, found)))
         if not self._features_swept:
             self._features_swept = True
             self.features.remove_others({pilot.name for pilot in found})
@@ -186,11 +195,20 @@ class DockerRuntime:
                 self._keep_memory(item["Id"], frozen=state is PilotState.PAUSED)
         offset = number_label(labels, container_spec.CLOCK, self.clock.wall() - self.clock.now())
         written = self.disk.written(item["Id"])
-        return pilot_from(item, state, inspection, offset, self.parent, self.memory, written)
+        pilot = pilot_from(item, state, inspection, offset, self.parent, self.memory, written)
+        sent, received = (self.network and self.network.traffic(pilot.id)) or (None, None)
+        return replace(pilot, sent=sent, received=received)
 
     def _keep_memory(self, id_: str, *, frozen: bool) -> None:
         swap = known.swap if (known := self._inspections.get(id_)) else None
         self.memory.keep(id_, swap, may_swap=frozen and self.frozen_may_swap())
+
+    def _endpoint(self, pilot: Pilot) -> Endpoint | None:
+        """Return a pilot as the network sees it; None unless a process of it runs."""
+        known = self._inspections.get(pilot.id)
+        if known is None or known.ended or not known.pid:
+            return None
+        return Endpoint(pilot.id, pilot.label, known.pid, known.network, known.addresses)
 
     def _inspect(self, client: DockerClient, id_: str, *, ended: bool) -> Inspection | None:
         """Inspect a container once in each phase; None if it has gone meanwhile."""
@@ -198,14 +216,10 @@ class DockerRuntime:
         if known is not None and known.ended == ended:
             return known
         try:
-            inspected = client.inspect_container(id_)
+            container = client.inspect_container(id_)
         except docker.errors.NotFound:
             return None
-        state, host = inspected.get("State"), inspected.get("HostConfig")
-        if not isinstance(state, Mapping):
-            raise NoPilotError("Docker tells no state of it")
-        host = host if isinstance(host, Mapping) else {}
-        self._inspections[id_] = inspection = Inspection.of(state, host, places_of(inspected))
+        self._inspections[id_] = inspection = Inspection.of(container, places_of(container))
         return inspection
 
     # --- act ----------------------------------------------------------------------------
@@ -226,7 +240,22 @@ class DockerRuntime:
                 self._remove_not_started(client, id_)
                 self.features.remove(name)
                 raise ActionError(f"cannot start: {api_error_text(error)}") from error
-        return started_pilot(profile, id_, name, image_id, self.clock.now())
+            pilot = started_pilot(profile, id_, name, image_id, self.clock.now())
+            self._guard_network(client, pilot)
+        return pilot
+
+    def _guard_network(self, client: DockerClient, pilot: Pilot) -> None:
+        """Have a pilot held back on the network from its start on.
+
+        It takes the inspection that the next ``pilots`` needs anyway, which makes up for it here.
+        """
+        if self.network is None:
+            return
+        with suppress(docker.errors.APIError, NoPilotError):
+            self._inspect(client, pilot.id, ended=False)
+            endpoint = self._endpoint(pilot)
+            if endpoint:
+                self.network.add(endpoint)
 
     def _create(
         self, client: DockerClient, profile: Profile, bound: Profile, name: str, image_id: str

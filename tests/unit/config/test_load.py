@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from plancton.config.evaluate import evaluate
 from plancton.config.load import ConfigError, Loaded, layered, load, load_text
-from plancton.config.schema import Config
+from plancton.config.schema import Allow, Config
 from plancton.config.write import to_yaml
 from plancton.config.yaml_source import parse
 
@@ -232,3 +232,29 @@ def test_a_damaged_file_is_read_or_refused(changes: list[tuple[int, str]]) -> No
         text = text[:place] + letter + text[place:]
     with suppress(ConfigError):
         load_text(text, "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "total", "each", "marks"),
+    [
+        ("{}", None, None, False),
+        ("{total: 200Mbit}", 200_000_000, None, True),
+        ("{each: 50Mbit, mark: false}", None, 50_000_000, False),
+        ("{mark: true}", None, None, True),
+        ("{total: off, each: off}", None, None, False),
+    ],
+)
+def test_the_share_of_the_network(
+    text: str, total: int | None, each: int | None, marks: bool
+) -> None:
+    """Off unless set; a limit brings the mark with it."""
+    network = load_text(f"protect: {{network: {text}}}", "c.yaml").config.protect.network
+    assert (network.total, network.each, network.marks) == (total, each, marks)
+
+
+def test_a_remote_file_cannot_lift_a_local_limit() -> None:
+    """The local file wins key by key, also over an explicit off."""
+    local = parse("protect: {network: {total: 20Mbit, mark: true}}", "local")
+    remote = parse("protect: {network: {total: off, each: 5Mbit, mark: false}}", "remote")
+    network = layered(local, remote, Allow()).config.protect.network
+    assert (network.total, network.each, network.marks) == (20_000_000, 5_000_000, True)

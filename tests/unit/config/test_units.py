@@ -1,4 +1,4 @@
-"""Durations and sizes."""
+"""Durations, sizes and rates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plancton.config.units import format_duration, parse_duration, parse_size
+from plancton.config.units import (
+    format_duration,
+    format_rate,
+    parse_duration,
+    parse_rate,
+    parse_size,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +37,30 @@ def test_no_durations(bad: object) -> None:
 def test_sizes(text: object, size: int) -> None:
     """Decimal and binary units."""
     assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    ("text", "rate", "written"),
+    [
+        ("50Mbit", 50 * 10**6, "50 Mbit/s"),
+        ("1.5 Gbit/s", 1_500_000_000, "1.5 Gbit/s"),
+        ("100kbit", 100_000, "100 kbit/s"),
+        ("800000bit", 800_000, "800 kbit/s"),
+    ],
+)
+def test_rates(text: str, rate: int, written: str) -> None:
+    """Read and written."""
+    assert parse_rate(text) == rate
+    assert format_rate(rate) == written
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "50", 50, "50MB", "5Mbps", "-5Mbit", "1bit", "99Gbit", "1Mbit/h", True, None, "nan"]
+)
+def test_no_rates(bad: object) -> None:
+    """Bits a second with a unit, and nothing that nobody can be held to."""
+    with pytest.raises(ValueError, match=r"rate|100kbit"):
+        parse_rate(bad)
 
 
 @given(st.floats(0, 1e7))
