@@ -15,6 +15,7 @@ from pathlib import Path
 
 from plancton.config.schema import Profile
 from plancton.config.schema.pilots import OWN_FOLDER
+from plancton.runtime.mounts import parse_mountinfo, within
 
 log = logging.getLogger("plancton")
 
@@ -24,6 +25,9 @@ HINTS_FOLDER = f"{OWN_FOLDER}/hints"
 HINTS_TMPFS = {HINTS_FOLDER: "rw,nosuid,nodev,noexec,size=4k,mode=1777"}
 """Where a pilot leaves hints: a small memory of its own, so that it fills nothing of the host."""
 CHECKPOINT = "checkpoint"
+_LONGEST_MOUNTINFO = 100_000
+_MAY_HANG = ("fuse", "nfs", "cifs", "ceph", "9p", "autofs")
+"""How kinds of file systems that wait for a process or another machine begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +122,36 @@ def _job_features(name: str, profile: Profile, *, wall: float, deadline: int) ->
     }
 
 
-_CHECKPOINT_PARTS = (*HINTS_FOLDER.strip("/").split("/"), CHECKPOINT)
-
-
 def checkpoint_of(pid: int) -> float | None:
     """Return when the pilot whose first process is *pid* last touched its checkpoint hint.
 
     Seconds of the epoch; None if it never did, or we may not look (only root may).
     """
     try:
-        return _modified_below(
-            f"/proc/{pid}/root", (*HINTS_FOLDER.strip("/").split("/"), CHECKPOINT)
-        )
+        if not hints_are_ours(_mountinfo(pid)):
+            return None
+        return _modified_below(f"/proc/{pid}/root", (*HINTS_FOLDER.split("/")[1:], CHECKPOINT))
     except OSError:
         return None
+
+
+def hints_are_ours(mountinfo: str) -> bool:
+    """Say whether a pilot reaches its hints by its own root and our tmpfs, and nothing else.
+
+    A pilot that may mount, or what is bound into it by a link of its image, could put a file
+    system there that hangs, and the engine with it.
+    """
+    way = [mount for mount in parse_mountinfo(mountinfo) if within(HINTS_FOLDER, mount.point)]
+    if [mount.point for mount in way] != ["/", HINTS_FOLDER]:
+        return False
+    return way[1].kind == "tmpfs" and not way[0].kind.startswith(_MAY_HANG)
+
+
+def _mountinfo(pid: int) -> str:
+    """Return the mounts of a pilot; nothing if they are more than any honest one has."""
+    with Path(f"/proc/{pid}/mountinfo").open("rb") as file:
+        raw = file.read(_LONGEST_MOUNTINFO + 1)
+    return "" if len(raw) > _LONGEST_MOUNTINFO else raw.decode("utf-8", "surrogateescape")
 
 
 def _modified_below(root: str, parts: tuple[str, ...]) -> float:

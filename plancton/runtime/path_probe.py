@@ -105,6 +105,6 @@ class PathProbe:
 
 def _no_answer(path: str, viewer: str) -> str:
     # What is mounted the kernel tells without asking the file system.
-    text = Path("/proc", viewer, "mountinfo").read_text()
+    text = Path("/proc", viewer, "mountinfo").read_text(errors="surrogateescape")
     mount = mount_of(os.path.normpath(path), parse_mountinfo(text))
     return f"{path} does not answer (it lies on {mount.point}, {mount.kind})"

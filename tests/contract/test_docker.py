@@ -175,6 +175,40 @@ def test_a_checkpoint_hint_is_seen(runtime: DockerRuntime) -> None:
     assert abs((pilot.checkpoint_at or 0) - SystemClock().now()) < 10
 
 
+@pytest.mark.parametrize(
+    "make",
+    ["mkfifo checkpoint", "ln -s /etc/passwd checkpoint", "mkdir checkpoint", "mknod checkpoint p"],
+)
+def test_a_hint_of_any_kind_is_only_looked_at(runtime: DockerRuntime, make: str) -> None:
+    """It is never opened, and no link is followed: when it was made is all that counts."""
+    hint = f"cd $PLANCTON_HINTS && {make}; sleep 1000"
+    begun = SystemClock().now()
+    runtime.start(Profile(command=("sh", "-c", hint), network="none"))
+    until(lambda: runtime.pilots()[0].checkpoint_at is not None)
+    (pilot,) = runtime.pilots()
+    assert begun - 1 < (pilot.checkpoint_at or 0) <= SystemClock().now()
+
+
+def test_a_pilot_that_mounts_over_its_hints_is_not_followed(runtime: DockerRuntime) -> None:
+    """What it puts there may hang; it only gives up its own hints."""
+    hint = "mount -t tmpfs x /plancton/hints; touch /plancton/hints/checkpoint /tmp/done; sleep 999"
+    options = ("apparmor=unconfined", "seccomp=unconfined")
+    profile = Profile(
+        command=("sh", "-c", hint),
+        network="none",
+        user="0:0",
+        cap_drop=(),
+        cap_add=("SYS_ADMIN",),
+        security_opt=options,
+        tmpfs={"/tmp": ""},  # noqa: S108 (the pilot's own)
+    )
+    runtime.start(profile)
+    (pilot,) = runtime.pilots()
+    pid = runtime._inspections[pilot.id].pid
+    until(lambda: Path(f"/proc/{pid}/root/tmp/done").exists())
+    assert runtime.pilots()[0].checkpoint_at is None
+
+
 def test_a_pilot_cannot_fill_the_host_by_hints(runtime: DockerRuntime) -> None:
     """The place for hints holds a page."""
     fill = "head -c 1000000 /dev/zero > $PLANCTON_HINTS/x; ls -l $PLANCTON_HINTS/x"

@@ -278,6 +278,28 @@ def test_a_file_system_that_hangs_holds_back_its_own_pilots_only(
     assert looks(service) == []
 
 
+def test_a_pilot_that_mounts_what_hangs_over_its_hints_hangs_only_itself(
+    tree: Tree, image: str, service: Service, containers: Containers
+) -> None:
+    """The engine does not look there: it goes on, and ends the pilot in time."""
+    mount = " ".join((*MOUNT, "/software.squashfs", "/plancton/hints"))
+    command = f"{mount} & until [ -f /plancton/hints/hello ]; do sleep 0.1; done; kill -STOP $!; "
+    profile = mounting(tree, image, "rslave")
+    profile |= {"command": ["sh", "-c", command + "sleep 1000"], "ttl": "20s"}
+    service.configure(profile, spawn={"maximum": 1, "short_life": 0}, image={"pull": False})
+    service.start()
+    until(lambda: {state(pid) for pid in daemons()} == {"T"})
+    (first,) = containers.names()
+    ticks = service.status()["tick"]
+    until(lambda: service.status()["tick"] > ticks + 3, 10)
+    until(lambda: first not in containers.names(), 60)
+
+
+def state(pid: str) -> str:
+    """Return the state of a process, as proc(5) has it."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 def looks(service: Service) -> list[str]:
     """Return the processes in which the service looks at paths."""
     assert service.process

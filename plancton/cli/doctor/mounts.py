@@ -62,7 +62,7 @@ def check_mounts(config: Config, info: Mapping[str, Any], url: str) -> list[Chec
 
 def gather(config: Config, info: Mapping[str, Any], url: str) -> MountFacts:
     """Gather what the checks need."""
-    own = Path("/proc/self/mountinfo").read_text()
+    own = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
     confined = any("name=apparmor" in each for each in info.get("SecurityOptions") or ())
     sources = {source for profile in config.pilots for source, _, _ in _bound(profile)}
     return MountFacts(
@@ -78,7 +78,7 @@ def _engine_mountinfo(url: str) -> str:
     """Return Docker's own view, found by the PID file beside its socket; empty: not found."""
     try:
         pid = Path(url.removeprefix("unix://")).with_suffix(".pid").read_text().strip()
-        return Path("/proc", pid, "mountinfo").read_text()
+        return Path("/proc", pid, "mountinfo").read_text(errors="surrogateescape")
     except OSError:
         return ""
 

@@ -53,3 +53,33 @@ def test_no_link_of_a_pilot_leads_to_the_host(tmp_path: Path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     job_features._modified_below(str(root), parts)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+ROOT = "700 600 0:50 / / rw,relatime - overlay overlay rw\n"
+PROC = "701 700 0:51 / /proc rw - proc proc rw\n"
+HINTS = "702 700 0:52 / /plancton/hints rw,nosuid - tmpfs tmpfs rw,size=4k\n"
+
+
+@pytest.mark.parametrize(
+    ("mountinfo", "ours"),
+    [
+        (ROOT + PROC + HINTS, True),
+        (ROOT.replace("overlay", "btrfs") + HINTS, True),
+        (ROOT + PROC, False),
+        (ROOT + "703 700 0:53 / /plancton rw - nfs4 a:/b rw\n" + HINTS, False),
+        (ROOT + HINTS + "703 702 0:53 / /plancton/hints rw - fuse.x x rw\n", False),
+        (ROOT + HINTS + "703 702 0:53 / /plancton/hints rw - tmpfs x rw\n", False),
+        (ROOT + HINTS.replace("tmpfs", "autofs"), False),
+        (ROOT.replace("overlay", "fuse.pilot") + HINTS, False),
+        ("", False),
+    ],
+)
+def test_hints_are_looked_at_in_our_own_tmpfs_only(mountinfo: str, ours: bool) -> None:
+    """Anything else may hang, and the engine with it."""
+    assert job_features.hints_are_ours(mountinfo) is ours
+
+
+def test_more_mounts_than_any_pilot_needs_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pilot that may mount decides how long that takes."""
+    monkeypatch.setattr(job_features, "_LONGEST_MOUNTINFO", 10)
+    assert job_features._mountinfo(os.getpid()) == ""
