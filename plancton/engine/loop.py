@@ -155,6 +155,7 @@ class Engine:
         self.builder.reloads += reload
         self.builder.mode = self._asked_mode()
         observation = self._observer.observe(now, self.builder.mode, ended)
+        self.state = self.state.put_off(self._observer.slept)
         self._note_disappearances(observation, wall)
         self.builder.observe(observation, now)
         self.books.book_interval(observation, wall)

@@ -19,6 +19,8 @@ class Observer:
         self._ports = ports
         self._samples: tuple[HostSample, ...] = ()
         self.commands = dict.fromkeys(held, PilotCommand.FREEZE)
+        self.slept = 0.0
+        """Seconds in suspend between the last two looks at the node."""
 
     def observe(self, now: float, mode: Mode, ended: frozenset[str]) -> Observation:
         """Return the node as it is; *ended* are IDs of pilots said to have ended.
@@ -26,12 +28,14 @@ class Observer:
         Raises RuntimeUnavailableError.
         """
         pilots = self._ports.runtime.pilots(ended)
-        self._samples = remember(self._samples, self._ports.host.sample(now))
+        sample = self._ports.host.sample(now)
+        self.slept = self._samples[-1].slept_before(sample) if self._samples else 0.0
+        self._samples = remember(self._samples, sample)
         promised = sum(p.cpus for p in pilots if p.state is PilotState.RUNNING)
         self._forget_fulfilled(pilots)
         return Observation(
             pilots,
-            self._samples[-1],
+            sample,
             cpu_load(self._samples, promised),
             self._ports.images.status(),
             mode,

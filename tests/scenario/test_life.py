@@ -430,3 +430,35 @@ def test_nothing_starts_where_nothing_bounds_memory() -> None:
     rig.run(20)
     assert rig.running == 0
     assert rig.said("nothing would bound the memory of pilots")
+
+
+def test_a_suspend_ends_no_frozen_pilot() -> None:
+    """It was frozen for an hour of which nobody saw anything; it goes on when there is room."""
+    rig = Rig(2, protect={"freeze_after": "5s", "evict_after": "120s"})
+    rig.node.lifetime = lambda _: 10_000.0
+    rig.run(20)
+    rig.node.foreground = 2.0
+    rig.run(30)
+    assert {pilot.state for pilot in rig.latest.pilots} == {"frozen"}
+    rig.node.suspend(3600)
+    rig.run(20)
+    assert [pilot.state for pilot in rig.latest.pilots] == ["frozen", "frozen"]
+    rig.node.foreground = 0.0
+    rig.run(20)
+    assert rig.running == 2
+    assert rig.latest.evicted == 0
+
+
+def test_a_grace_does_not_pass_in_suspend() -> None:
+    """Sent SIGTERM before it, a pilot has its seconds to save its work after it."""
+    rig = Rig(1, pilots=[{"ttl": "60s", "grace": "30s"}])
+    rig.node.lifetime = lambda _: 10_000.0
+    rig.node.ignores_term = True
+    rig.run(63)
+    (pilot,) = rig.latest.pilots
+    assert pilot.state == "terminating"
+    rig.node.suspend(600)
+    rig.run(20)
+    assert [each.id for each in rig.latest.pilots] == [pilot.id]
+    rig.run(30)
+    assert [each.id for each in rig.latest.pilots] != [pilot.id]

@@ -103,9 +103,10 @@ class HostSample:
     network: NetworkShare | None = None
     """None: pilots are not to be held back on the network."""
 
-    def slept_before(self, later: HostSample) -> bool:
-        """Say whether the machine was in suspend between this sample and a *later* one."""
-        return later.suspended_seconds - self.suspended_seconds > _CLOCK_NOISE
+    def slept_before(self, later: HostSample) -> float:
+        """Return the seconds that the machine was in suspend between this and a *later* sample."""
+        slept = later.suspended_seconds - self.suspended_seconds
+        return slept if slept > _CLOCK_NOISE else 0.0
 
 
 @dataclass(frozen=True, slots=True)

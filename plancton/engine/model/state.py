@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from plancton.engine.model.pressure import TrackedAlarm
@@ -86,3 +86,26 @@ class State:
     backoffs: Mapping[str, Backoff] = field(default_factory=dict)
     counted_exits: frozenset[str] = frozenset()
     """Exited pilots whose end was already counted, while their removal is under way."""
+
+    def put_off(self, seconds: float) -> State:
+        """Return the state after a suspend: in it no pressure lasted, and no pilot could end."""
+        if not seconds:
+            return self
+        return replace(
+            self,
+            tracked_alarms={
+                key: replace(each, since=each.since + seconds, last=each.last + seconds)
+                for key, each in self.tracked_alarms.items()
+            },
+            overcommitted_since=_later(self.overcommitted_since, seconds),
+            room_since=_later(self.room_since, seconds),
+            frozen={i: replace(f, since=f.since + seconds) for i, f in self.frozen.items()},
+            endings={
+                i: replace(ending, kill_at=ending.kill_at + seconds)
+                for i, ending in self.endings.items()
+            },
+        )
+
+
+def _later(at: float | None, seconds: float) -> float | None:
+    return None if at is None else at + seconds
