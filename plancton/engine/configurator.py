@@ -25,7 +25,8 @@ class Configurator:
         self.state = new
         wanted = frozenset(profile.image for profile in new.config.pilots)
         image = new.config.image
-        self._ports.images.configure(wanted, image.refresh, pull=image.pull)
+        keep = None if image.keep == "all" else image.keep
+        self._ports.images.configure(wanted, image.refresh, pull=image.pull, keep=keep)
         self._ports.monitor.configure(new.config.monitor)
         return new
 

@@ -6,11 +6,14 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
+from plancton.config.units import format_size
 from plancton.engine.model.action import Kill, Outcome, Remove, Spawn
 from plancton.engine.model.pilot import Pilot
+from plancton.engine.model.pulled_image import RemovedImage
 from plancton.engine.model.reason import Reason
 from plancton.engine.model.state import State
 from plancton.engine.records.slots import Slots
+from plancton.engine.rules.canary import short
 from plancton.engine.views.snapshot import DecisionRecord, EndedPilot, Event
 
 log = logging.getLogger("plancton")
@@ -82,6 +85,13 @@ class EventRecorder:
         record = DecisionRecord(wall, did, subject, reason.code, values, text, error)
         self.decisions.append(record)
         self._publish(record)
+
+    def images_removed(self, wall: float, images: tuple[RemovedImage, ...]) -> None:
+        """Record the images that were removed because nothing needed them any more."""
+        for image in images:
+            freed = None if image.freed is None else format_size(image.freed)
+            text, id_ = "unused image removed", short(image.id)
+            self.event(wall, text, image=image.reference, id=id_, freed=freed)
 
     def disappeared(self, wall: float, pilot: Pilot, reason: Reason) -> None:
         """Record that a pilot is gone, and not by us."""

@@ -28,6 +28,7 @@ from plancton.engine.records.accounting import first_cause
 from plancton.engine.records.history import History
 from plancton.engine.records.metrics import expression_metrics
 from plancton.engine.rules.apply_outcomes import apply_outcome
+from plancton.engine.rules.canary import pinned_images
 from plancton.engine.rules.decide import decide, decide_safely
 from plancton.engine.schedule import Schedule, retry_after
 from plancton.engine.snapshot_builder import Identity, SnapshotBuilder
@@ -159,6 +160,7 @@ class Engine:
         self._note_disappearances(observation, wall)
         self.builder.observe(observation, now)
         self.books.book_interval(observation, wall)
+        self.recorder.images_removed(wall, self.ports.images.take_removed())
         policy = self._newest_policy = self._policy(config, observation, wall)
         decision = self._decide(observation, policy, now, wall)
         self._act(decision, policy, wall)
@@ -270,6 +272,7 @@ class Engine:
         self.books.cause = first_cause(decision.findings)
         for reference in decision.refresh:
             self.ports.images.refresh(reference)
+        self.ports.images.pin(pinned_images(self.state.rollouts, policy))
         self.ports.host.enforce(decision.bounds)
         self.ports.host.reclaim(decision.reclaim)
         self.builder.decision = decision

@@ -13,6 +13,7 @@ from plancton.engine.model.bounds import Bounds
 from plancton.engine.model.node import HostSample, ImageStatus, Limit
 from plancton.engine.model.operator import Mode
 from plancton.engine.model.pilot import Pilot
+from plancton.engine.model.pulled_image import RemovedImage
 from plancton.engine.records.persistent_state import PersistentState
 from plancton.engine.views.snapshot import DecisionRecord, EndedPilot, SinkState, Snapshot
 
@@ -105,8 +106,19 @@ class Host(Protocol):
 class Images(Protocol):
     """Keeps images fresh, on a thread of its own."""
 
-    def configure(self, references: frozenset[str], refresh: float, *, pull: bool) -> None:
-        """Say which images are needed and how often (seconds) they are refreshed."""
+    def configure(
+        self, references: frozenset[str], refresh: float, *, pull: bool, keep: int | None
+    ) -> None:
+        """Say which images are needed and how often (seconds) they are refreshed.
+
+        *keep* superseded ones of each reference stay on the node; None: all.
+        """
+
+    def pin(self, ids: frozenset[str]) -> None:
+        """Say which images starts may ask for by their ID: they stay on the node."""
+
+    def take_removed(self) -> tuple[RemovedImage, ...]:
+        """Return the images that were removed since the last call."""
 
     def missing(self, reference: str) -> None:
         """Say that an image has gone from the node."""

@@ -12,6 +12,7 @@ from plancton.config.schema import Profile
 from plancton.engine.model.bounds import Bounds
 from plancton.engine.model.node import HostSample, ImageStatus, Limit
 from plancton.engine.model.pilot import Pilot, PilotState
+from plancton.engine.model.pulled_image import RemovedImage
 from plancton.engine.ports import ActionError, ImageMissingError, RuntimeUnavailableError
 from plancton.engine.records.persistent_state import PersistentState
 from plancton.runtime.simulated_machine import Container, SimulatedMachine
@@ -26,6 +27,8 @@ class SimulatedNode(SimulatedMachine):
         self.image_ids: dict[str, str] = {}
         self.missing_images: set[str] = set()
         self.refreshed: list[str] = []
+        self.pinned_images: frozenset[str] = frozenset()
+        self.removed_images: tuple[RemovedImage, ...] = ()
         self.saved_state = PersistentState()
         self.exit_code = 0
         self.ignores_term = False
@@ -82,7 +85,9 @@ class SimulatedNode(SimulatedMachine):
 
     # --- Images -------------------------------------------------------------------------
 
-    def configure(self, references: frozenset[str], refresh: float, *, pull: bool) -> None:
+    def configure(
+        self, references: frozenset[str], refresh: float, *, pull: bool, keep: int | None
+    ) -> None:
         """Take note of the images."""
         self._references = references
 
@@ -97,6 +102,15 @@ class SimulatedNode(SimulatedMachine):
             name: gone if name in self.missing_images else ImageStatus(id=self._image(name))
             for name in self._references
         }
+
+    def pin(self, ids: frozenset[str]) -> None:
+        """Take note of the images that must stay."""
+        self.pinned_images = ids
+
+    def take_removed(self) -> tuple[RemovedImage, ...]:
+        """Return what a test says was removed."""
+        taken, self.removed_images = self.removed_images, ()
+        return taken
 
     def refresh(self, reference: str) -> None:
         """Take note that an image is outdated."""

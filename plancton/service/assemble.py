@@ -19,6 +19,7 @@ from plancton.monitor.publisher import MetricsPublisher
 from plancton.runtime.cgroup import MemoryReclaimer, ParentCgroup
 from plancton.runtime.docker.disk_meter import DiskMeter
 from plancton.runtime.docker.events import EventListener
+from plancton.runtime.docker.image_remover import ImageRemover
 from plancton.runtime.docker.images import ImagePuller
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.host import HostSampler
@@ -33,7 +34,7 @@ from plancton.service.process.daemon import pidfile
 from plancton.service.process.paths import Paths
 from plancton.service.process.supervisor import ThreadSupervisor
 from plancton.service.remote_config.follow import RemoteConfigFollower
-from plancton.service.state_file import StateFile
+from plancton.service.state_file import PulledImagesFile, StateFile, good_images_of_others
 
 log = logging.getLogger("plancton")
 
@@ -102,7 +103,10 @@ def locked_service(
 def build_service(locked: LockedInstance, paths: Paths) -> EngineService:
     """Build the engine and its helpers; nothing runs yet."""
     config = locked.config_file.current().config
-    images = ImagePuller(locked.url, SystemClock(), config.image.docker_config)
+    clock, state = SystemClock(), paths.state_file(locked.instance)
+    pulled = PulledImagesFile(paths.pulled_images(locked.instance), locked.url)
+    remover = ImageRemover(locked.url, clock, pulled, lambda: good_images_of_others(state))
+    images = ImagePuller(locked.url, clock, config.image.docker_config, remover)
     broadcaster = Broadcaster()
     metrics = MetricsPublisher(node_name(config), locked.instance, paths.statedir)
     disk = DiskMeter(locked.url)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from plancton.engine.loop import Engine
 from plancton.engine.model.node import ImageStatus
 from plancton.engine.model.operator import Mode
+from plancton.engine.model.pulled_image import RemovedImage
 from plancton.engine.ports import RuntimeUnavailableError
 from plancton.engine.views.snapshot import PilotView
 from plancton.service.assemble import build_engine, network_guard
@@ -21,7 +22,9 @@ _POLL_INTERVAL = 0.2
 class _NoImages:
     """Nothing is started, so no image is wanted."""
 
-    def configure(self, references: frozenset[str], refresh: float, *, pull: bool) -> None:
+    def configure(
+        self, references: frozenset[str], refresh: float, *, pull: bool, keep: int | None
+    ) -> None:
         """Do nothing."""
 
     def missing(self, reference: str) -> None:
@@ -29,6 +32,13 @@ class _NoImages:
 
     def refresh(self, reference: str) -> None:
         """Do nothing."""
+
+    def pin(self, ids: frozenset[str]) -> None:
+        """Do nothing."""
+
+    def take_removed(self) -> tuple[RemovedImage, ...]:
+        """Return nothing."""
+        return ()
 
     def status(self) -> Mapping[str, ImageStatus]:
         """Return nothing."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import docker.errors
 import pytest
 
 from plancton.runtime.docker import container_spec as spec
 from plancton.runtime.docker.client import DockerClient
+from tests.e2e.registry import Registry
 from tests.e2e.service import Service
 
 
@@ -26,6 +29,18 @@ def measuring(tmp_path: Path, instance: str) -> Iterator[Service]:
     made = Service(tmp_path, instance, measures=True)
     yield made
     made.close()
+
+
+@pytest.fixture
+def registry(tmp_path: Path, docker_client: DockerClient) -> Iterator[Registry]:
+    """Return a running registry; its images are gone afterwards."""
+    made = Registry(tmp_path, docker_client)
+    made.start()
+    yield made
+    made.stop()
+    for id_ in made.pushed:
+        with suppress(docker.errors.ImageNotFound):
+            docker_client.remove_image(id_, force=True)
 
 
 @pytest.fixture

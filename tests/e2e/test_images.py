@@ -4,100 +4,27 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
-import subprocess
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
-import docker.errors
 import pytest
 
 from plancton.engine.model.node import ImageStatus
-from plancton.runtime.docker.client import DockerClient, docker_url
+from plancton.runtime.docker.client import docker_url
 from plancton.runtime.docker.images import ImagePuller
 from plancton.runtime.simulated_node import SimulatedNode
-from tests.conftest import INSTANCE, until
+from tests.conftest import until
 from tests.e2e.conftest import Containers
+from tests.e2e.registry import Registry
 from tests.e2e.service import CORES, Service
 
 pytestmark = pytest.mark.docker
-
-
-class Registry:
-    """Debian's registry on a free port of loopback."""
-
-    def __init__(self, folder: Path, client: DockerClient) -> None:
-        """Write its configuration; logins are user:secret once ``lock`` was called."""
-        self.folder, self.client = folder, client
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.reference = f"127.0.0.1:{self.port}/{INSTANCE}/pilot:latest"
-        self.auth = ""
-        self.pushed: list[str] = []
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def lock(self) -> None:
-        """Ask for a login from the next start on."""
-        made = subprocess.run(
-            ["htpasswd", "-Bbn", "user", "secret"], capture_output=True, check=True
-        )
-        (self.folder / "htpasswd").write_bytes(made.stdout)
-        self.auth = f"auth: {{htpasswd: {{realm: r, path: {self.folder}/htpasswd}}}}\n"
-
-    def start(self) -> None:
-        """Start it and wait until it listens."""
-        config = self.folder / "config.yml"
-        storage = f"storage: {{filesystem: {{rootdirectory: {self.folder}/data}}}}\n"
-        http = f"http: {{addr: '127.0.0.1:{self.port}'}}\n"
-        config.write_text(f"version: 0.1\n{storage}{http}{self.auth}")
-        with (self.folder / "log").open("ab") as log:
-            command = ["docker-registry", "serve", str(config)]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        until(self._listens)
-
-    def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def stop(self) -> None:
-        """Stop it."""
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-
-    def push(self, mark: str, *changes: str) -> str:
-        """Push a new image under the same tag, forget it locally, and return its ID."""
-        name, _, tag = self.reference.rpartition(":")
-        made = self.client.create_container("busybox", ["true"])
-        self.client.commit(made["Id"], name, tag, changes=[f"LABEL mark={mark}", *changes])
-        self.client.remove_container(made["Id"])
-        for line in self.client.push(name, tag, stream=True, decode=True):
-            assert "error" not in line, line
-        id_ = str(self.client.inspect_image(self.reference)["Id"])
-        self.client.remove_image(self.reference, force=True)
-        self.pushed.append(id_)
-        return id_
-
-
-@pytest.fixture
-def registry(tmp_path: Path, docker_client: DockerClient) -> Iterator[Registry]:
-    """Return a running registry; its images are gone afterwards."""
-    made = Registry(tmp_path, docker_client)
-    made.start()
-    yield made
-    made.stop()
-    for id_ in made.pushed:
-        with suppress(docker.errors.ImageNotFound):
-            docker_client.remove_image(id_, force=True)
 
 
 def state_store(registry: Registry, docker_config: str = "") -> tuple[ImagePuller, SimulatedNode]:
     """Return a keeper that wants the registry's image, and its clock."""
     clock = SimulatedNode()
     made = ImagePuller(docker_url(), clock, docker_config)
-    made.configure(frozenset({registry.reference}), 3600, pull=True)
+    made.configure(frozenset({registry.reference}), 3600, pull=True, keep=0)
     return made, clock
 
 

@@ -22,7 +22,7 @@ from plancton.engine.model.node import Limit, Protection
 from plancton.engine.ports import RuntimeUnavailableError
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.client import DockerClient, docker_url, translate_errors
-from plancton.runtime.docker.images import image_id
+from plancton.runtime.docker.image_remover import image_id
 from plancton.runtime.docker.limits import unenforced_limits
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.docker.timestamps import epoch_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     Field,
@@ -24,6 +24,9 @@ class Image(Group):
     has lived for canary_life."""
     canary_life: Annotated[Duration, Field(gt=0)] = 600.0
     """How long the first pilot of a new image must live, unless it ends well before."""
+    keep: Annotated[int, Field(ge=0, le=1000)] | Literal["all"] = 0
+    """How many superseded images of each reference stay on the node beside the present one; all:
+    Plancton removes no image. It never removes one that it did not bring, or that is in use."""
     docker_config: str = ""
     """Folder of Docker's config.json with registry credentials; empty: $DOCKER_CONFIG or
     ~/.docker. Needs a restart."""

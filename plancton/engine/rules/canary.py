@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from plancton.config import schema
 from plancton.engine.model.pilot import Pilot, PilotState
+from plancton.engine.model.policy import Policy
 from plancton.engine.model.reason import Code, Reason
 from plancton.engine.model.state import Rollout
 from plancton.engine.rules.context import DecisionContext
@@ -65,6 +67,13 @@ def image_for(context: DecisionContext, profile: schema.Profile) -> tuple[str, b
     if known.trial and not trying:
         return known.trial, True
     return known.good, False
+
+
+def pinned_images(rollouts: Mapping[str, Rollout], policy: Policy) -> frozenset[str]:
+    """Return the IDs of the images that new pilots may be started from by their ID."""
+    wanted = {profile.image for profile in policy.profiles}
+    known = (rollout for reference, rollout in rollouts.items() if reference in wanted)
+    return frozenset(id_ for each in known for id_ in (each.good, each.trial) if id_)
 
 
 def short(image_id: str) -> str:

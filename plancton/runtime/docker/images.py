@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -14,8 +15,10 @@ from docker.utils import parse_repository_tag
 
 from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.model.node import ImageStatus
+from plancton.engine.model.pulled_image import RemovedImage
 from plancton.engine.ports import Clock, RuntimeUnavailableError
 from plancton.runtime.docker.client import DockerClient, api_error_text, open_client
+from plancton.runtime.docker.image_remover import ImageRemover, Needs, image_id
 
 log = logging.getLogger("plancton")
 
@@ -38,23 +41,30 @@ class ImagePuller:
         url: str,
         clock: Clock,
         docker_config: str = "",
+        remover: ImageRemover | None = None,
     ) -> None:
-        """Keep images of the engine at *url*."""
-        self.url, self.clock = url, clock
+        """Keep images of the engine at *url*; *remover* removes them when they are old."""
+        self.url, self.clock, self.remover = url, clock, remover
         self.on_change: Callable[[], None] = lambda: None
         """Called after each change of the status."""
         self.docker_config = docker_config or None
         self._references: frozenset[str] = frozenset()
         self._refresh_interval, self._may_pull = 43200.0, True
+        self._keep: int | None = None
+        self._pinned: frozenset[str] | None = None
+        self._removed: deque[RemovedImage] = deque(maxlen=100)
         self._status: Mapping[str, ImageStatus] = {}
         self._due_at: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._changed, self._stopping = threading.Event(), False
 
-    def configure(self, references: frozenset[str], refresh: float, *, pull: bool) -> None:
+    def configure(
+        self, references: frozenset[str], refresh: float, *, pull: bool, keep: int | None
+    ) -> None:
         """Say which images are needed; a shorter *refresh* applies from the next pull on."""
         changed = (references, pull) != (self._references, self._may_pull)
         self._references, self._refresh_interval, self._may_pull = references, refresh, pull
+        self._keep = keep
         if changed:
             self._changed.set()
 
@@ -66,6 +76,14 @@ class ImagePuller:
     def refresh(self, reference: str) -> None:
         """Have an image pulled now."""
         self.missing(reference)
+
+    def pin(self, ids: frozenset[str]) -> None:
+        """Say which images must stay; before it was said once nothing is removed."""
+        self._pinned = ids
+
+    def take_removed(self) -> tuple[RemovedImage, ...]:
+        """Return what was removed since the last call."""
+        return tuple(self._removed.popleft() for _ in range(len(self._removed)))
 
     def status(self) -> Mapping[str, ImageStatus]:
         """Return what is known now, by reference."""
@@ -85,6 +103,7 @@ class ImagePuller:
 
     def pull_due(self) -> float:
         """Look after all wanted images once; returns the seconds until the next is due."""
+        self._remove_due()
         for reference in sorted(self._references):
             if self._due_at.get(reference, 0.0) <= self.clock.now():
                 self._refresh_by_client(reference)
@@ -93,6 +112,18 @@ class ImagePuller:
             self._due_at.pop(reference, None)
         due = (self._due_at.get(reference, 0.0) for reference in self._references)
         return min(60.0, max(0.1, min(due, default=60.0) - self.clock.now()))
+
+    def _remove_due(self) -> None:
+        keep, pinned = self._keep, self._pinned
+        # Without pulls what is on the node is all there will be.
+        if self.remover is None or keep is None or pinned is None or not self._may_pull:
+            return
+        wanted = {each: _local_id(self._status.get(each)) for each in self._references}
+        needs = Needs(keep, pinned)
+        removed = self.remover.remove_due(wanted, needs, lambda: self._stopping)
+        self._removed.extend(removed)
+        if removed:
+            self.on_change()
 
     def _refresh_by_client(self, reference: str) -> None:
         try:
@@ -117,12 +148,15 @@ class ImagePuller:
             return
         known = self._status.get(reference, ImageStatus())
         self._set_status(reference, replace(known, id=local_id, pulling=True))
+        before = _all_ids(client)
         try:
             pull(client, reference, self.docker_config)
         except PullError as error:
             self._note_failure(reference, str(error), local_id)
             return
         new_id = image_id(client, reference)
+        if self.remover is not None:
+            self.remover.note_pull(before, reference, local_id, new_id)
         if new_id != local_id:
             log.info("image pulled", extra={"fields": {"image": reference, "id": new_id}})
         self._failures.pop(reference, None)
@@ -160,12 +194,9 @@ def _local_id(status: ImageStatus | None) -> str | None:
     return status.id if status else None
 
 
-def image_id(client: DockerClient, reference: str) -> str | None:
-    """Return the ID of a local image, None if it is not there."""
-    try:
-        return str(client.inspect_image(reference)["Id"])
-    except docker.errors.NotFound:
-        return None
+def _all_ids(client: DockerClient) -> frozenset[str]:
+    """Return the IDs of all images, those without a name and intermediate ones included."""
+    return frozenset(str(item.get("Id")) for item in client.images(all=True))
 
 
 def pull(client: DockerClient, reference: str, docker_config: str | None) -> None:

@@ -36,6 +36,10 @@ class Paths:
         """Return the file of what outlives an engine: history, ledger, good images."""
         return self.statedir / f"memory-{instance}.json"
 
+    def pulled_images(self, instance: str) -> Path:
+        """Return the file of the images that an engine brought to the node."""
+        return self.statedir / f"images-{instance}.json"
+
     def remote_config(self, instance: str) -> Path:
         """Return the file of the last good remote configuration."""
         return self.statedir / f"remote-{instance}.json"

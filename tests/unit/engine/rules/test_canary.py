@@ -13,6 +13,7 @@ from plancton.engine.model.pilot import Pilot
 from plancton.engine.model.reason import Code, Reason
 from plancton.engine.model.state import Backoff, Ending, Rollout, State
 from plancton.engine.rules.apply_outcomes import apply_outcome
+from plancton.engine.rules.canary import pinned_images
 from tests.unit.engine.rules.tables import (
     NOW,
     PROFILE,
@@ -94,3 +95,13 @@ def test_a_pinned_image_that_somebody_removed_is_given_up() -> None:
     state = apply_outcome(decision.state, outcome, rules, NOW)
     assert state.rollouts == {}
     assert isinstance(state.backoffs["default"], Backoff)
+
+
+def test_images_that_starts_may_ask_for_are_pinned() -> None:
+    """The good one and the candidate, not the bad one; none of a reference that nobody wants."""
+    rollouts = {
+        PROFILE.image: Rollout(good=OLD, trial=NEW, bad="sha256:bad"),
+        "other:1": Rollout(good="sha256:other"),
+    }
+    assert pinned_images(rollouts, policy(4)) == {OLD, NEW}
+    assert pinned_images({PROFILE.image: Rollout(good=OLD)}, policy(4)) == {OLD}
