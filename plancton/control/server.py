@@ -43,6 +43,8 @@ GROUP = "plancton"
 _THREADS, _MAX_STREAMS = 12, 8
 _TIMEOUT = 10
 """Seconds after which a reader that takes nothing is dropped."""
+_PAUSE = 0.1
+"""Seconds between looks whether it listens again."""
 Body = Iterable[bytes]
 
 
@@ -240,6 +242,8 @@ class ControlServer(wsgi.Server):
         self.max_request_body_size = MAX_BODY
         self.max_request_header_size = 16_384
         self.server_name = "plancton"
+        self._ended = threading.Event()
+        self._file: os.stat_result | None = None
 
     def bind_unix_socket(self, bind_addr: str) -> socket.socket:  # noqa: ARG002 (cheroot's method)
         """Bind; the rights are set before anybody can connect, for nothing listens yet."""
@@ -248,6 +252,7 @@ class ControlServer(wsgi.Server):
         with short_address(self.path) as address:
             bound.bind(address)
         share_with_group(self.path)
+        self._file = self.path.lstat()
         self.bind_addr = bound.getsockname()
         return bound
 
@@ -255,12 +260,34 @@ class ControlServer(wsgi.Server):
         """Take cheroot's words into our log."""
         log.log(logging.DEBUG if level < logging.ERROR else level, msg, exc_info=traceback)
 
-    def run(self) -> None:
-        """Listen (``prepare`` came before) and serve until ``stop``."""
+    @property
+    def in_place(self) -> bool:
+        """Whether the file at the path is the socket that this listens on."""
         try:
-            self.serve()
+            return self._file is not None and os.path.samestat(self._file, self.path.lstat())
+        except OSError:
+            return False
+
+    def renew(self) -> None:
+        """Listen anew, if the socket is not in place; OSError. Who was connected is dropped."""
+        if not self.in_place and not self._ended.is_set():
+            super().stop()
+            self.prepare()
+
+    def stop(self) -> None:
+        """End ``run``."""
+        self._ended.set()
+        super().stop()
+
+    def run(self) -> None:
+        """Serve until ``stop``, whenever ``prepare`` or ``renew`` came before."""
+        try:
+            while not self._ended.wait(0 if self.ready else _PAUSE):
+                if self.ready:
+                    self.serve()
         finally:
-            self.path.unlink(missing_ok=True)
+            if self.in_place:
+                self.path.unlink(missing_ok=True)
 
 
 def share_with_group(path: Path) -> None:

@@ -31,6 +31,7 @@ from plancton.service.marker_files import MarkerFiles
 from plancton.service.process import logs
 from plancton.service.process.clock import SystemClock
 from plancton.service.process.daemon import pidfile
+from plancton.service.process.lock import Lock
 from plancton.service.process.paths import Paths
 from plancton.service.process.supervisor import ThreadSupervisor
 from plancton.service.remote_config.follow import RemoteConfigFollower
@@ -54,6 +55,8 @@ class EngineService:
     broadcaster: Broadcaster
     local_engine: LocalEngine
     socket: Path
+    locks: tuple[Lock, Lock]
+    markers: MarkerFiles
 
     def start(self, supervisor: ThreadSupervisor) -> None:
         """Start the helpers' threads."""
@@ -113,6 +116,7 @@ def build_service(locked: LockedInstance, paths: Paths) -> EngineService:
     parent = ParentCgroup(locked.instance)
     reclaimer = MemoryReclaimer(parent)
     network = network_guard(locked)
+    markers = MarkerFiles(paths.rundir, lambda: locked.locks[0].in_place)
     engine = build_engine(
         locked,
         paths,
@@ -123,11 +127,11 @@ def build_service(locked: LockedInstance, paths: Paths) -> EngineService:
         disk=disk,
         parent=parent,
         reclaimer=reclaimer,
+        markers=markers,
     )
-    mode_store = MarkerFiles(paths.rundir)
     local_engine = LocalEngine(
         engine,
-        mode_store,
+        markers,
         broadcaster,
         locked.url,
         build_config=locked.config_file.candidate,
@@ -157,6 +161,8 @@ def build_service(locked: LockedInstance, paths: Paths) -> EngineService:
         broadcaster,
         local_engine,
         paths.socket,
+        locked.locks,
+        markers,
     )
 
 
@@ -176,10 +182,11 @@ def build_engine(
     disk: DiskMeter | None = None,
     parent: ParentCgroup | None = None,
     reclaimer: MemoryReclaimer | None = None,
+    markers: MarkerFiles | None = None,
 ) -> Engine:
     """Build an engine on the real node; *reclaimer* is one of the same *parent*."""
     config_file, instance = locked.config_file, locked.instance
-    clock, mode_store = SystemClock(), MarkerFiles(paths.rundir)
+    clock, mode_store = SystemClock(), markers or MarkerFiles(paths.rundir)
     parent, name = parent or ParentCgroup(instance), node_name(config_file.current().config)
     runtime = DockerRuntime(
         locked.url,

@@ -14,6 +14,7 @@ from plancton.runtime.docker.client import docker_url
 from plancton.service.instance import instance_name
 from plancton.service.process.clock import SystemClock
 from plancton.service.process.lock import Lock
+from plancton.service.process.name_lock import NameLock
 from plancton.service.process.paths import Paths, default_paths
 from plancton.service.remote_config.follow import RemoteConfigFollower
 
@@ -23,10 +24,9 @@ def node_name(config: Config) -> str:
     return config.node.name or host_name()
 
 
-def _engine_lock(instance: str, url: str, *, named: bool) -> Lock:
-    """Return the lock of an instance on one Docker Engine, the same for every run directory."""
-    mark = hashlib.sha256(url.encode()).hexdigest()[:8]
-    return Lock(default_paths().rundir / f"instance-{instance}-{mark}.lock", named=named)
+def _instance_mark(instance: str, url: str) -> str:
+    """Return what names an instance on one Docker Engine, the same for every run directory."""
+    return f"instance-{instance}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class LockedInstance:
     remote: RemoteConfigFollower
     instance: str
     url: str
+    locks: tuple[Lock, Lock]
+    """Of the run directory and of the instance, as files."""
 
 
 def offline_config(paths: Paths) -> Config:
@@ -62,9 +64,9 @@ def lock_instance(paths: Paths, *, named: bool = True) -> Iterator[LockedInstanc
     remote = RemoteConfigFollower(paths.remote_config(instance), SystemClock())
     config_file = ConfigFile(paths.config, must_exist=paths.asked_for_config, remote=remote)
     config_file.first()
-    locked = LockedInstance(config_file, remote, instance, docker_url(local.node.docker))
-    with (
-        Lock(paths.lock, named=named),
-        _engine_lock(locked.instance, locked.url, named=named),
-    ):
-        yield locked
+    url = docker_url(local.node.docker)
+    mark = _instance_mark(instance, url)
+    lock = Lock(paths.lock, named=named)
+    instance_lock = Lock(default_paths().rundir / f"{mark}.lock", named=named)
+    with lock, instance_lock, NameLock(f"plancton/{mark}", instance_lock.path):
+        yield LockedInstance(config_file, remote, instance, url, (lock, instance_lock))

@@ -14,6 +14,7 @@ from plancton.service.assemble import EngineService
 from plancton.service.local_engine import LocalEngine
 from plancton.service.process.sd_notify import Notifier
 from plancton.service.process.supervisor import ThreadSupervisor
+from plancton.service.run_directory import RunDirectory
 
 log = logging.getLogger("plancton")
 _POLL_UNTIL_READY = 0.05
@@ -43,7 +44,7 @@ def log_end(service: EngineService, supervisor: ThreadSupervisor) -> int:
 def running_service(service: EngineService) -> Iterator[ThreadSupervisor]:
     """Run the engine, its helpers and the control socket; yields what sees them end."""
     supervisor = ThreadSupervisor()
-    with _control_server(service, supervisor), _streaming_log(service.broadcaster):
+    with _files(service, supervisor), _streaming_log(service.broadcaster):
         service.start(supervisor)
         supervisor.start("engine", service.engine.run)
         yield supervisor
@@ -66,19 +67,24 @@ def _pilots_left(service: EngineService) -> int:
 
 
 @contextmanager
-def _control_server(service: EngineService, supervisor: ThreadSupervisor) -> Iterator[None]:
-    """Serve the control socket. It is no reason to stop the pilots if that cannot be."""
+def _files(service: EngineService, supervisor: ThreadSupervisor) -> Iterator[None]:
+    """Serve the control socket, and keep it and the locks where verbs look for them.
+
+    It is no reason to stop the pilots if that cannot be.
+    """
     server = ControlServer(service.socket, service.local_engine)
+    run_directory = RunDirectory(service.locks, service.markers, server)
     try:
         server.prepare()
     except OSError as error:
         log.warning("no control socket", extra={"fields": {"error": error}})
-        yield
-        return
     supervisor.start("control", server.run)
+    keeper = supervisor.start("run directory", run_directory.run)
     try:
         yield
     finally:
+        run_directory.stop()
+        keeper.join()  # else it might take a lock that has just been given back
         service.broadcaster.close_streams()
         server.stop()
 

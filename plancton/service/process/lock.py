@@ -71,6 +71,32 @@ class Lock:
                     raise LockedError(self.path, pid) from None
                 time.sleep(_POLL_INTERVAL)
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the file at the path is the one that is locked here; a cleaner removes it."""
+        if self._file is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self._file), self.path.lstat())
+        except OSError:
+            return False
+
+    def renew(self) -> None:
+        """Take the lock at the path anew, if its file is not in place; else nothing is done.
+
+        The one that was held stays held if that cannot be: LockedError, OSError.
+        """
+        if self.in_place:
+            return
+        old, self._file = self._file, None
+        try:
+            self.acquire()
+        except BaseException:
+            self._file = old
+            raise
+        if old is not None:
+            os.close(old)
+
     def release(self) -> None:
         """Give the lock back. The file stays: removing it would let two hold the same name."""
         if self._file is not None:

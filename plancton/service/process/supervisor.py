@@ -17,7 +17,7 @@ class ThreadSupervisor:
         self.any_ended = threading.Event()
         self.failure = ""
 
-    def start(self, name: str, work: Callable[[], None]) -> None:
+    def start(self, name: str, work: Callable[[], None]) -> threading.Thread:
         """Run *work* in a thread; its end, of whatever kind, sets ``any_ended``."""
 
         def run() -> None:
@@ -28,4 +28,6 @@ class ThreadSupervisor:
                 log.exception("thread died", extra={"fields": {"thread": name}})
             self.any_ended.set()
 
-        threading.Thread(target=run, name=name, daemon=True).start()
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread.start()
+        return thread

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,21 @@ def test_orders_add_up_and_resume_takes_all_back(
     assert markers.mode() is mode
     markers.fulfilled(mode)
     assert markers.mode() is after
+
+
+def test_a_cleaner_takes_no_order_back(tmp_path: Path) -> None:
+    """While the folder is not in place the orders seen last hold; then they are written again."""
+    there = True
+    markers = MarkerFiles(tmp_path / "run", lambda: there)
+    markers.order(Mode.DRAINING)
+    assert markers.mode() is Mode.DRAINING
+    there = False
+    shutil.rmtree(tmp_path / "run")
+    assert markers.mode() is Mode.DRAINING
+    markers.keep()
+    there = True
+    assert markers.mode() is Mode.DRAINING
+    markers.restore()
+    assert (tmp_path / "run" / "drain").exists()
+    (tmp_path / "run" / "drain").unlink()
+    assert markers.mode() is Mode.ACTIVE
