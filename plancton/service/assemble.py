@@ -197,6 +197,7 @@ def build_engine(
         features=JobFeatures(paths.features),
         disk=disk,
         network=network,
+        docker_config=config_file.current().config.image.docker_config,
         node=name,
         frozen_may_swap=lambda: config_file.current().config.protect.memory.reclaim_below != "off",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -300,3 +301,23 @@ def test_a_tick_still_asks_docker_once(service: Service) -> None:
     last = service.status()
     assert last["requests"] - first["requests"] == last["tick"] - first["tick"]
     assert all(each["sent"] is not None for each in last["pilots"])
+
+
+def test_pilots_get_the_proxies_of_docker(
+    service: Service, tmp_path: Path, containers: Containers
+) -> None:
+    """As by docker run; the profile wins; the password is nowhere but in the pilot."""
+    address = "http://me:hunter2@proxy.example:3128"
+    proxies = {"httpProxy": address, "noProxy": "localhost"}
+    (tmp_path / "config.json").write_text(json.dumps({"proxies": {"default": proxies}}))
+    pilot = {"env": {"NO_PROXY": "mine", "no_proxy": "mine"}}
+    service.configure(pilot, spawn={"maximum": 1}, image={"docker_config": str(tmp_path)})
+    service.start()
+    until(lambda: len(containers.ids()) == 1)
+    (id_,) = containers.ids()
+    env = containers.client.inspect_container(id_)["Config"]["Env"]
+    assert {f"HTTP_PROXY={address}", f"http_proxy={address}", "NO_PROXY=mine"} <= set(env)
+    assert "NO_PROXY=localhost" not in env
+    until(lambda: len(service.names()) == 1)
+    said = service.log + json.dumps(service.status()) + service.run("config", "show").stdout
+    assert "hunter2" not in said

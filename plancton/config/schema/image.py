@@ -28,5 +28,5 @@ class Image(Group):
     """How many superseded images of each reference stay on the node beside the present one; all:
     Plancton removes no image. It never removes one that it did not bring, or that is in use."""
     docker_config: str = ""
-    """Folder of Docker's config.json with registry credentials; empty: $DOCKER_CONFIG or
-    ~/.docker. Needs a restart."""
+    """Folder of Docker's config.json with registry credentials and the proxies that pilots get;
+    empty: $DOCKER_CONFIG or ~/.docker. Needs a restart."""

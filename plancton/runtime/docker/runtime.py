@@ -42,6 +42,7 @@ from plancton.runtime.docker.pilots import (
     pilot_from,
     started_pilot,
 )
+from plancton.runtime.docker.proxies import DockerProxies
 from plancton.runtime.job_features import JobFeatures
 from plancton.runtime.network.endpoint import Endpoint
 
@@ -73,6 +74,7 @@ class DockerRuntime:
         features: JobFeatures | None = None,
         disk: DiskMeter | None = None,
         network: NetworkGuard | None = None,
+        docker_config: str = "",
         node: str = "",
         timeout: float = 30.0,
         frozen_may_swap: Callable[[], bool] = lambda: False,
@@ -86,7 +88,7 @@ class DockerRuntime:
         self.features, self.node = features or JobFeatures(None), node
         self.bind_sources = BindSources()
         self.disk = disk or DiskMeter(url)
-        self.network = network
+        self.network, self.proxies = network, DockerProxies(url, docker_config)
         self.data_root = "/"
         self.info: Mapping[str, Any] = {}
         self.memory, self.frozen_may_swap = PilotMemory(parent), frozen_may_swap
@@ -285,7 +287,7 @@ class DockerRuntime:
             oom_score_adj=self.oom_score_adj(),
             disk_quota=self._disk_quota,
             image=image_id,
-            env=environment.env,
+            env={**self.proxies.environment(), **environment.env},
             binds=environment.binds,
             unenforced=self.unenforced,
         )
