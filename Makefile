@@ -48,7 +48,7 @@ check: ## formatting, lint, types, import contracts
 	@if command -v shellcheck > /dev/null; then shellcheck scripts/* .ci/run; fi
 	@echo "check: all good"
 
-bench: ## measure, beside peers: requests, refill, slowdown, cost, proof (20 minutes)
+bench: ## measure, beside peers: requests, refill, slowdown, cost, network, proof (25 minutes)
 	@scripts/setup test
 	@$(PY) -m benchmarks $(ARGS)
 

@@ -1,4 +1,4 @@
-"""``make bench``: requests a tick, refill, slowdown, memory, CPU, and the proof, on real Docker.
+"""``make bench``: requests a tick, refill, slowdown, memory, CPU, network, the proof, on Docker.
 
 Each figure stands beside a floor or a peer measured in the same run. Containers carry a label of
 this run and are removed; nothing else on the machine is touched.
@@ -23,6 +23,7 @@ from typing import Any
 import psutil
 
 from benchmarks import fleet as fleet_
+from benchmarks import network as network_
 from benchmarks import proof as proof_
 from benchmarks import scale as scale_
 from benchmarks import screen as screen_
@@ -310,6 +311,34 @@ def screen(client: DockerClient) -> None:
     clear(client)
 
 
+def network(client: DockerClient) -> None:
+    """Measure the owner's network beside pilots that send and receive, limited and not."""
+    pilot = {**SLEEP, "network": "bridge", "cpus": 0.1}
+    with service(pilot, interval="1s", protect={}, maximum=2):
+        wait(lambda: len(mine(client)) == 2)
+        pids = [client.inspect_container(each["Id"])["State"]["Pid"] for each in mine(client)]
+        try:
+            network_.network(pids, _limit_network, row, INSTANCE)
+        finally:
+            _limit_network(False)
+    clear(client)
+
+
+def _limit_network(limited: bool) -> None:
+    """Have the service limit its pilots' network, or not, and wait until it does."""
+    paths = SERVICE["paths"]
+    values = json.loads(paths.config.read_text())
+    values["protect"] = network_.LIMITED if limited else {}
+    paths.config.write_text(json.dumps(values))
+
+    def done() -> bool:
+        host = LocalNode(paths).engine.snapshot().host
+        share = host.network if host else None
+        return share is not None and share.covered == 2 if limited else share is None
+
+    wait(done)
+
+
 def scale(_: DockerClient) -> None:
     """Measure what many nodes cost those they all talk to."""
     scale_.scale(row)
@@ -330,6 +359,7 @@ BENCHES: dict[str, Callable[[DockerClient], None]] = {
     "cost": cost,
     "screen": screen,
     "fleet": lambda _: fleet_.fleet(row),
+    "network": network,
     "proof": proof,
     "scale": scale,
     "verbs": verbs,

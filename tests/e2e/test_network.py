@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyroute2 import IPRoute
 from pyroute2.nftables.main import NFTables
 
 from plancton.runtime.docker.client import DockerClient
@@ -25,6 +26,15 @@ from tests.e2e.traffic import Peer, gateway, say, talk, type_of_service
 
 pytestmark = pytest.mark.docker
 MBIT = 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def swept(instance: str) -> Iterator[None]:
+    """Leave nothing, also of a service that was killed while pilots ran."""
+    yield
+    with IPRoute() as netlink:
+        Shaper(instance).clear(netlink)
+    LowerEffort(f"plancton-{instance}").mark(())
 
 
 @pytest.fixture
