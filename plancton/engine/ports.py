@@ -63,8 +63,9 @@ class Runtime(Protocol):
     def start(self, profile: Profile, image_id: str = "") -> Pilot:
         """Create and start one pilot, of the very image *image_id* if given; returns it.
 
-        Raises ImageMissingError, ActionError (nothing is left behind), or
-        RuntimeUnavailableError (a container may exist; the next ``pilots`` tells).
+        Raises ImageMissingError, ActionError (nothing is left behind, unless the engine hangs on
+        the container), or RuntimeUnavailableError (a container may exist; the next ``pilots``
+        tells).
         """
 
     def freeze(self, pilot: Pilot) -> None:

@@ -13,6 +13,13 @@ from pathlib import Path
 import pytest
 
 from plancton.config.load import load_text
+from plancton.config.schema import Profile
+from plancton.engine.model.pilot import PilotState
+from plancton.engine.ports import ActionError
+from plancton.runtime.cgroup import ParentCgroup
+from plancton.runtime.docker.client import docker_url
+from plancton.runtime.docker.runtime import DockerRuntime
+from plancton.service.process.clock import SystemClock
 from tests.conftest import INSTANCE, until
 from tests.e2e.conftest import Containers
 from tests.e2e.service import Service
@@ -59,7 +66,8 @@ def private(tmp_path: Path) -> Iterator[Tree]:
     made = Tree(tmp_path)
     yield made  # named first by the tests, so that what uses it has gone before it
     made.close()
-    assert fuse_mounts() == set()
+    # A container that somebody starts has a copy of the node's mounts for a moment.
+    until(lambda: fuse_mounts() == set())
 
 
 @pytest.fixture
@@ -293,6 +301,41 @@ def test_a_pilot_that_mounts_what_hangs_over_its_hints_hangs_only_itself(
     ticks = service.status()["tick"]
     until(lambda: service.status()["tick"] > ticks + 3, 10)
     until(lambda: first not in containers.names(), 60)
+
+
+def test_docker_that_hangs_on_one_container_does_not_hang_the_others(
+    tree: Tree, instance: str
+) -> None:
+    """What hangs after the look, or cannot be looked at, is a refused start; so is its removal."""
+    runtime = DockerRuntime(docker_url(), instance, SystemClock(), ParentCgroup(instance))
+    plain = Profile(name="plain", command=("sleep", "1000"), network="none")
+    good = runtime.start(plain)
+    tree.mount()
+    assert tree.daemon
+    tree.daemon.send_signal(signal.SIGSTOP)
+    time.sleep(1.5)  # for a second the kernel answers from what it knows
+    runtime.close()
+    runtime.timeout = 5
+    hung = r"answers, but not about plancton-bound-\w+ within 5 s"
+    for option in ("ro", "ro,z"):  # Docker looks at the first when it creates the container
+        bind = f"{tree.inside}:/sw:{option}"
+        bound = plain.model_copy(update={"name": "bound", "binds": (bind,)})
+        runtime.check()
+        runtime.info = {}  # as in a container: nothing of the node is seen
+        with pytest.raises(ActionError, match=hung):
+            runtime.start(bound)
+    (made,) = [pilot for pilot in runtime.pilots() if pilot.profile == "bound"]
+    assert made.state is PilotState.CREATED
+    with pytest.raises(ActionError, match=hung):
+        runtime.remove(made)
+    runtime.close()
+    runtime.timeout = 60
+    runtime.kill(good)
+    until(lambda: PilotState.EXITED in {pilot.state for pilot in runtime.pilots()})
+    runtime.remove(good)
+    tree.daemon.send_signal(signal.SIGCONT)
+    until(lambda: [runtime.remove(pilot) for pilot in runtime.pilots()] == [])
+    runtime.close()
 
 
 def state(pid: str) -> str:

@@ -43,6 +43,14 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedRemoval:
+    """A container that could not be removed: how often in a row, and when it is tried again."""
+
+    failures: int
+    retry_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Frozen:
     """A pilot that is frozen: why, and since when."""
 
@@ -83,6 +91,7 @@ class State:
     hold_until: float = 0.0
     """Nothing is started before this; armed by evictions only."""
     endings: Mapping[str, Ending] = field(default_factory=dict)
+    failed_removals: Mapping[str, FailedRemoval] = field(default_factory=dict)
     backoffs: Mapping[str, Backoff] = field(default_factory=dict)
     counted_exits: frozenset[str] = frozenset()
     """Exited pilots whose end was already counted, while their removal is under way."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.model.action import Freeze, Kill, Outcome, Remove, Spawn, Terminate, Thaw
 from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.policy import Policy
 from plancton.engine.model.reason import EVICTIONS, Reason
-from plancton.engine.model.state import Ending, Frozen, State
+from plancton.engine.model.state import Ending, FailedRemoval, Frozen, State
 from plancton.engine.rules.backoff import after_failure
 
 KILL_AGAIN = 10.0
 """Seconds after which a pilot that survived SIGKILL (stuck in the kernel) is sent it again."""
+
+REMOVE_AGAIN, REMOVE_AGAIN_LONGEST = 1.0, 300.0
+"""Seconds after which a container that could not be removed is tried again: at first, at most."""
 
 
 def apply_outcome(state: State, outcome: Outcome, policy: Policy, now: float) -> State:
@@ -21,7 +25,7 @@ def apply_outcome(state: State, outcome: Outcome, policy: Policy, now: float) ->
     if isinstance(action, Spawn):
         return _start_failed(state, outcome, action, policy, now) if outcome.error else state
     if outcome.error:
-        return state
+        return _removal_failed(state, action.pilot, now) if isinstance(action, Remove) else state
     id_, frozen = action.pilot.id, state.frozen
     match action:
         case Freeze():
@@ -43,6 +47,15 @@ def apply_outcome(state: State, outcome: Outcome, policy: Policy, now: float) ->
         state = replace(state, hold_until=now + policy.protect.hold_after_eviction)
         state = _restart_timers(state, action.reason, now)
     return state
+
+
+def _removal_failed(state: State, pilot: Pilot, now: float) -> State:
+    """Have a container that could not be removed tried again later: Docker may hang on it."""
+    known = state.failed_removals.get(pilot.id)
+    failures = known.failures + 1 if known else 1
+    wait = backoff_delay(failures, REMOVE_AGAIN, REMOVE_AGAIN_LONGEST)
+    failed = FailedRemoval(failures, now + wait)
+    return replace(state, failed_removals={**state.failed_removals, pilot.id: failed})
 
 
 def _ending(state: State, id_: str, ending: Ending) -> State:

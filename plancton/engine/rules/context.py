@@ -36,6 +36,8 @@ class DecisionContext:
         self._live = sorted(live, key=lambda p: (p.created_at, p.id), reverse=True)
         present = {pilot.id for pilot in observation.pilots}
         self.endings = {id_: end for id_, end in state.endings.items() if id_ in present}
+        failed = state.failed_removals.items()
+        self.failed_removals = {id_: each for id_, each in failed if id_ in present}
         self.frozen = {
             pilot.id: state.frozen.get(pilot.id, Frozen(Reason.of(Code.ADOPTED_FROZEN), now))
             for pilot in observation.pilots
@@ -52,14 +54,25 @@ class DecisionContext:
         self.actions: list[Action] = []
         self.findings: list[Reason] = []
         self.acted: set[str] = set()
+        self._waiting_removals: set[str] = set()
         self.used = self._used()
 
     # --- what is decided ----------------------------------------------------------------
 
     def add_action(self, action: Freeze | Thaw | Terminate | Kill | Remove) -> None:
-        """Decide an action on a pilot, which later rules then leave alone."""
-        self.actions.append(action)
+        """Decide an action on a pilot, which later rules then leave alone.
+
+        A removal that failed is not decided again before it is time.
+        """
         self.acted.add(action.pilot.id)
+        if isinstance(action, Remove) and self._removal_waits(action.pilot.id):
+            self._waiting_removals.add(action.pilot.id)
+        else:
+            self.actions.append(action)
+
+    def _removal_waits(self, id_: str) -> bool:
+        failed = self.failed_removals.get(id_)
+        return failed is not None and self.now < failed.retry_at
 
     def terminate(self, pilot: Pilot, reason: Reason) -> None:
         """Ask a pilot to go; one that never started is removed."""
@@ -101,7 +114,7 @@ class DecisionContext:
 
     def live(self) -> list[Pilot]:
         """Pilots that are there, youngest first, those about to go included."""
-        removed = self._targets(Remove)
+        removed = self._targets(Remove) | self._waiting_removals
         return [pilot for pilot in self._live if pilot.id not in removed]
 
     def running(self) -> list[Pilot]:
@@ -182,6 +195,7 @@ class DecisionContext:
             room_since=self.room_since,
             frozen=self.frozen,
             endings=self.endings,
+            failed_removals=self.failed_removals,
             backoffs=self.backoffs,
             rollouts=self.rollouts,
             kept_free_since=self.kept_free_since,

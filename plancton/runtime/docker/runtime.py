@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import docker.errors
+import requests
 
 from plancton import __version__
 from plancton.config.schema import Profile
@@ -25,7 +26,12 @@ from plancton.engine.ports import (
 from plancton.runtime.cgroup import ParentCgroup, PilotMemory
 from plancton.runtime.docker import container_spec
 from plancton.runtime.docker.bind_sources import BindSources, viewer_of
-from plancton.runtime.docker.client import DockerClient, api_error_text, translate_errors
+from plancton.runtime.docker.client import (
+    DockerClient,
+    api_error_text,
+    open_client,
+    translate_errors,
+)
 from plancton.runtime.docker.disk_meter import DiskMeter, may_have_quota, places_of
 from plancton.runtime.docker.limits import unenforced_limits
 from plancton.runtime.docker.pilots import (
@@ -53,6 +59,8 @@ log = logging.getLogger("plancton")
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _LOG_LINES, _LOG_BYTES = 20, 4096
+_PATIENCE = 5.0
+"""Seconds in which Docker has to answer whether it answers at all."""
 _T = TypeVar("_T")
 
 
@@ -132,6 +140,25 @@ class DockerRuntime:
         except RuntimeUnavailableError:
             self.close()
             raise
+
+    @contextmanager
+    def _about(self, container: str) -> Iterator[DockerClient]:
+        """Connect for requests about one container.
+
+        Docker may hang on one, because what it mounts does, and answer all else: an ActionError.
+        """
+        try:
+            with self._connected() as client:
+                yield client
+        except RuntimeUnavailableError as error:
+            if not isinstance(error.__cause__, requests.exceptions.ReadTimeout):
+                raise
+            with open_client(self.url, timeout=_PATIENCE):
+                pass  # it answers, or is unavailable
+            raise ActionError(
+                f"Docker answers, but not about {container} within {self.timeout:g} s; "
+                "a file system that it mounts may hang"
+            ) from error
 
     def check(self) -> Mapping[str, Any]:
         """Connect and return the engine's ``/info``."""
@@ -229,7 +256,7 @@ class DockerRuntime:
     def start(self, profile: Profile, image_id: str = "") -> Pilot:
         """Create and start one pilot; see ``ports.Runtime``."""
         name = f"plancton-{profile.name}-{''.join(random.choices(_ALPHABET, k=6))}"  # noqa: S311 (a name)
-        with self._connected() as client:
+        with self._about(name) as client:
             bound = self.bind_sources.resolved(profile, viewer_of(self.url, self.info))
             try:
                 id_ = self._create(client, profile, bound, name, image_id)
@@ -328,7 +355,7 @@ class DockerRuntime:
         The freezer of cgroup v1 may give up on a busy machine (runc: "unable to freeze"), so it
         is tried twice.
         """
-        with self._connected() as client:
+        with self._about(pilot.label) as client:
             try:
                 _if_needed(lambda: client.pause(pilot.id), text="already paused")
             except ActionError as error:
@@ -339,26 +366,26 @@ class DockerRuntime:
     def thaw(self, pilot: Pilot) -> None:
         """Unpause the container; its swap is bounded again before."""
         self._keep_memory(pilot.id, frozen=False)
-        with self._connected() as client:
+        with self._about(pilot.label) as client:
             _if_needed(lambda: client.unpause(pilot.id), text="not paused")
 
     def terminate(self, pilot: Pilot) -> None:
         """Send SIGTERM, and thaw a paused pilot so that it can act on it."""
         self.features.set_shutdown_time(pilot.name, self.clock.wall() + pilot.grace)
         self._keep_memory(pilot.id, frozen=False)
-        with self._connected() as client:
+        with self._about(pilot.label) as client:
             _if_needed(lambda: client.kill(pilot.id, "SIGTERM"))
             if pilot.state is PilotState.PAUSED:
                 _if_needed(lambda: client.unpause(pilot.id), fine=(500,))
 
     def kill(self, pilot: Pilot) -> None:
         """Send SIGKILL."""
-        with self._connected() as client:
+        with self._about(pilot.label) as client:
             _if_needed(lambda: client.kill(pilot.id, "SIGKILL"))
 
     def remove(self, pilot: Pilot) -> str:
         """Remove a container and its anonymous volumes; returns its last log lines."""
-        with self._connected() as client:
+        with self._about(pilot.label) as client:
             raw = _if_needed(lambda: client.logs(pilot.id, tail=_LOG_LINES), fine=(400, 500, 501))
             _if_needed(lambda: client.remove_container(pilot.id, v=True, force=True))
         self.features.remove(pilot.name)
