@@ -168,6 +168,7 @@ def pilot_facts(pilot: PilotView, moment: Moment) -> list[tuple[str, str]]:
     since, ttl = moment.snapshot_age, pilot.ttl_left
     left = "none" if ttl is None else format_duration(max(0.0, ttl - since))
     used = "-" if pilot.memory_used is None else format_size(pilot.memory_used)
+    used += f", {format_size(pilot.swapped)} in swap" if pilot.swapped else ""
     disk = "-" if pilot.disk_used is None else format_size(pilot.disk_used)
     bound = f" of {format_size(pilot.disk)}" if pilot.disk else ", without a bound"
     cpu = "-" if pilot.cpu is None else f"{pilot.cpu:.2f}"

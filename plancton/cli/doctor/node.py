@@ -49,7 +49,7 @@ def check_node(paths: Paths) -> list[Check]:
     except RuntimeUnavailableError as error:
         word, _, mend = str(error).partition(": ")
         return [*checks, Check("docker", "FAIL", word, mend), _pressure()]
-    checks += [_cgroup(parent, info), _limits(info), check_frozen_memory(config, parent)]
+    checks += [_cgroup(parent, info), check_limits(info), check_frozen_memory(config, parent)]
     checks += [_time(info), _disk(info)]
     checks += [_image(url, each) for each in sorted({p.image for p in config.pilots})]
     checks += check_mounts(config, info, url)
@@ -98,7 +98,7 @@ def _cgroup(parent: ParentCgroup, info: Mapping[str, Any]) -> Check:
     return Check("protection", verdict, f"{parent.protection.value} ({world})", parent.note)
 
 
-def _limits(info: Mapping[str, Any]) -> Check:
+def check_limits(info: Mapping[str, Any]) -> Check:
     """Say which limits of pilots the kernel does not enforce."""
     unenforced = unenforced_limits(info)
     if not unenforced:
