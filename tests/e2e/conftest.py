@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ import docker.errors
 import pytest
 
 from plancton.runtime.docker import container_spec as spec
-from plancton.runtime.docker.client import DockerClient
+from plancton.runtime.docker.client import DockerClient, docker_url
 from tests.e2e.registry import Registry
 from tests.e2e.service import Service
 
@@ -29,6 +30,14 @@ def measuring(tmp_path: Path, instance: str) -> Iterator[Service]:
     made = Service(tmp_path, instance, measures=True)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return busybox as a file."""
+    path = tmp_path_factory.mktemp("image") / "busybox.tar"
+    subprocess.run(["docker", "-H", docker_url(), "save", "-o", str(path), "busybox"], check=True)
+    return path
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from enum import Enum
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+log = logging.getLogger("plancton")
+
 _MAX_BYTES, _FILES = 10_000_000, 5
 
 
@@ -66,10 +68,34 @@ def set_up(level: str, file: Path | None, stderr: Stderr = Stderr.ALWAYS) -> str
     return problem
 
 
+class _LogFile(RotatingFileHandler):
+    """A rotating file; that it cannot be written is said once, where else the log goes."""
+
+    _failing = _failed = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, and say when the first one was written again."""
+        self._failed = False
+        super().emit(record)
+        if self._failing and not self._failed:
+            self._failing = False
+            fields = {"file": self.baseFilename}
+            log.info("the log file can be written again", extra={"fields": fields})
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802
+        """Take note of the error under way, and say it if it is the first one."""
+        self._failed = True
+        if not self._failing:
+            self._failing = True
+            error = sys.exc_info()[1]
+            fields = {"file": self.baseFilename, "error": getattr(error, "strerror", error)}
+            log.warning("cannot write the log file", extra={"fields": fields})
+
+
 def _add_file(root: logging.Logger, file: Path) -> str:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        rotating = RotatingFileHandler(file, maxBytes=_MAX_BYTES, backupCount=_FILES, delay=False)
+        rotating = _LogFile(file, maxBytes=_MAX_BYTES, backupCount=_FILES, delay=False)
     except OSError as error:
         return f"{file}: {error.strerror}; there is no log file"
     rotating.setFormatter(LineFormatter())

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+from collections.abc import Iterator
+from io import StringIO
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
+
+import pytest
 
 from plancton.service.process.logs import LineFormatter, set_up
 
@@ -16,19 +23,52 @@ def test_a_log_line_is_one_line_with_key_value_pairs() -> None:
     assert line == 'pilot\\nended a=1 b="x y" c="q\\"" d="l1\\nl2" e=""'
 
 
-def test_a_log_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+class FullDisk(StringIO):
+    """Takes nothing."""
+
+    def write(self, text: str) -> int:
+        """Refuse *text*."""
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    """Return the logger that is set up, and put it back as it was."""
+    logger = logging.getLogger("plancton")
+    handlers, level = logger.handlers[:], logger.level
+    yield logger
+    for handler in logger.handlers[:]:
+        handler.close()
+        logger.removeHandler(handler)
+    logger.handlers[:], logger.propagate = handlers, True
+    logger.setLevel(level)
+    logging.raiseExceptions = True
+
+
+@pytest.mark.usefixtures("logger")
+def test_a_log_file_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     """And logging goes on to stderr."""
     (tmp_path / "file").write_text("")
-    handlers = logging.getLogger("plancton").handlers[:]
-    try:
-        assert "there is no log file" in set_up("info", tmp_path / "file" / "plancton.log")
-        assert set_up("info", tmp_path / "logs" / "plancton.log") == ""
-        assert (tmp_path / "logs" / "plancton.log").exists()
-    finally:
-        logger = logging.getLogger("plancton")
-        for handler in logger.handlers[:]:
-            handler.close()
-            logger.removeHandler(handler)
-        logger.handlers[:] = handlers
-        logger.propagate = True
-        logging.raiseExceptions = True
+    assert "there is no log file" in set_up("info", tmp_path / "file" / "plancton.log")
+    assert set_up("info", tmp_path / "logs" / "plancton.log") == ""
+    assert (tmp_path / "logs" / "plancton.log").exists()
+
+
+def test_a_full_disk_is_said_once_and_that_it_is_over(
+    logger: logging.Logger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On stderr, where all lines go meanwhile."""
+    path = tmp_path / "plancton.log"
+    assert set_up("info", path) == ""
+    (file,) = (each for each in logger.handlers if isinstance(each, RotatingFileHandler))
+    whole = file.setStream(FullDisk())  # type: ignore[arg-type]
+    for number in range(3):
+        logger.info("line %d", number)
+    assert whole
+    file.setStream(whole)
+    logger.info("line 3")
+    logger.info("line 4")
+    said = [line.split(" ", 2)[2] for line in capsys.readouterr().err.splitlines()]
+    error = f'cannot write the log file file={path} error="No space left on device"'
+    over = f"the log file can be written again file={path}"
+    assert sorted(said) == sorted([*(f"line {n}" for n in range(5)), error, over])
