@@ -151,6 +151,7 @@ class SnapshotBuilder:
             for name, image in images.items()
             if image.id and image.error
         ]
+        stale += [f"image {name}: {image.note}" for name, image in images.items() if image.note]
         trouble = filter(None, (self.failure, self.trouble))
         complaints = (f"Docker said of the last pilot: {said}" for said in self.complaints)
         limits = (*self._unenforced(), *complaints)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import requests
 
 from plancton.runtime.docker.client import DockerClient
 from tests.conftest import INSTANCE, until
 
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+MANIFESTS = "application/vnd.docker.distribution.manifest.list.v2+json"
 SIZE = 100_000
 """Bytes that each image has for itself."""
 
@@ -78,13 +83,42 @@ class Registry:
         self._move_tag()
         return id_
 
+    def make_foreign(self, *, listed: bool = False) -> None:
+        """Have the tag mean an image for s390x; *listed*: a list that has nothing else."""
+        place = f"{self._place}/manifests/latest"
+        manifest = requests.get(place, headers={"Accept": MANIFEST}, timeout=10).json()
+        blob = f"{self._place}/blobs/{manifest['config']['digest']}"
+        config = {**requests.get(blob, timeout=10).json(), "architecture": "s390x"}
+        manifest["config"] |= self._upload(json.dumps(config).encode())
+        content = json.dumps(manifest).encode()
+        self._put("latest", content, MANIFEST)
+        self.pushed.append(manifest["config"]["digest"])
+        if listed:
+            digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+            entry = {"mediaType": MANIFEST, "size": len(content), "digest": digest}
+            entry |= {"platform": {"architecture": "s390x", "os": "linux"}}
+            both = {"schemaVersion": 2, "mediaType": MANIFESTS, "manifests": [entry]}
+            self._put("latest", json.dumps(both).encode(), MANIFESTS)
+
+    def _upload(self, content: bytes) -> dict[str, Any]:
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        begun = requests.post(f"{self._place}/blobs/uploads/", timeout=10)
+        where = f"{begun.headers['Location']}&digest={digest}"
+        done = requests.put(where, data=content, timeout=10)
+        assert done.ok, done.text
+        return {"digest": digest, "size": len(content)}
+
+    def _put(self, tag: str, content: bytes, kind: str) -> None:
+        place, headers = f"{self._place}/manifests/{tag}", {"Content-Type": kind}
+        done = requests.put(place, data=content, headers=headers, timeout=10)
+        assert done.ok, done.text
+
+    @property
+    def _place(self) -> str:
+        repository = self.reference.partition("/")[2].rpartition(":")[0]
+        return f"http://127.0.0.1:{self.port}/v2/{repository}"
+
     def _move_tag(self) -> None:
         """Have "latest" mean what "new" does."""
-        repository = self.reference.partition("/")[2].rpartition(":")[0]
-        place = f"http://127.0.0.1:{self.port}/v2/{repository}/manifests"
-        kind = "application/vnd.docker.distribution.manifest.v2+json"
-        new = requests.get(f"{place}/new", headers={"Accept": kind}, timeout=10)
-        moved = requests.put(
-            f"{place}/latest", data=new.content, headers={"Content-Type": kind}, timeout=10
-        )
-        assert moved.ok, moved.text
+        new = requests.get(f"{self._place}/manifests/new", headers={"Accept": MANIFEST}, timeout=10)
+        self._put("latest", new.content, MANIFEST)

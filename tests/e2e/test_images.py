@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from plancton.engine.model.node import ImageStatus
+from plancton.runtime.docker import credentials
 from plancton.runtime.docker.client import docker_url
 from plancton.runtime.docker.images import ImagePuller
 from plancton.runtime.simulated_node import SimulatedNode
@@ -37,7 +40,7 @@ def test_a_moved_tag_is_fetched_at_the_next_refresh_not_before(registry: Registr
     clock.advance(60)
     images.pull_due()
     second = registry.push("two")
-    clock.advance(0.9 * 3600 - 1)
+    clock.advance(0.9 * 3600 - 61)
     images.pull_due()
     assert images.status()[registry.reference].id == first
     clock.advance(0.2 * 3600 + 2)
@@ -138,3 +141,104 @@ def test_a_bad_image_is_tried_by_one_pilot_and_the_good_one_stays(
     assert {pilot["image_id"] for pilot in service.status()["pilots"]} == {good}
     assert "exited with code 7" in service.run("why").stdout
     assert service.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        (None, "is not installed"),
+        ("sleep 98765 & wait", "did not answer within 1 s"),
+        ("echo no keyring; exit 1", "failed with exit code 1: no keyring"),
+    ],
+)
+def test_a_credential_helper_that_fails_stops_no_pull_of_a_public_image(
+    registry: Registry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    script: str | None,
+    why: str,
+) -> None:
+    """It is pulled anonymously, and helper and file are named; so they are when it is refused."""
+    monkeypatch.setattr(credentials, "DEADLINE", 1.0)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    file, helper = tmp_path / "config.json", tmp_path / "docker-credential-x"
+    file.write_text(json.dumps({"credsStore": "x"}))
+    if script:
+        helper.write_text(f"#!/bin/sh\n{script}\n")
+        helper.chmod(0o755)
+    id_ = registry.push("one")
+    images, clock = state_store(registry, str(tmp_path))
+    images.pull_due()
+    status = images.status()[registry.reference]
+    trouble = f"the credential helper docker-credential-x, which {file} names, {why}"
+    assert status == ImageStatus(id_, note=f"it was pulled without credentials: {trouble}")
+    registry.stop()
+    registry.lock()
+    registry.start()
+    clock.advance(2 * 3600)
+    images.pull_due()
+    status = images.status()[registry.reference]
+    assert status.id == id_
+    assert "no basic auth credentials" in status.error
+    assert status.error.endswith(f"(tried without credentials: {trouble})")
+    helper.write_text("""#!/bin/sh\necho '{"Username": "user", "Secret": "secret"}'\n""")
+    helper.chmod(0o755)
+    clock.advance(31)
+    images.pull_due()
+    assert images.status()[registry.reference] == ImageStatus(id_)
+
+
+def test_a_stop_waits_for_no_credential_helper(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it hangs."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (tmp_path / "config.json").write_text(json.dumps({"credsStore": "x"}))
+    helper = tmp_path / "docker-credential-x"
+    helper.write_text(f'#!/bin/sh\ntouch "{tmp_path}/asked"\nsleep 98765\n')
+    helper.chmod(0o755)
+    images, _ = state_store(registry, str(tmp_path))
+    thread = threading.Thread(target=images.run)
+    thread.start()
+    until((tmp_path / "asked").exists)
+    images.stop()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_an_image_of_another_machine_is_told(registry: Registry) -> None:
+    """Docker pulls it without a word where the registry has no other."""
+    registry.push("one")
+    registry.make_foreign()
+    images, _ = state_store(registry)
+    images.pull_due()
+    status = images.status()[registry.reference]
+    assert status.error == ""
+    assert status.note.startswith("it is made for s390x and this node is ")
+    assert '"exec format error"' in status.note
+
+
+def test_an_image_that_is_there_for_other_machines_only_is_told(registry: Registry) -> None:
+    """As a list of images, one for each kind of machine."""
+    registry.push("one")
+    registry.make_foreign(listed=True)
+    images, _ = state_store(registry)
+    images.pull_due()
+    status = images.status()[registry.reference]
+    assert status.id is None
+    assert status.error.startswith("the registry has it for other kinds of machines only: ")
+    assert "no matching manifest for linux/" in status.error
+
+
+def test_a_broken_configuration_of_docker_is_named(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker is not to blame, and neither is Plancton."""
+    (tmp_path / "config.json").write_text('{"auths": {"r": {"auth": "!!!"}}}')
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    service.start()
+    until(lambda: "config.json" in service.status()["degraded"])
+    said = service.status()["degraded"]
+    assert said.startswith(f"{tmp_path}/config.json cannot be read as a configuration of Docker")
+    (tmp_path / "config.json").write_text("{}")
+    until(service.names)

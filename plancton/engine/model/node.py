@@ -130,6 +130,8 @@ class ImageStatus:
     """Why the last pull failed; empty if it did not."""
     pulling: bool = False
     retry_at: float | None = None
+    note: str = ""
+    """What is odd about it, although it is there: another platform, credentials that failed."""
 
 
 @dataclass(frozen=True, slots=True)

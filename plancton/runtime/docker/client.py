@@ -11,7 +11,9 @@ import docker
 import docker.errors
 import requests
 import urllib3
+from docker.errors import InvalidConfigFile
 from docker.utils import kwargs_from_env
+from docker.utils.config import find_config_file
 
 from plancton.engine.ports import RuntimeUnavailableError
 from plancton.runtime.http_session import HttpSession
@@ -40,7 +42,16 @@ class DockerClient(docker.APIClient, HttpSession):
         """Connect and agree on the API version; raises docker's and requests' exceptions."""
         self.request_count = 0
         tls = kwargs_from_env().get("tls", False) if url == os.environ.get("DOCKER_HOST") else False
-        super().__init__(base_url=url, version="auto", timeout=int(timeout), tls=tls)
+        try:
+            super().__init__(base_url=url, version="auto", timeout=int(timeout), tls=tls)
+        except (ValueError, TypeError, LookupError, AttributeError, InvalidConfigFile) as error:
+            file = find_config_file()
+            if file is None or isinstance(error, requests.exceptions.RequestException):
+                raise
+            raise RuntimeUnavailableError(
+                f"{file!s} cannot be read as a configuration of Docker, which its clients read "
+                "first: mend it, or move it away"
+            ) from error
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
         """Count, then send."""

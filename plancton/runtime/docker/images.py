@@ -18,6 +18,8 @@ from plancton.engine.model.node import ImageStatus
 from plancton.engine.model.pulled_image import RemovedImage
 from plancton.engine.ports import Clock, RuntimeUnavailableError
 from plancton.runtime.docker.client import DockerClient, api_error_text, open_client
+from plancton.runtime.docker.credentials import Credentials, credentials_for
+from plancton.runtime.docker.image_platform import foreign_platform
 from plancton.runtime.docker.image_remover import ImageRemover, Needs, image_id
 
 log = logging.getLogger("plancton")
@@ -137,10 +139,12 @@ class ImagePuller:
         if local_id is not None or not self._may_pull:
             # A local image is usable at once, whatever the registry says later.
             known = self._status.get(reference, ImageStatus())
-            self._set_status(reference, replace(known, id=local_id))
+            note = _platform_note(client, local_id)
+            self._set_status(reference, replace(known, id=local_id, note=known.note or note))
         if not self._may_pull:
             word = "" if local_id else "it is not on the node and image.pull is false"
-            self._set_status(reference, ImageStatus(id=local_id, error=word))
+            note = _platform_note(client, local_id)
+            self._set_status(reference, ImageStatus(id=local_id, error=word, note=note))
             self._due_at[reference] = self.clock.now() + _FIRST_RETRY
             return
         if local_id is not None and reference not in self._due_at:
@@ -148,11 +152,14 @@ class ImagePuller:
             return
         known = self._status.get(reference, ImageStatus())
         self._set_status(reference, replace(known, id=local_id, pulling=True))
+        credentials = credentials_for(reference, self.docker_config, lambda: self._stopping)
+        without = f"without credentials: {credentials.trouble}" if credentials.trouble else ""
         before = _all_ids(client)
         try:
-            pull(client, reference, self.docker_config)
+            pull(client, reference, credentials)
         except PullError as error:
-            self._note_failure(reference, str(error), local_id)
+            why = f"{error} (tried {without})" if without else str(error)
+            self._note_failure(reference, why, local_id)
             return
         new_id = image_id(client, reference)
         if self.remover is not None:
@@ -161,7 +168,8 @@ class ImagePuller:
             log.info("image pulled", extra={"fields": {"image": reference, "id": new_id}})
         self._failures.pop(reference, None)
         self._due_at[reference] = self.clock.now() + self.next_pull_delay()
-        self._set_status(reference, ImageStatus(id=new_id))
+        odd = (without and f"it was pulled {without}", _platform_note(client, new_id))
+        self._set_status(reference, ImageStatus(id=new_id, note="; ".join(filter(None, odd))))
 
     def first_pull_delay(self) -> float:
         """Return after how many seconds an image that is here at the start is pulled."""
@@ -185,7 +193,11 @@ class ImagePuller:
     def _set_status(self, reference: str, status: ImageStatus | None) -> None:
         others = {key: value for key, value in self._status.items() if key != reference}
         new_id = others if status is None else {**others, reference: status}
-        changed, self._status = new_id != self._status, new_id
+        before, changed = self._status.get(reference), new_id != self._status
+        self._status = new_id
+        if status and status.note and (before is None or status.note != before.note):
+            fields = {"image": reference, "note": status.note}
+            log.warning("image is not as usual", extra={"fields": fields})
         if changed:
             self.on_change()
 
@@ -199,19 +211,27 @@ def _all_ids(client: DockerClient) -> frozenset[str]:
     return frozenset(str(item.get("Id")) for item in client.images(all=True))
 
 
-def pull(client: DockerClient, reference: str, docker_config: str | None) -> None:
-    """Pull an image; PullError says why it cannot be, in the registry's words.
+def _platform_note(client: DockerClient, id_: str | None) -> str:
+    return foreign_platform(client, id_) if id_ else ""
 
-    Credentials are read anew from Docker's own config each time.
-    """
+
+def pull(client: DockerClient, reference: str, credentials: Credentials) -> None:
+    """Pull an image; PullError says why it cannot be, in the registry's words."""
     repository, tag = parse_repository_tag(reference)
-    client.reload_config(docker_config)
     end = time.monotonic() + _PULL_TIMEOUT
+    tag, auth = tag or "latest", credentials.auth
     try:
-        for message in client.pull(repository, tag=tag or "latest", stream=True, decode=True):
+        messages = client.pull(repository, tag=tag, stream=True, decode=True, auth_config=auth)
+        for message in messages:
             if "error" in message:
-                raise PullError(" ".join(str(message["error"]).split())[:300])
+                raise PullError(_in_words(str(message["error"])))
             if time.monotonic() > end:
                 raise PullError(f"the pull was not done after {_PULL_TIMEOUT:g} s")
     except docker.errors.APIError as error:
-        raise PullError(api_error_text(error)) from error
+        raise PullError(_in_words(api_error_text(error))) from error
+
+
+def _in_words(error: str) -> str:
+    other = "no matching manifest for" in error
+    before = "the registry has it for other kinds of machines only: " if other else ""
+    return before + " ".join(error.split())[:300]
