@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from plancton.engine.api import Item, LogRecord, Lost
 from plancton.engine.views.snapshot import Snapshot
@@ -14,16 +14,20 @@ _MAX_RECORDS = 1000
 _KEEPALIVE = 15.0
 
 
-class StreamSubscriber:
+class StreamSubscriber(Iterator[Item]):
     """One reader's share: the newest snapshot it has not seen, and the records since."""
 
-    def __init__(self, keepalive: float) -> None:
-        """Start with nothing; say so each *keepalive* seconds in which nothing happens."""
-        self._keepalive = keepalive
+    def __init__(self, keepalive: float, forget: Callable[[StreamSubscriber], None]) -> None:
+        """Start with nothing; say so each *keepalive* seconds in which nothing happens.
+
+        Once it is closed, it calls *forget*.
+        """
+        self._keepalive, self._forget = keepalive, forget
         self._changed = threading.Condition()
         self._snapshot: Snapshot | None = None
         self._records: deque[LogRecord] = deque()
         self._lost, self._closed = 0, False
+        self._batch: deque[Item] = deque()
 
     def put(self, item: Snapshot | LogRecord) -> None:
         """Take an item; never blocks for long."""
@@ -38,20 +42,21 @@ class StreamSubscriber:
             self._changed.notify()
 
     def close(self) -> None:
-        """Let the reader end after what it has."""
+        """Let the reader, which may be waiting in another thread, end after what it has."""
         with self._changed:
             self._closed = True
             self._changed.notify()
+        self._forget(self)
 
-    def __iter__(self) -> Iterator[Item]:
-        while True:
+    def __next__(self) -> Item:
+        if not self._batch:
             with self._changed:
-                if not self._has_items():
-                    if self._closed:
-                        return
+                if not self._has_items() and not self._closed:
                     self._changed.wait(self._keepalive)
-                batch = self._take_all()
-            yield from batch or ([] if self._closed else [None])
+                self._batch.extend(self._take_all())
+                if not self._batch and self._closed:
+                    raise StopIteration
+        return self._batch.popleft() if self._batch else None
 
     def _has_items(self) -> bool:
         return bool(self._snapshot or self._records or self._lost)
@@ -94,18 +99,19 @@ class Broadcaster(logging.Handler):
     def close_streams(self) -> None:
         """End all streams."""
         with self._mutex:
-            for subscriber in self._subscribers:
-                subscriber.close()
+            subscribers = list(self._subscribers)
+        for subscriber in subscribers:
+            subscriber.close()
 
-    def stream(self) -> Iterator[Item]:
-        """Yield the newest snapshot, then what follows, until the end."""
-        subscriber = StreamSubscriber(self._keepalive)
+    def stream(self) -> StreamSubscriber:
+        """Return what yields the newest snapshot, then what follows, until it is closed."""
+        subscriber = StreamSubscriber(self._keepalive, self._forget)
         with self._mutex:
             self._subscribers.add(subscriber)
             if self._latest is not None:
                 subscriber.put(self._latest)
-        try:
-            yield from subscriber
-        finally:
-            with self._mutex:
-                self._subscribers.discard(subscriber)
+        return subscriber
+
+    def _forget(self, subscriber: StreamSubscriber) -> None:
+        with self._mutex:
+            self._subscribers.discard(subscriber)

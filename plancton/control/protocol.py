@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter
@@ -67,6 +68,7 @@ def stream_item(line: StreamLine) -> Item:
     return line.snapshot or line.log or (Lost(line.lost) if line.lost else None)
 
 
+@cache
 def schema() -> dict[str, Any]:
     """Return the JSON schema of every answer, by the request it answers."""
     from plancton.engine.views.preview import Preview

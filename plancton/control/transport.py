@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Protocol
 
 from plancton.control.unix_address import short_address
 from plancton.engine.errors import NotRunningError
+
+_CROWD_PAUSE = 0.02
 
 
 @dataclass(slots=True)
@@ -63,7 +66,7 @@ class UnixTransport:
     def _connect(self, made: socket.socket) -> None:
         try:
             with short_address(self.path) as address:
-                made.connect(address)
+                _connect_when_possible(made, address)
         except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
             raise NotRunningError(f"no engine listens at {self.path}") from None
         except PermissionError:
@@ -73,3 +76,20 @@ class UnixTransport:
                 "plancton (sudo usermod -aG plancton $USER, then log in again)",
                 str(self.path),
             ) from None
+
+
+def _connect_when_possible(made: socket.socket, address: str) -> None:
+    """Connect within the socket's time-out; a crowd before the server is waited for.
+
+    The kernel does so for a socket without a time-out only. Raises TimeoutError, OSError.
+    """
+    end = time.monotonic() + (made.gettimeout() or 0.0)
+    while True:
+        try:
+            made.connect(address)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise TimeoutError from None
+            time.sleep(_CROWD_PAUSE)
+        else:
+            return

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from contextlib import suppress
+from typing import Any, Protocol
 
 import docker.errors
 
@@ -122,7 +123,7 @@ class LocalEngine:
             with translate_errors(self.docker_url):
                 client = DockerClient(self.docker_url, timeout=30)
                 chunks = client.logs(id_, tail=tail, follow=follow, stream=True)
-                return _then_close(client, chunks)
+                return _PilotOutput(client, chunks)
         except (docker.errors.APIError, RuntimeUnavailableError) as error:
             if client is not None:
                 client.close()
@@ -156,8 +157,21 @@ class LocalEngine:
             raise RefusedError(str(error)) from error
 
 
-def _then_close(client: DockerClient, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    try:
-        yield from chunks
-    finally:
-        client.close()
+class _PilotOutput(Iterator[bytes]):
+    """What a pilot wrote, by a client of its own, which ends with it."""
+
+    def __init__(self, client: DockerClient, chunks: Any) -> None:
+        self._client, self._chunks = client, chunks
+
+    def __next__(self) -> bytes:
+        try:
+            return bytes(next(self._chunks))
+        except StopIteration:
+            self._client.close()
+            raise
+
+    def close(self) -> None:
+        """End it, also while another thread waits for more, which has no time-out."""
+        with suppress(OSError, docker.errors.DockerException):  # it has ended, or goes over ssh
+            self._chunks.close()
+        self._client.close()

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from typing import Any
 import jsonschema
 import pytest
 
-from plancton.config.load import load_text
 from plancton.config.schema import Monitor
 from plancton.control.broadcast import Broadcaster
 from plancton.control.client import RemoteEngine
@@ -32,56 +31,10 @@ from plancton.engine.views.snapshot import Snapshot
 from plancton.service.local_engine import LocalEngine
 from plancton.service.marker_files import MarkerFiles
 from tests.conftest import until
+from tests.control.conftest import Stage
 from tests.scenario.rig import Rig
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "control-v1.schema.json"
-
-
-@dataclass
-class Stage:
-    """An engine stepped by hand, its handle here, and the handle behind a socket."""
-
-    rig: Rig
-    local: LocalEngine
-    remote: RemoteEngine
-    orders: MarkerFiles
-    broadcaster: Broadcaster
-    path: Path
-
-    def tick(self) -> None:
-        """Do what was asked, as the engine's thread would."""
-        self.rig.engine.turn(0)
-        self.rig.node.advance(0.5)
-
-
-@pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    """Return a node with two pilots behind a served socket."""
-    # The server sees only so often that it is to stop.
-    monkeypatch.setattr("cheroot.server.HTTPServer.expiration_interval", 0.02)
-    rig, broadcaster, orders = Rig(2), Broadcaster(keepalive=0.2), MarkerFiles(tmp_path)
-    rig.engine.subscribers = (rig.seen.append, broadcaster)
-    rig.engine.ports = type(rig.engine.ports)(
-        rig.node, rig.node, rig.node, rig.settings, orders, rig.node, rig.node
-    )
-    local = LocalEngine(
-        rig.engine,
-        orders,
-        broadcaster,
-        "unix:///nonexistent.sock",
-        build_config=lambda text, **_: load_text(text, "the candidate").config,
-    )
-    path = tmp_path / "plancton.sock"
-    server = ControlServer(path, local)
-    server.prepare()
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    made = Stage(rig, local, RemoteEngine(path), orders, broadcaster, path)
-    yield made
-    broadcaster.close_streams()
-    server.stop()
-    thread.join(10)
-    assert not path.exists()
 
 
 @pytest.fixture(params=["local", "remote"])
@@ -276,9 +229,9 @@ def raw(stage: Stage, method: str, path: str, body: bytes | None = None) -> tupl
         ("GET", "/v1/drain", 405),
         ("POST", "/v1/pilots/none/kill", 409),
         ("POST", "/v1/pilots/none/explode", 404),
-        ("GET", "/v1/pilots/none/logs?tail=many", 409),
+        ("GET", "/v1/pilots/none/logs?tail=many", 400),
         ("GET", "/v1/pilots/..%2f..%2fetc/logs", 404),
-        ("POST", "/v1/config/preview", 409),
+        ("POST", "/v1/config/preview", 400),
     ],
 )
 def test_wrong_requests_get_one_sentence(stage: Stage, method: str, path: str, status: int) -> None:
@@ -392,3 +345,15 @@ def test_history_and_settings_are_the_engines_own(stage: Stage, handle: EngineAp
     assert handle.history().levels[0]
     found = {each.key: each.value for each in handle.settings()}
     assert found["node.interval"] == "5.0"
+
+
+def test_a_socket_that_somebody_removed_is_made_anew(stage: Stage) -> None:
+    """In its place."""
+    stage.rig.run(5)
+    stage.server.renew()
+    assert stage.remote.snapshot()
+    stage.path.unlink()
+    assert not stage.server.in_place
+    stage.server.renew()
+    assert stage.server.in_place
+    assert stage.remote.snapshot()

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
-from typing import Any
 
-from cheroot import wsgi
-from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -25,7 +21,6 @@ from plancton.engine.model.operator import Mode
 from plancton.engine.views.snapshot import Snapshot
 from plancton.monitor.points import STATES, disk_used
 
-log = logging.getLogger("plancton")
 Values = Iterable[tuple[str, float]]
 Latest = Callable[[], Snapshot | None]
 
@@ -34,31 +29,6 @@ def exposition(snapshot: Snapshot, accept: str = "") -> tuple[bytes, str]:
     """Return the metrics, and their media type: what *accept* asks for, OpenMetrics or text."""
     encode, media = choose_encoder(accept)
     return encode(_registry(lambda: snapshot)), media
-
-
-def serve(address: str, latest: Latest) -> Callable[[], None]:
-    """Serve what *latest* returns at *address*, host:port; returns what ends that.
-
-    Raises OSError if it cannot listen there.
-    """
-    host, _, port = address.rpartition(":")
-    server = _Server((host.strip("[]"), int(port)), make_wsgi_app(_registry(latest)))
-    server.prepare()
-    threading.Thread(target=server.serve, name="prometheus", daemon=True).start()
-    return server.stop
-
-
-class _Server(wsgi.Server):
-    """A few threads, and nobody may be slow: it may be open to strangers."""
-
-    def __init__(self, address: tuple[str, int], app: Any) -> None:
-        super().__init__(address, app, numthreads=3, timeout=5, shutdown_timeout=1)
-        self.max_request_header_size = 16_384
-        self.server_name = "plancton"
-
-    def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
-        """Take cheroot's words into our log."""
-        log.log(logging.DEBUG if level < logging.ERROR else level, msg, exc_info=traceback)
 
 
 def _registry(latest: Latest) -> CollectorRegistry:

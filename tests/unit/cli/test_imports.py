@@ -8,7 +8,7 @@ import sys
 import pytest
 
 _SLOW = {
-    *("docker", "requests", "influxdb", "cheroot", "psutil", "rich", "textual", "yaml"),
+    *("docker", "requests", "influxdb", "h11", "psutil", "rich", "textual", "yaml"),
     *("plancton.config.schema", "plancton.engine.rules.decide"),
 }
 
