@@ -233,6 +233,7 @@ def test_limits_outlive_a_kill_and_go_with_the_last_pilot(
     assert ours(instance) == set()
     service.start()
     covered(service, 2)
+    assert len(ours(instance)) == 5
     assert service.run("force-stop").returncode == 0
     assert ours(instance) == set()
 
@@ -257,16 +258,24 @@ def test_what_others_have_set_up_stays(service: Service, instance: str) -> None:
         run("ip", "link", "del", "plup-others")
 
 
-def test_what_somebody_removed_is_made_again(service: Service, instance: str) -> None:
-    """Within a tick: a device, without which pilots are cut off, and a flushed table."""
+@pytest.mark.parametrize("devices", ["one", "both"])
+def test_what_somebody_removed_is_made_again(
+    service: Service, instance: str, crowd: Crowd, devices: str
+) -> None:
+    """Within a tick: devices, without which pilots are cut off, and a flushed table."""
     service.configure(SLEEPER, spawn={"maximum": 1}, protect={"network": {"total": "30Mbit"}})
     service.start()
     covered(service, 1)
     there = ours(instance)
     run("ip", "link", "del", Shaper(instance).downloads)
+    if devices == "both":
+        run("ip", "link", "del", Shaper(instance).uploads)
     LowerEffort(f"plancton-{instance}").mark(())
     assert ours(instance) != there
     until(lambda: ours(instance) == there)
+    crowd.talk()
+    for found in crowd.rates():
+        assert 5 * MBIT < sum(found) < 30 * MBIT * 1.1
 
 
 def test_who_is_not_covered_is_said(service: Service) -> None:

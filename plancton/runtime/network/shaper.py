@@ -29,6 +29,8 @@ plugins.setdefault("bfifo", sched_pfifo)  # its options are those of pfifo, in b
 _HOOKS = ((0xFFFFFFF2, 0x504C), (0xFFFFFFF3, 0x504D))
 """Ingress and egress of clsact, for uploads and downloads, with the priorities of our filters
 there: unusual numbers, and two of them, for u32 lists filters of one priority at both hooks."""
+_GONE = 0
+"""What a redirection tells for a device that is gone."""
 _ALL, _IPV4, _IPV6 = 0x0003, 0x0800, 0x86DD
 """Ethernet protocols."""
 _ROOT, _TOTAL, _OTHERS, _FIRST = 0x10000, 0x10001, 0x10002, 0x10
@@ -67,6 +69,7 @@ class Shaper:
         """Those in force."""
         self._devices: tuple[int, int] | None = None
         self._minors: dict[str, int] = {}
+        self._cleared = False
 
     @property
     def held(self) -> frozenset[str]:
@@ -81,9 +84,10 @@ class Shaper:
         if limits == self.limits and self._devices == tuple(self._there()):
             return
         self.clear(netlink)
+        self._cleared = False
         try:
             made = [self._device(netlink, name, limits) for name in self._names]
-        except (NetlinkError, OSError):
+        except Exception:
             with suppress(NetlinkError, OSError):
                 self.clear(netlink)
             raise
@@ -127,7 +131,7 @@ class Shaper:
                 _classify(netlink, device, minor, endpoint.addresses, offsets)
             for veth in veths:
                 _redirect(netlink, veth.index, self._devices)
-        except (NetlinkError, OSError):
+        except Exception:
             self.release(netlink, endpoint.id)
             raise
 
@@ -147,18 +151,20 @@ class Shaper:
     def clear(self, netlink: IPRoute) -> None:
         """Remove all that is ours, also what an earlier engine left; nothing else.
 
-        First what leads to the devices: packets that are led to a device that is gone are lost.
+        First what leads to the devices: packets that are led to one that is gone are lost, and
+        somebody else may have removed them before us.
         """
         self._devices, self.limits, self._minors = None, Limits(), {}
         ours = self._there()
-        if not ours:
+        if self._cleared and not ours:
             return
         for queue in netlink.get_qdiscs():
             if queue.get_attr("TCA_KIND") == "clsact":
                 with suppress(NetlinkError):  # the pair may have gone meanwhile
-                    _end_redirect(netlink, queue["index"], ours)
+                    _end_redirect(netlink, queue["index"], {*ours, _GONE})
         for index in ours:
             netlink.link("del", index=index)
+        self._cleared = True
 
 
 def _add_pilot_class(netlink: IPRoute, device: int, handle: int, limits: Limits) -> None:
@@ -247,16 +253,17 @@ def _to_device(index: int) -> dict[str, Any]:
     return {"kind": "mirred", "direction": "egress", "action": "redirect", "ifindex": index}
 
 
-def _end_redirect(netlink: IPRoute, veth: int, ours: list[int]) -> None:
+def _end_redirect(netlink: IPRoute, veth: int, ours: set[int]) -> None:
     """Remove our filters from a pair, and its hooks unless somebody else uses them, too."""
-    others = 0
+    others = mine = 0
     for hook, prio in _HOOKS:
-        filters = list(netlink.get_filters(index=veth, parent=hook))
-        mine = any(_target(each) in ours for each in filters)
-        others += any(each["info"] >> 16 != prio or not mine for each in filters)
-        if mine:
-            _delete_filter(netlink, veth, hook, prio, _ALL)
-    if not others:
+        for each in netlink.get_filters(index=veth, parent=hook):
+            if each["info"] >> 16 != prio:
+                others += 1
+            elif _target(each) in ours:
+                mine += 1
+                _delete_filter(netlink, veth, hook, prio, _ALL)
+    if mine and not others:
         netlink.tc("del", "clsact", veth)
 
 
