@@ -123,7 +123,8 @@ def doctor(paths: Paths, json: Json = False) -> None:
     """Check Docker, rights, the idle class, image, time, disk, mounts, and say how to mend each."""
     from plancton.cli.doctor.node import check_node, report
     from plancton.cli.render import as_json
+    from plancton.cli.terminal import say
 
     checks = check_node(paths)
-    typer.echo(as_json(checks) if json else report(checks))
+    say(as_json(checks) if json else report(checks))
     raise typer.Exit(1 if any(check.verdict == "FAIL" for check in checks) else 0)

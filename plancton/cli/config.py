@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from plancton.cli.options import with_paths
+from plancton.cli.terminal import say, say_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,22 +39,22 @@ def check(file: File = None, *, paths: Paths) -> None:
     snapshot = snapshot_of_engine(paths)
     found_wanting = (*(snapshot.unenforced if snapshot else ()), *network_warnings(loaded.config))
     for warning in (*loaded.warnings, *found_wanting, *_missing_sources(loaded.config)):
-        typer.echo(f"warning: {warning}", err=True)
+        say_error(f"warning: {warning}")
     node, origin = values_of_node(paths, loaded.config, snapshot)
     names, found_here = names_for(loaded.config, node), evaluate(loaded.config, node)
     spawn = loaded.config.spawn
-    typer.echo(f"{path}: {found}")
+    say(f"{path}: {found}")
     for rule in loaded.rules:
-        typer.echo(_rule(rule))
-    typer.echo(f"spawn.maximum: {spawn.maximum.text} = {found_here.maximum} pilots on this node")
+        say(_rule(rule))
+    say(f"spawn.maximum: {spawn.maximum.text} = {found_here.maximum} pilots on this node")
     for profile in loaded.config.pilots:
         if profile.maximum is not None:
             most = found_here.maxima[profile.name]
-            typer.echo(f"maximum of {profile.name}: {profile.maximum.text} = {most}")
-    typer.echo(f"spawn.when: {spawn.when.text} = {str(found_here.when).lower()}")
-    typer.echo(f"names, {origin}:")
+            say(f"maximum of {profile.name}: {profile.maximum.text} = {most}")
+    say(f"spawn.when: {spawn.when.text} = {str(found_here.when).lower()}")
+    say(f"names, {origin}:")
     for name, value in names.items():
-        typer.echo(f"  {name} = {value:.4g}" if value < 1e6 else f"  {name} = {value:.0f}")
+        say(f"  {name} = {value:.4g}" if value < 1e6 else f"  {name} = {value:.0f}")
 
 
 def _missing_sources(config: Config) -> Iterator[str]:
@@ -106,7 +107,6 @@ def diff(
 
     Examples: plancton config diff new.yaml; plancton config diff --remote
     """
-    from plancton.cli.terminal import say
     from plancton.config.config_file import ConfigFile
     from plancton.config.write import differences
 
@@ -136,7 +136,6 @@ def _candidate_text(candidate: Path | None, alone: Config, *, remote: bool) -> s
 
 
 def _show_preview(paths: Paths, text: str, *, remote: bool) -> None:
-    from plancton.cli.terminal import say
     from plancton.engine.errors import NotRunningError
     from plancton.service.node import LocalNode
 
@@ -178,13 +177,13 @@ def show(
     if state.config.remote.url and file is None:
         state = _over_kept_remote(paths, state.config).first()
     for rule in state.rules:
-        typer.echo(f"# {_rule(rule)}")
-    typer.echo(f"# {state.source}")
+        say(f"# {_rule(rule)}")
+    say(f"# {state.source}")
     if origins:
         for each in settings(state):
-            typer.echo(f"{each.key} = {each.value}  # {each.origin or 'built-in default'}")
+            say(f"{each.key} = {each.value}  # {each.origin or 'built-in default'}")
         return
-    typer.echo(to_yaml(state.config, mask=True), nl=False)
+    say(to_yaml(state.config, mask=True).removesuffix("\n"))
 
 
 def _rule(rule: RuleStatus) -> str:
@@ -216,14 +215,14 @@ def convert(
 
     loaded = load(file)
     for warning in loaded.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        say_error(f"warning: {warning}")
     text = f"# Translated from {file.name}.\n{to_yaml(loaded.config, changes_only=True)}"
     if output is None:
         typer.echo(text, nl=False)
         return
     with output.open("x") as target:  # never over an existing file
         target.write(text)
-    typer.echo(f"wrote {output}")
+    say(f"wrote {output}")
 
 
 @app.command()

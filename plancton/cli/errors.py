@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
+
+from plancton.cli.terminal import say_error
 
 REFUSED, NO_ENGINE = 1, 3
 
@@ -13,7 +14,7 @@ def explain(error: Exception) -> int | None:
     said = describe(error)
     if said is None:
         return None
-    print(f"plancton: {said[0]}", file=sys.stderr)
+    say_error(f"plancton: {said[0]}")
     return said[1]
 
 

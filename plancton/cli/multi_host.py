@@ -14,7 +14,7 @@ import typer
 from plancton.cli.errors import describe
 from plancton.cli.hosts import chosen_hosts, transport_to
 from plancton.cli.render import as_json, hosts_text
-from plancton.cli.terminal import say
+from plancton.cli.terminal import say, say_error
 from plancton.control.ssh_host import SshHost
 from plancton.engine.views.snapshot import Snapshot
 from plancton.service.node import NodeClient, RemoteNode
@@ -53,7 +53,8 @@ def give_order_to_all(rundir: Path | None, ask: Callable[[NodeClient], str]) -> 
     results = []
     for each in _on_each_host(ask, rundir):
         results.append(each)
-        typer.echo(f"{each.host}: {each.answer or each.error}", err=each.answer is None)
+        tell = say_error if each.answer is None else say
+        tell(f"{each.host}: {each.answer or each.error}")
     _exit_1_if_any_failed(results)
 
 

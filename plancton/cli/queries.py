@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from plancton.cli.options import Json, PilotName, RunDir, node_of
-from plancton.cli.terminal import say, write_output
+from plancton.cli.terminal import say, say_error, write_output
 
 
 class Span(StrEnum):
@@ -102,7 +102,7 @@ def logs(
     except RefusedError:
         for ended in reversed(engine.snapshot().ended):
             if pilot == ended.name or ended.id.startswith(pilot):
-                typer.echo(ended.log, nl=not ended.log.endswith("\n"))
+                say(ended.log.removesuffix("\n"))
                 return
         raise
     except KeyboardInterrupt:
@@ -151,5 +151,5 @@ def health(rundir: RunDir = None) -> None:
     wrong = node.engine.health()
     if wrong and not node.observe()[0]:
         raise NotRunningError(wrong)
-    typer.echo(wrong or "the engine ticks", err=bool(wrong))
+    (say_error if wrong else say)(wrong or "the engine ticks")
     raise typer.Exit(1 if wrong else 0)

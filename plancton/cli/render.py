@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import Iterable, Sequence
 
@@ -26,12 +28,18 @@ from plancton.engine.views.text import (
     sink_line,
 )
 
+_NOT_PLAIN = re.compile(r"[^\x20-\x7e\n]")
 _NOBODY = "no node has reported to this database within a week"
 
 
 def as_json(value: object, indent: int | None = 2) -> str:
-    """Return *value* as JSON, indented or on one line."""
-    return to_json(value, indent=indent).decode()
+    """Return *value* as JSON, indented or on one line; what is not printable is escaped."""
+    text = to_json(value, indent=indent).decode()
+    return _NOT_PLAIN.sub(lambda found: _escaped(found[0]), text)
+
+
+def _escaped(character: str) -> str:
+    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 def event_text(wall: float, text: str) -> str:
@@ -205,7 +213,7 @@ def _decided(decided: DecisionRecord) -> str:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Align columns with two blanks between them."""
-    lines = [head, *rows]
+    lines = [[cell.replace("\n", " ") for cell in line] for line in (head, *rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

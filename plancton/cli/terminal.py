@@ -29,13 +29,23 @@ _WORDS = (
 
 
 def say(text: str) -> None:
-    """Print *text*, in colours on a terminal (unless NO_COLOR is set)."""
+    """Print *text*, unable to steer a terminal, in colours on one (unless NO_COLOR is set)."""
+    from plancton.engine.views.text import printable
+
+    text = printable(text)
     if not sys.stdout.isatty():
         typer.echo(text)
         return
     console = _console(stderr=False)
     for line in text.split("\n"):
         console.print(line, markup=False, emoji=False, soft_wrap=True)
+
+
+def say_error(text: str) -> None:
+    """Print *text* on stderr, unable to steer a terminal."""
+    from plancton.engine.views.text import printable
+
+    typer.echo(printable(text), err=True)
 
 
 def write_output(chunks: Iterable[bytes]) -> None:
@@ -49,6 +59,8 @@ def write_output(chunks: Iterable[bytes]) -> None:
         else:
             sys.stdout.buffer.write(chunk)
         sys.stdout.flush()
+    if sys.stdout.isatty():
+        sys.stdout.write("\x1b[0m")  # a colour that was left on would be that of the prompt
 
 
 def _console(*, stderr: bool) -> Console:
@@ -65,12 +77,13 @@ def _console(*, stderr: bool) -> Console:
 def show_live(text_now: Callable[[], str], pause: float, *, plain: bool = False) -> NoReturn:
     """Show what *text_now* returns each *pause* seconds, on a terminal in place, until Ctrl-C."""
     from plancton.engine.api import NotRunningError, RefusedError
+    from plancton.engine.views.text import printable
 
     def text() -> str:
         try:
-            return text_now()
+            return printable(text_now())
         except (NotRunningError, RefusedError) as error:  # it may come back
-            return f"plancton: {error}"
+            return printable(f"plancton: {error}")
 
     if plain or not sys.stdout.isatty():
         while True:
@@ -99,10 +112,15 @@ def progress() -> Iterator[Callable[[str], None]]:
     def tell(text: str) -> None:
         if time.monotonic() - begin < _QUIET or not shown_here:
             return
+        from rich.text import Text
+
+        from plancton.engine.views.text import printable
+
+        plain = Text(printable(text))  # a str would be markup
         if not shown:
-            shown.append(_console(stderr=True).status(text))
+            shown.append(_console(stderr=True).status(plain))
             shown[0].start()
-        shown[0].update(text)
+        shown[0].update(plain)
 
     try:
         yield tell

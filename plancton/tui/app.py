@@ -19,7 +19,7 @@ from plancton.engine.api import EngineApi
 from plancton.engine.model.operator import Mode
 from plancton.engine.records.history import History
 from plancton.engine.views.snapshot import Snapshot
-from plancton.engine.views.text import count_pilots
+from plancton.engine.views.text import count_pilots, printable_values
 from plancton.tui.dialogs import Question, TypedQuestion
 from plancton.tui.end_of_terminal import EndOfTerminal
 from plancton.tui.engine_commands import EngineCommands
@@ -175,7 +175,7 @@ class PlanctonApp(App[None]):
         with suppress(*ENGINE_ERRORS):
             self.history = self.engine.history()
             if not self.settings or self._refreshes % _SETTINGS_EVERY == 0:
-                self.settings = self.engine.settings()
+                self.settings = printable_values(self.engine.settings())
 
     # --- what is shown ------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from textual.app import App
 from plancton.engine.api import EngineApi, RefusedError
 from plancton.engine.model.operator import Mode, PilotCommand
 from plancton.engine.views.snapshot import PilotView, Snapshot
-from plancton.engine.views.text import count_pilots
+from plancton.engine.views.text import count_pilots, printable
 from plancton.tui.dialogs import Question, TypedQuestion
 from plancton.tui.pending_requests import (
     PendingRequest,
@@ -99,7 +99,7 @@ class EngineCommands:
 
     def report(self, text: str, severity: Severity = "information", timeout: float = 5) -> None:
         """Pop up a text; brackets in it are only brackets."""
-        self._app.notify(text, severity=severity, timeout=timeout, markup=False)
+        self._app.notify(printable(text), severity=severity, timeout=timeout, markup=False)
 
     def _command(self, command: PilotCommand, pilots: Sequence[PilotView]) -> None:
         names = {pilot.id: pilot.name for pilot in pilots}

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from plancton.engine.api import EngineApi, LogRecord, Lost, NotRunningError, RefusedError
 from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.views.snapshot import Snapshot
+from plancton.engine.views.text import printable, printable_values
 
 ENGINE_ERRORS = (NotRunningError, RefusedError, OSError, ValidationError)
 """What asking an engine may raise."""
@@ -80,7 +81,8 @@ class StreamReader:
         with self._mutex:
             match item:
                 case Snapshot():
-                    self._batch.snapshot, self._batch.connection_lost = item, ""
+                    self._batch.snapshot = printable_values(item)
+                    self._batch.connection_lost = ""
                 case LogRecord():
                     self._records.append(item)
                 case Lost(records=records):
@@ -89,7 +91,7 @@ class StreamReader:
 
     def _disconnected(self, why: str) -> None:
         with self._mutex:
-            self._batch.connection_lost = why or "the engine does not answer"
+            self._batch.connection_lost = printable(why) or "the engine does not answer"
         self._notify_once()
 
     def _notify_once(self) -> None:

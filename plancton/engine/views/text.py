@@ -6,6 +6,8 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar, cast
 
 from plancton.config.units import format_duration, format_rate, format_size
 from plancton.engine.model.node import NetworkShare
@@ -14,8 +16,13 @@ from plancton.engine.records.ledger import Account, Ledger
 from plancton.engine.views.fleet import Member
 from plancton.engine.views.snapshot import SinkState, Snapshot
 
-_STEERING = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
-"""Control characters, but for tabs, ends of lines, and escape sequences that set colours."""
+T = TypeVar("T")
+_STEERING = re.compile(
+    r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]"
+    r"|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
+"""Control characters, but for tabs, ends of lines, and escape sequences that set colours; and
+characters that turn the direction of writing."""
 
 
 _NAMED = 3
@@ -29,8 +36,32 @@ def count_pilots(count: int) -> str:
 
 def printable(text: str) -> str:
     """Return *text*, which may come from a pilot or a registry, unable to steer the terminal."""
+    if text.isprintable():
+        return text
     clean = text.expandtabs(4)
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in clean)
+
+
+def printable_values(value: T) -> T:
+    """Return a record with each text in it, at any depth, ``printable``."""
+    return cast("T", _printable_value(value))
+
+
+def _printable_value(value: Any) -> Any:
+    match value:
+        case str() if type(value) is str:
+            return printable(value)
+        case tuple() if type(value) is tuple:
+            return tuple(map(_printable_value, value))
+        case list():
+            return list(map(_printable_value, value))
+        case dict():
+            return {_printable_value(k): _printable_value(v) for k, v in value.items()}
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    before = {each.name: getattr(value, each.name) for each in fields(value) if each.init}
+    changed = {name: new for name, old in before.items() if (new := _printable_value(old)) != old}
+    return replace(value, **changed) if changed else value
 
 
 def without_steering(text: str) -> str:

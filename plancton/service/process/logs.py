@@ -33,13 +33,18 @@ class LineFormatter(logging.Formatter):
 
 
 def _one_line(text: str) -> str:
-    return text.replace("\r", "\\r").replace("\n", "\\n")
+    """Return *text* with what is not printable escaped: the log is read on terminals."""
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    return character if character.isprintable() else ascii(character)[1:-1]
 
 
 def _value(value: object) -> str:
     text = str(value)
     plain = text and not any(c.isspace() or c in "\"'=\\" or not c.isprintable() for c in text)
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    return text if plain else _one_line(json.dumps(text, ensure_ascii=False))
 
 
 class Stderr(Enum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.table import Table
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Footer, Static
@@ -35,7 +36,7 @@ class LedgerPage(Page):
         head, rows = ledger_table(moment.snapshot.ledger)
         table = Table(box=None, pad_edge=False)
         for number, title in enumerate(head):
-            table.add_column(title, justify="right" if number else "left")
+            table.add_column(Text(title), justify="right" if number else "left")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))
         self.query_one("#ledger-text", Static).update(table)

@@ -9,6 +9,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.widgets import Footer, Label, Sparkline, Static
 
 from plancton.engine.api import EngineApi
@@ -59,7 +60,7 @@ class PilotPage(Page):
 
     def on_mount(self) -> None:
         """Name the pilot."""
-        self.query_one("#facts").border_title = self._pilot_name
+        self.query_one("#facts").border_title = Content(self._pilot_name)  # a str would be markup
         self.query_one("#decisions").border_title = "Decisions, newest first"
 
     def show_moment(self, moment: Moment) -> None:
@@ -68,7 +69,7 @@ class PilotPage(Page):
         self._pilot = moment.pilot(self._pilot_id)
         text = self.query_one("#facts-text", Static)
         if self._pilot is None:
-            text.update(f"{self._pilot_name} has gone.")
+            text.update(Content(f"{self._pilot_name} has gone."))
         else:
             grid = Table.grid(padding=(0, 2))
             for name, value in pilot_facts(self._pilot, moment):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.widgets import Footer, Input, RichLog
 
 from plancton.engine.api import EngineApi
@@ -19,6 +20,28 @@ from plancton.tui.stream_reader import ENGINE_ERRORS
 from plancton.tui.widgets.banner import Banner
 
 _KEPT_LINES, _READ_LINES = 5000, 500
+_READ_BYTES, _LONGEST_LINE = 500_000, 4000
+"""A pilot may write 100 MB without an end of line, of which Docker makes thousands of parts."""
+
+
+def last_bytes(chunks: Iterable[bytes], most: int) -> bytes:
+    """Return the end of what *chunks* hold, from the beginning of a line where there is one.
+
+    It holds about twice as much at any time.
+    """
+    kept, cut = b"", False
+    for chunk in chunks:
+        kept += chunk
+        if len(kept) > 2 * most:
+            kept, cut = kept[-most:], True
+    if len(kept) > most:
+        kept, cut = kept[-most:], True
+    return kept.split(b"\n", 1)[-1] if cut else kept
+
+
+def shortened(line: str) -> str:
+    """Return a line, cut where nobody would read on."""
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}... (cut)"
 
 
 def without_control(line: str) -> Text:
@@ -58,7 +81,7 @@ class PilotLogPage(Page):
         field = self.query_one("#filter", Input)
         field.display = field.cursor_blink = False
         log = self.query_one(RichLog)
-        log.border_title = f"{self._pilot.name}: its output"
+        log.border_title = Content(f"{self._pilot.name}: its output")  # a str would be markup
         log.focus()
         self._refresh_output()
         self.set_interval(1.0, self._refresh_output)
@@ -69,7 +92,7 @@ class PilotLogPage(Page):
     def _fetch(self) -> None:
         try:
             output = self._engine.logs(self._pilot.id, tail=_READ_LINES, follow=False)
-            text = b"".join(output).decode("utf-8", "replace")
+            text = last_bytes(output, _READ_BYTES).decode("utf-8", "replace")
         except ENGINE_ERRORS as error:
             self.app.call_from_thread(self._add_failure, str(error))
         else:
@@ -83,7 +106,7 @@ class PilotLogPage(Page):
 
     def _add(self, text: str) -> None:
         self._failure = ""
-        lines = text.removesuffix("\n").split("\n") if text else []
+        lines = list(map(shortened, text.removesuffix("\n").split("\n"))) if text else []
         new = new_lines(self._lines, lines)
         self._lines = [*self._lines, *new][-_KEPT_LINES:]
         self._write(new)

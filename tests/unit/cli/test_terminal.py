@@ -25,7 +25,7 @@ class Terminal(io.TextIOWrapper):
 @pytest.mark.parametrize(
     ("tty", "shown"),
     [
-        (True, "\x1b[31mred\x1b[0m\ncaf\xe9\t]52;c;aGk=[2J[H\ufffd\n".encode()),
+        (True, "\x1b[31mred\x1b[0m\ncaf\xe9\t]52;c;aGk=[2J[H\ufffd\n\x1b[0m".encode()),
         (False, b"".join(OUTPUT)),
     ],
 )
