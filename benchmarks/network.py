@@ -31,6 +31,7 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as echo:
     echo.bind(("", {_ECHO}))
     while True: echo.sendto(*echo.recvfrom(100))
 """
+_ALONE, _FREE, _LIMITED = "alone", "pilots free", "pilots limited"
 _FIGURES = ("upload", "download", "round trip", "round trip, 99 %")
 
 Process = subprocess.Popen[bytes]
@@ -49,25 +50,22 @@ def network(
         rounds: Rounds = []
         for turn in range(_ROUNDS):
             found: dict[str, float] = {}
-            arms = ("limited", "unlimited") if turn % 2 else ("unlimited", "limited")
+            arms = (_LIMITED, _FREE) if turn % 2 else (_FREE, _LIMITED)
             for arm in arms:
-                limit(arm == "limited")
+                limit(arm == _LIMITED)
                 _signal(load, signal.SIGCONT)
                 found |= _measure(arm)
                 _signal(load, signal.SIGSTOP)
-                found |= {
-                    f"{figure}, {arm}'s alone": value
-                    for figure, value in _measure("", _SETTLE).items()
-                }
-            rounds.append(found)
+            limit(False)  # what still comes for the silent pilots is soon there
+            rounds.append(found | _measure(_ALONE))
     _report(rounds, row)
 
 
 def _report(rounds: Rounds, row: Callable[..., None]) -> None:
     print(f"line {_LINE} Mbit/s both ways; {_PILOTS} pilots with one stream each way")
     for figure in _FIGURES:
-        for arm, words in (("unlimited", ""), ("limited", f", pilots held to {_TOTAL} Mbit/s")):
-            value, alone = f"{figure}, {arm}", f"{figure}, {arm}'s alone"
+        for arm, words in ((_FREE, ""), (_LIMITED, f", pilots held to {_TOTAL} Mbit/s")):
+            value, alone = f"{figure}, {arm}", f"{figure}, {_ALONE}"
             unit = "ms" if figure.startswith("round") else "Mbit/s"
             beside = f"alone {median(rounds, alone):.1f}: {ratio_text(rounds, value, alone)}"
             row(f"owner's {figure}{words}", f"{median(rounds, value):.1f} {unit}", beside)
@@ -138,16 +136,15 @@ def _signal(processes: list[Process], number: signal.Signals) -> None:
         each.send_signal(number)
 
 
-def _measure(arm: str, settle: float = _SETTLE) -> dict[str, float]:
-    time.sleep(settle)
+def _measure(arm: str) -> dict[str, float]:
+    time.sleep(_SETTLE)
     trips = _round_trips()
-    found = {
-        "round trip": statistics.median(trips),
-        "round trip, 99 %": statistics.quantiles(trips, n=100)[-1],
-        "upload": _throughput(),
-        "download": _throughput("-R"),
+    return {
+        f"round trip, {arm}": statistics.median(trips),
+        f"round trip, 99 %, {arm}": statistics.quantiles(trips, n=100)[-1],
+        f"upload, {arm}": _throughput(),
+        f"download, {arm}": _throughput("-R"),
     }
-    return {f"{figure}, {arm}": value for figure, value in found.items()} if arm else found
 
 
 def _throughput(*more: str) -> float:

@@ -155,8 +155,12 @@ class SnapshotBuilder:
         trouble = filter(None, (self.failure, self.trouble))
         complaints = (f"Docker said of the last pilot: {said}" for said in self.complaints)
         limits = (*self._unenforced(), *complaints)
-        said = (*config.warnings, *trouble, *self.ignored, *limits, *stale)
+        said = (*config.warnings, *trouble, *self.ignored, *limits, *self._network(), *stale)
         return (*said, *map(sink_line, filter(_fails, self.sinks)))
+
+    def _network(self) -> tuple[str, ...]:
+        share = self.observation.host.network if self.observation else None
+        return (f"protect.network: {share.error}",) if share and share.error else ()
 
     def _unenforced(self) -> tuple[str, ...]:
         seen = self.observation

@@ -304,6 +304,7 @@ def test_without_the_right_pilots_run_and_it_is_said(
         until(lambda: len(service.names()) == 1)
         until(lambda: "CAP_NET_ADMIN" in share(service)["error"])
         assert share(service)["total"] is None
+        assert any("CAP_NET_ADMIN" in each for each in service.status()["warnings"])
         assert ours(instance) == set()
         service.close()
 
