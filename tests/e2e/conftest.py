@@ -9,6 +9,7 @@ from pathlib import Path
 
 import docker.errors
 import pytest
+from docker.errors import APIError
 
 from plancton.runtime.docker import container_spec as spec
 from plancton.runtime.docker.client import DockerClient, docker_url
@@ -81,4 +82,5 @@ class Containers:
     def leave(self) -> None:
         """Have all pilots end by themselves, as they do when their work is done."""
         for id_ in self.ids():
-            self.client.kill(id_, "SIGTERM")
+            with suppress(APIError):  # it has ended meanwhile
+                self.client.kill(id_, "SIGTERM")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,13 +29,75 @@ def docker_url(configured: str = "") -> str:
     return configured or os.environ.get("DOCKER_HOST") or DEFAULT_URL
 
 
+_LARGEST_ANSWER, _LARGEST_LINE = 32_000_000, 1_000_000
+"""Bytes. A listing takes some thousand for each container, an event less."""
 _NONSENSE = "it answered something that is no answer of Docker"
+_STUMBLES = (LookupError, TypeError, ValueError, AttributeError, RecursionError, struct.error)
+"""What docker-py raises where an answer is JSON of another kind than it expects, or none."""
+_INFO = {"NCPU": int, "DockerRootDir": str, "CgroupDriver": str}
+_RARER_INFO = {"CgroupVersion": str, "SecurityOptions": list}
+"""What we go by. A guess instead would put pilots into the wrong cgroup."""
+
+
+class NonsenseError(docker.errors.DockerException):
+    """What came is no answer of Docker."""
+
+    def __init__(self, why: str = _NONSENSE) -> None:
+        """Say *why*."""
+        super().__init__(why)
+
+
+@contextmanager
+def _nonsense_said() -> Iterator[None]:
+    try:
+        yield
+    except _STUMBLES as error:
+        raise NonsenseError from error
 
 
 def _mapping(answer: Any) -> dict[str, Any]:
     if not isinstance(answer, dict):
-        raise docker.errors.DockerException(_NONSENSE)
+        raise NonsenseError
     return answer
+
+
+def _read_whole(response: requests.Response, seconds: float) -> bytes:
+    """Return an answer's body, if it is of a size and comes in time."""
+    parts, size, end = [], 0, time.monotonic() + seconds
+    for part in response.iter_content(65536):
+        parts.append(part)
+        size += len(part)
+        if size > _LARGEST_ANSWER:
+            raise NonsenseError(f"its answer is larger than {_LARGEST_ANSWER:_} bytes")
+        if time.monotonic() > end:
+            raise requests.exceptions.ReadTimeout(f"timed out after {seconds:g} s")
+    return b"".join(parts)
+
+
+def _json_lines(response: requests.Response) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a stream, which has one a line."""
+    rest = b""
+    for part in response.iter_content(65536):
+        *lines, rest = (rest + part).split(b"\n")
+        for line in filter(bytes.strip, lines):
+            yield _object(line)
+        if len(rest) > _LARGEST_LINE:
+            raise NonsenseError(f"a line of its answer is larger than {_LARGEST_LINE:_} bytes")
+    if rest.strip():
+        yield _object(rest)
+
+
+def _is_of_docker(failure: requests.Response) -> bool:
+    """Say whether an error has the form of all of Docker's: JSON with a message."""
+    try:
+        return isinstance(failure.json()["message"], str)
+    except _STUMBLES:
+        return False
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    with _nonsense_said():
+        return _mapping(json.loads(line))
 
 
 class DockerClient(docker.APIClient, HttpSession):
@@ -54,22 +119,35 @@ class DockerClient(docker.APIClient, HttpSession):
             ) from error
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
-        """Count, then send."""
+        """Count, then send. What is no stream is read whole, if it is of a size and in time."""
         self.request_count += 1
-        return super().request(*args, **kwargs)
+        response = super().request(*args, **{**kwargs, "stream": True})
+        if not (kwargs.get("stream") and response.ok):
+            try:
+                response._content = _read_whole(response, self.timeout)
+                response._content_consumed = True  # type: ignore[attr-defined]  # not in the stubs
+            except Exception:
+                response.close()
+                raise
+        return response
 
     # An engine, or what stands between, may answer anything. What is no answer is said by
-    # DockerException, so that nobody stumbles over it.
+    # NonsenseError, so that nobody stumbles over it.
 
     def info(self) -> dict[str, Any]:
         """Return what the engine says of itself."""
-        return _mapping(super().info())
+        info = _mapping(super().info())
+        needed = all(isinstance(info.get(key), kind) for key, kind in _INFO.items())
+        rarer = all(isinstance(info.get(key) or kind(), kind) for key, kind in _RARER_INFO.items())
+        if not (needed and rarer):
+            raise NonsenseError
+        return info
 
     def containers(self, *args: Any, **kwargs: Any) -> list[Any]:
         """Return a listing."""
         listed = super().containers(*args, **kwargs)
         if not isinstance(listed, list):
-            raise docker.errors.DockerException(_NONSENSE)
+            raise NonsenseError
         return listed
 
     def inspect_container(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -77,20 +155,32 @@ class DockerClient(docker.APIClient, HttpSession):
         return _mapping(super().inspect_container(*args, **kwargs))
 
     def inspect_image(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Return all of an image."""
-        return _mapping(super().inspect_image(*args, **kwargs))  # type: ignore[no-untyped-call]
+        """Return all of an image, its ID for certain."""
+        image = _mapping(super().inspect_image(*args, **kwargs))  # type: ignore[no-untyped-call]
+        if not isinstance(image.get("Id"), str):
+            raise NonsenseError
+        return image
+
+    def logs(self, *args: Any, **kwargs: Any) -> Any:
+        """Return, or stream, what a container wrote."""
+        with _nonsense_said():
+            return super().logs(*args, **kwargs)
 
     def _result(self, *args: Any, **kwargs: Any) -> Any:
-        try:
+        with _nonsense_said():
             return super()._result(*args, **kwargs)  # type: ignore[misc]  # not in the stubs
-        except (ValueError, RecursionError) as error:
-            raise docker.errors.DockerException(_NONSENSE) from error
 
-    def _raise_for_status(self, *args: Any, **kwargs: Any) -> None:
-        try:
-            super()._raise_for_status(*args, **kwargs)  # type: ignore[misc]  # not in the stubs
-        except (LookupError, TypeError, AttributeError, RecursionError) as error:
-            raise docker.errors.DockerException(_NONSENSE) from error
+    def _raise_for_status(self, response: requests.Response) -> None:
+        # A 404 of a web server does not mean that a container has gone.
+        if not response.ok and not _is_of_docker(response):
+            raise NonsenseError(f"it answered {response.status_code}, and not in Docker's form")
+        super()._raise_for_status(response)  # type: ignore[misc]  # not in the stubs
+
+    def _stream_helper(self, response: Any, decode: bool = False) -> Iterator[Any]:
+        self._raise_for_status(response)
+        if decode:
+            return _json_lines(response)
+        return super()._stream_helper(response)  # type: ignore[misc,no-any-return]
 
 
 @contextmanager
@@ -129,7 +219,8 @@ def unavailable_text(url: str, error: Exception) -> str:
         return f"Docker at {url} accepts connections but does not answer: it is stalled"
     if "No such file" in text or "refused" in text:
         return f"Docker does not run at {url}: start it (systemctl start docker) or set node.docker"
-    if "version" in text.lower() and "API" in text:
+    asking = text.startswith("Error while fetching server API version")
+    if "version" in text.lower() and "API" in text and not asking:
         return f"Docker at {url} speaks no API version of ours: {_one_line(text)}"
     return f"Docker at {url} gives no usable answer: {_one_line(text)}"
 

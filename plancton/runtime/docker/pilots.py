@@ -88,6 +88,18 @@ class NoPilotError(Exception):
     """A container carries our label, but is no pilot of ours. Says why."""
 
 
+def is_listed(item: object) -> bool:
+    """Say whether an item of a listing has what Docker always tells: an ID and a state.
+
+    A listing with others is no listing: where its pilots were left out, they would be started
+    once more.
+    """
+    wanted = ("Id", "State")
+    return isinstance(item, Mapping) and all(
+        isinstance(item.get(key), str) and item[key] for key in wanted
+    )
+
+
 def id_of(item: object) -> str:
     """Return the ID of one item of a listing; NoPilotError if it has none."""
     found = item.get("Id") if isinstance(item, Mapping) else None

@@ -28,6 +28,7 @@ from plancton.runtime.docker import container_spec
 from plancton.runtime.docker.bind_sources import BindSources, viewer_of
 from plancton.runtime.docker.client import (
     DockerClient,
+    NonsenseError,
     api_error_text,
     open_client,
     translate_errors,
@@ -42,6 +43,7 @@ from plancton.runtime.docker.pilots import (
     NoPilotError,
     check_made_by_us,
     id_of,
+    is_listed,
     label_of,
     labels_of,
     number_label,
@@ -174,6 +176,8 @@ class DockerRuntime:
                 listed = client.containers(
                     all=True, filters={"label": f"{container_spec.INSTANCE}={self.instance}"}
                 )
+                if not all(map(is_listed, listed)):
+                    raise NonsenseError
                 found = self._pilots(client, listed, doubted)
             except docker.errors.APIError as error:
                 raise RuntimeUnavailableError(
@@ -201,8 +205,9 @@ class DockerRuntime:
             try:
                 pilot = self._pilot(client, item, id_of(item) in doubted)
             except NoPilotError as error:
-                whose = label_of(item) if isinstance(item, dict) and item.get("Id") else "one"
-                ignored.append(f"container {whose} carries our label and is left alone: {error}")
+                ignored.append(
+                    f"container {label_of(item)} carries our label and is left alone: {error}"
+                )
             else:
                 found += [pilot] if pilot else []
         self.ignored = tuple(ignored)

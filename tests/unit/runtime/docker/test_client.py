@@ -18,6 +18,7 @@ from plancton.runtime.docker.client import unavailable_text
         (RequestsConnectionError, "Connection refused", "does not run"),
         (ReadTimeout, "Read timed out. (read timeout=60)", "stalled"),
         (DockerException, "client API version 9 is too new", "no API version of ours"),
+        (DockerException, "Error while fetching server API version: 500", "no usable answer"),
         (OSError, "odd", "no usable answer: odd"),
     ],
 )

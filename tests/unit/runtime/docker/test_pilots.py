@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from docker.errors import NotFound
 
+from plancton.engine.ports import RuntimeUnavailableError
 from plancton.engine.rules.reap import START_LIMIT
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker import container_spec as spec
@@ -59,6 +60,22 @@ def test_listings_of_half_removed_containers_are_understood(tmp_path: Path) -> N
     assert (pilots["e"].deadline_at, pilots["e"].cpus) == (None, 1.0)
 
 
+@pytest.mark.parametrize(
+    "item", [5, None, [], {}, {"Id": 7}, {"Id": None}, {"State": None}, {"State": ["running"]}]
+)
+def test_a_listing_of_something_else_is_never_taken_for_no_pilots(
+    item: Any, tmp_path: Path
+) -> None:
+    """Whoever answered, pilots may run: nothing is concluded."""
+    whole = {"Id": "a", "Names": ["/plancton-x-aaaaaa"], "State": "running", "Created": 1}
+    odd = {**whole, **item} if isinstance(item, dict) and item else item
+    runtime = DockerRuntime("unix:///x", "t", SystemClock(), ParentCgroup("t", tmp_path))
+    runtime._client = Listing([whole, odd], {"a": {"Status": "running"}})  # type: ignore[assignment]
+    runtime.close = lambda: None  # type: ignore[method-assign]  # the listing is no client
+    with pytest.raises(RuntimeUnavailableError, match="no answer of Docker"):
+        runtime.pilots()
+
+
 def test_ttl_counts_from_dockers_start_on_the_boot_clock(tmp_path: Path) -> None:
     """The wall clock was stepped by an hour after the pilot was made: its label knows better."""
     clock = SimulatedNode()
@@ -85,8 +102,6 @@ def test_ttl_counts_from_dockers_start_on_the_boot_clock(tmp_path: Path) -> None
         *({"Labels": {label: text}} for label in NUMBERS for text in ("inf", "nan", "-1", "1e400")),
         *({"Labels": {label: "x"}} for label in NUMBERS),
         {"Labels": {spec.MEMORY: "9" * 400}},
-        {"Id": None},
-        {"Id": 7},
         {"State": "running", "Details": []},
     ],
 )
@@ -112,7 +127,6 @@ def test_a_container_that_makes_no_sense_is_left_alone(
         {"Created": "yesterday"},
         {"Labels": ["a"]},
         {"Labels": {spec.PROFILE: None}},
-        {"State": ["running"]},
         {"ImageID": {"x": 1}},
     ],
 )
