@@ -11,7 +11,7 @@ from plancton.config.expressions import Expression
 from plancton.config.load import Here, Loaded, from_source, layered, load, validated_whole
 from plancton.config.node_rules import this_machine
 from plancton.config.schema import Config, Remote
-from plancton.config.yaml_source import ConfigError, Source, parse, read
+from plancton.config.yaml_source import ConfigError, Problem, Source, parse, read
 
 DEFAULTS = "built-in defaults"
 
@@ -80,7 +80,7 @@ class ConfigFile:
         """Read for the first time; ConfigError if there is no good one to fall back on."""
         state = self.current(reload=True)
         if state.error and not state.revision:
-            load(self.path, self.here)  # raises with every problem
+            self._load()  # raises with every problem
         return state
 
     def confirm(self) -> ConfigState:
@@ -125,6 +125,11 @@ class ConfigFile:
             return layered(source, far, alone.config.allow, self.here).config
         return alone.config
 
+    def _load(self) -> Loaded:
+        if self.path.is_fifo():  # reading it would wait for a writer
+            raise ConfigError(str(self.path), [Problem("is a pipe, and must be a file")])
+        return load(self.path, self.here)
+
     def _local(self) -> Source:
         try:
             return parse(read(self.path), str(self.path))
@@ -141,7 +146,7 @@ class ConfigFile:
 
     def _read(self) -> ConfigState:
         try:
-            new, name = load(self.path, self.here), str(self.path)
+            new, name = self._load(), str(self.path)
         except FileNotFoundError:
             if self.must_exist:
                 return self._refused(f"{self.path}: there is no such file")

@@ -8,15 +8,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.views.snapshot import SinkState
 from plancton.monitor.sink import MetricsSink, RejectedError, UnavailableError
-from plancton.runtime.atomic_file import AtomicFile
+from plancton.runtime.atomic_file import AtomicFile, read_or_set_aside
 
 log = logging.getLogger("plancton")
 
@@ -26,6 +27,8 @@ _FIRST_RETRY, _LONGEST_RETRY = 1.0, 120.0
 """Seconds before the next try, and the most that grows to."""
 _LONGEST_RETRY_AFTER = 3600.0
 _SPOOL_INTERVAL = 10.0
+_LARGEST_SPOOL = 500_000_000
+"""Bytes; a point takes some hundred."""
 _RECORDS = TypeAdapter(list[str])
 
 
@@ -247,14 +250,13 @@ class DeliveryQueue:
         if records:
             AtomicFile(spool, "cannot keep metrics on disk").write(_RECORDS.dump_json(records))
         elif self._spool_exists:
-            spool.unlink(missing_ok=True)
+            with suppress(OSError):  # it is replaced when there is something to keep again
+                spool.unlink(missing_ok=True)
         self._spool_exists = bool(records)
 
 
 def _load_spool(path: Path | None) -> list[str]:
     if path is None:
         return []
-    try:
-        return _RECORDS.validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return []
+    lost = "metrics kept on disk are lost"
+    return read_or_set_aside(path, _LARGEST_SPOOL, _RECORDS.validate_json, lost) or []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -12,9 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from plancton.engine.model.pulled_image import PulledImage
 from plancton.engine.records.persistent_state import PersistentState
-from plancton.runtime.atomic_file import AtomicFile, read_regular
+from plancton.runtime.atomic_file import AtomicFile, read_or_set_aside, read_regular
 
-log = logging.getLogger("plancton")
 _LARGEST = 16_000_000
 """Bytes; a day of history and a ledger take some hundred thousand."""
 _T = TypeVar("_T")
@@ -30,18 +27,10 @@ class RecordFile(Generic[_T]):
 
     def load(self) -> _T:
         """Return what was saved last. An unreadable file is set aside, not overwritten."""
-        try:
-            return self._adapter.validate_json(read_regular(self.path, _LARGEST))
-        except FileNotFoundError:
-            return self._empty
-        except (OSError, ValidationError) as error:
-            aside = self.path.with_suffix(".unreadable")
-            with suppress(OSError):
-                self.path.replace(aside)
-            why = getattr(error, "strerror", None) or "it is no state of this version"
-            fields = {"file": self.path, "error": why, "set_aside_as": aside}
-            log.warning(f"begin {self._what} anew", extra={"fields": fields})
-            return self._empty
+        found = read_or_set_aside(
+            self.path, _LARGEST, self._adapter.validate_json, f"begin {self._what} anew"
+        )
+        return self._empty if found is None else found
 
     def peek(self) -> _T:
         """Return what was saved last, changing nothing."""

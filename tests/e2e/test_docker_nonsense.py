@@ -57,7 +57,7 @@ def behind(tmp_path: Path, instance: str, proxy: DockerProxy) -> Iterator[Servic
 def test_no_adapter_stumbles(proxy: DockerProxy, instance: str, fault: str) -> None:
     """Each request of each, spoiled: what is raised is what the port allows."""
     images, heard = ImagePuller(proxy.url, SystemClock()), list[str]()
-    images.configure(frozenset({"busybox:latest"}), 3600, pull=True)
+    images.configure(frozenset({"busybox:latest"}), 3600, pull=True, keep=None)
     events = EventListener(proxy.url, instance, heard.append)
     runtime = DockerRuntime(proxy.url, instance, SystemClock(), ParentCgroup(instance))
     pilot = runtime.start(Profile(command=("sleep", "1000"), network="none"))

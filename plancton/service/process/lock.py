@@ -119,7 +119,8 @@ class Lock:
 def holder(path: Path) -> int | None:
     """Return the PID in the lock at *path* if its owner holds it, else None."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        file = os.open(path, flags)  # whatever lies there, it is not waited for
     except FileNotFoundError:
         return None
     try:

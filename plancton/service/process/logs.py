@@ -6,7 +6,9 @@ import json
 import logging
 import os
 import sys
+from contextlib import suppress
 from enum import Enum
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -74,13 +76,19 @@ def set_up(level: str, file: Path | None, stderr: Stderr = Stderr.ALWAYS) -> str
 
 
 class _LogFile(RotatingFileHandler):
-    """A rotating file; that it cannot be written is said once, where else the log goes."""
+    """A rotating file; that it cannot be written is said once, where else the log goes.
+
+    It is opened anew when it has been moved or removed, or its disk has come back.
+    """
 
     _failing = _failed = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record, and say when the first one was written again."""
         self._failed = False
+        with suppress(OSError):  # what cannot be opened is tried again with the next record
+            if self.stream is not None and not self._has_the_name(self.stream):
+                self.open_anew()
         super().emit(record)
         if self._failing and not self._failed:
             self._failing = False
@@ -96,13 +104,36 @@ class _LogFile(RotatingFileHandler):
             fields = {"file": self.baseFilename, "error": getattr(error, "strerror", error)}
             log.warning("cannot write the log file", extra={"fields": fields})
 
+    def open_anew(self) -> None:
+        """Let go of the file that is open, and open the one that has the name now."""
+        old, self.stream = self.stream, None
+        if old is not None:
+            with suppress(OSError):  # the rest of what did not fit on a full disk
+                old.close()
+        self.stream = self._open()
+
+    def _has_the_name(self, stream: TextIOWrapper) -> bool:
+        try:
+            named = Path(self.baseFilename).stat()
+            return os.path.samestat(named, os.fstat(stream.fileno()))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def _open(self) -> TextIOWrapper:
+        """Open it; a pipe without a reader in its place is an error, and is not waited for."""
+        path = Path(self.baseFilename)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o666)
+        return os.fdopen(descriptor, "a", encoding="utf-8")
+
 
 def _add_file(root: logging.Logger, file: Path) -> str:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        rotating = _LogFile(file, maxBytes=_MAX_BYTES, backupCount=_FILES, delay=False)
-    except OSError as error:
-        return f"{file}: {error.strerror}; there is no log file"
+    """Log to *file*, now or as soon as that can be; returns why it cannot be now."""
+    rotating = _LogFile(file, maxBytes=_MAX_BYTES, backupCount=_FILES, delay=True)
     rotating.setFormatter(LineFormatter())
     root.addHandler(rotating)
+    try:
+        rotating.open_anew()
+    except OSError as error:
+        return f"{file}: {error.strerror}; there is no log file"
     return ""

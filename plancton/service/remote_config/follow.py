@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from plancton.config.config_file import Fetched
 from plancton.config.effective import RemoteState
@@ -17,12 +17,13 @@ from plancton.config.schema import Remote
 from plancton.config.write import without_credentials
 from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.ports import Clock
-from plancton.runtime.atomic_file import AtomicFile, read_regular
+from plancton.runtime.atomic_file import AtomicFile, read_or_set_aside, read_regular
 from plancton.service.remote_config.fetch import MAX_SIZE, Fetcher, FetchError
 
 log = logging.getLogger("plancton")
 _JITTER = 0.1
 _FIRST_RETRY = 5.0
+_LARGEST = 2 * MAX_SIZE
 _SPREAD = 60.0
 """Seconds over which the first looks of nodes that were switched on together are spread."""
 
@@ -134,6 +135,8 @@ class RemoteConfigFollower:
 
     def run(self) -> None:
         """Look when requested and when it is time, until stopped."""
+        lost = "the last good remote configuration is lost"
+        read_or_set_aside(self._file.path, _LARGEST, _SAVED_TEXT.validate_json, lost)
         wait = self.first_fetch_delay
         while True:
             with self._changed:
@@ -184,6 +187,6 @@ class RemoteConfigFollower:
 
 def _load_saved(path: Path) -> SavedText | None:
     try:
-        return _SAVED_TEXT.validate_json(read_regular(path, 2 * MAX_SIZE))
-    except (OSError, ValidationError):
-        return None
+        return _SAVED_TEXT.validate_json(read_regular(path, _LARGEST))
+    except (OSError, ValueError):
+        return None  # said later: there is no log yet

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from plancton.config.config_file import ConfigFile
+from plancton.config.expressions import Expression
 from plancton.config.schema import Config
+from plancton.config.yaml_source import ConfigError
 
 
 def test_a_file_is_watched_and_the_last_good_one_kept(tmp_path: Path) -> None:
@@ -33,3 +36,19 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
     """Else a typing error would silently mean the defaults."""
     with pytest.raises(FileNotFoundError):
         ConfigFile(tmp_path / "none.yaml", must_exist=True).first()
+
+
+def test_a_pipe_in_its_place_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    """At the start, and later, when the last good one stays."""
+    path = tmp_path / "config.yaml"
+    os.mkfifo(path)
+    with pytest.raises(ConfigError, match="is a pipe, and must be a file"):
+        ConfigFile(path).first()
+    path.unlink()
+    path.write_text("spawn: {maximum: 3}")
+    source = ConfigFile(path)
+    source.first()
+    path.unlink()
+    os.mkfifo(path)
+    assert "is a pipe" in source.current().error
+    assert source.current().config.spawn.maximum == Expression("3")

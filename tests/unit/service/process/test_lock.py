@@ -123,3 +123,9 @@ def test_another_user_cannot_keep_an_engine_from_starting(
     name, _ = hold(65534)
     with NameLock(name, Path("x.lock")):
         pass
+
+
+def test_a_pipe_in_the_place_of_a_lock_is_not_waited_for(tmp_path: Path) -> None:
+    """It has no writer, and nobody holds it."""
+    os.mkfifo(tmp_path / "x.lock")
+    assert holder(tmp_path / "x.lock") is None

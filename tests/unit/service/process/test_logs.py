@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shutil
 from collections.abc import Iterator
 from io import StringIO
 from logging.handlers import RotatingFileHandler
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from plancton.service.process.logs import LineFormatter, set_up
+from plancton.service.process.logs import LineFormatter, Stderr, set_up
 
 
 def test_a_log_line_is_one_line_with_key_value_pairs() -> None:
@@ -72,3 +73,28 @@ def test_a_full_disk_is_said_once_and_that_it_is_over(
     error = f'cannot write the log file file={path} error="No space left on device"'
     over = f"the log file can be written again file={path}"
     assert sorted(said) == sorted([*(f"line {n}" for n in range(5)), error, over])
+
+
+@pytest.mark.usefixtures("logger")
+def test_a_log_file_that_is_gone_is_opened_anew(tmp_path: Path) -> None:
+    """Moved, removed with its folder, or a disk that was not there at the start."""
+    log, file = logging.getLogger("plancton"), tmp_path / "logs" / "plancton.log"
+    (tmp_path / "logs").write_text("in the way")
+    assert "there is no log file" in set_up("info", file, Stderr.NEVER)
+    (tmp_path / "logs").unlink()
+    log.info("first")
+    file.rename(tmp_path / "moved")
+    log.info("second")
+    shutil.rmtree(tmp_path / "logs")
+    log.info("third")
+    assert "INFO first" in (tmp_path / "moved").read_text()
+    assert "second" not in (tmp_path / "moved").read_text()
+    assert "INFO third" in file.read_text()
+
+
+@pytest.mark.usefixtures("logger")
+def test_a_pipe_in_the_place_of_the_log_is_not_waited_for(tmp_path: Path) -> None:
+    """It has no reader."""
+    os.mkfifo(tmp_path / "plancton.log")
+    assert "there is no log file" in set_up("info", tmp_path / "plancton.log", Stderr.NEVER)
+    logging.getLogger("plancton").info("goes on")
