@@ -3,6 +3,7 @@
 .PHONY: help run test test-quick test-examples test-vm soak check image bench clean
 PY := .venv/bin/python
 IMAGE ?= plancton
+MINUTES ?= 4
 QUICK := tests/unit tests/scenario tests/control tests/tui
 
 help: ## what there is
@@ -30,9 +31,10 @@ test-vm: ## test in a booted Debian: systemd, cgroup v2, a container image (10 m
 	@scripts/setup vm
 	@.venv/bin/pytest tests/vm --timeout 900 $(ARGS)
 
-soak: ## kill Plancton 200 times at random points (5 minutes)
+soak: ## kill Plancton 200 times at random points, then walk at random: SEED=7 repeats, MINUTES=60 takes longer (10 minutes)
 	@scripts/setup test
 	@PLANCTON_TEST_KILLS=200 .venv/bin/pytest tests/e2e/test_admin.py -k killed --timeout 900
+	@PLANCTON_SOAK_MINUTES=$(MINUTES) PLANCTON_SOAK_SEED=$(SEED) .venv/bin/pytest -s tests/soak
 
 image: ## build a container image of Plancton from contrib/Dockerfile; ARGS="--build-arg BASE=..."
 	@scripts/setup python
