@@ -212,6 +212,7 @@ def convert(
     """
     from plancton.config.load import load
     from plancton.config.write import to_yaml
+    from plancton.runtime.file_modes import GROUP, opener
 
     loaded = load(file)
     for warning in loaded.warnings:
@@ -220,7 +221,8 @@ def convert(
     if output is None:
         typer.echo(text, nl=False)
         return
-    with output.open("x") as target:  # never over an existing file
+    # Never over an existing file; there may be secrets in it.
+    with open(output, "x", opener=opener(GROUP)) as target:
         target.write(text)
     say(f"wrote {output}")
 

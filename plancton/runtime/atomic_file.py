@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from plancton.runtime.file_modes import GROUP_FOLDER, PRIVATE, make_folder, mode_of, opener
+
 log = logging.getLogger("plancton")
 T = TypeVar("T")
 
@@ -71,12 +73,13 @@ class AtomicFile:
         """Replace the content."""
         new = self.path.with_suffix(".new")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path.parent, GROUP_FOLDER)
             for place in (new, self.path):
                 _make_way(place)
             new.unlink(missing_ok=True)  # a part that was left when it was killed
             # It may hold pilots' last log lines, which are not for everybody.
-            with open(new, "xb", opener=lambda path, flags: os.open(path, flags, 0o640)) as file:
+            with open(new, "xb", opener=opener(PRIVATE)) as file:
+                os.fchmod(file.fileno(), mode_of(self.path, PRIVATE))
                 file.write(content)
             new.replace(self.path)
             self._failed = False

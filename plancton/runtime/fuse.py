@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from plancton.config.schema import Profile
+from plancton.runtime.file_modes import PUBLIC, PUBLIC_FOLDER, make_folder, write_new
 
 DEVICE = "/dev/fuse"
 MODULES_LOAD = Path("/etc/modules-load.d/plancton.conf")
@@ -40,8 +41,8 @@ def module() -> Module:
 def load_at_boot(say: Callable[[str], None]) -> None:
     """Load the module now and at each boot, as root, saying each step. Repeatable."""
     if not MODULES_LOAD.exists():
-        MODULES_LOAD.parent.mkdir(exist_ok=True)
-        MODULES_LOAD.write_text("# Pilots ask for /dev/fuse.\nfuse\n")
+        make_folder(MODULES_LOAD.parent, PUBLIC_FOLDER)
+        write_new(MODULES_LOAD, "# Pilots ask for /dev/fuse.\nfuse\n", PUBLIC)
         say(f"installed {MODULES_LOAD}: the module fuse is loaded at each boot")
     if module() is not Module.LOADED:
         wrong = _modprobe()

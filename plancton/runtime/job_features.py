@@ -15,6 +15,7 @@ from pathlib import Path
 
 from plancton.config.schema import Profile
 from plancton.config.schema.pilots import OWN_FOLDER
+from plancton.runtime.file_modes import PUBLIC, PUBLIC_FOLDER, make_folder, write_new
 from plancton.runtime.mounts import parse_mountinfo, within
 
 log = logging.getLogger("plancton")
@@ -171,9 +172,9 @@ def _modified_below(root: str, parts: tuple[str, ...]) -> float:
 
 
 def _write(folder: Path, values: dict[str, str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, PUBLIC_FOLDER)  # whoever the pilot is, it may read them
     for name, value in values.items():
-        (folder / name).write_text(f"{value}\n")
+        write_new(folder / name, f"{value}\n", PUBLIC)
 
 
 def _write_quietly(path: Path, value: str) -> None:

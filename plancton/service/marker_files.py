@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from plancton.engine.model.operator import Mode
+from plancton.runtime.file_modes import PUBLIC, PUBLIC_FOLDER, make_folder, write_new
 
 _MARKERS = {Mode.DRAINING: "drain", Mode.STOPPING: "stop", Mode.FORCED: "force-stop"}
 
@@ -35,8 +36,8 @@ class MarkerFiles:
         if mode is Mode.ACTIVE:
             self._forget(*_MARKERS)
             return
-        self.rundir.mkdir(parents=True, exist_ok=True)
-        (self.rundir / _MARKERS[mode]).touch()
+        make_folder(self.rundir, PUBLIC_FOLDER)
+        write_new(self.rundir / _MARKERS[mode], "", PUBLIC)
         self._seen.add(mode)
 
     def fulfilled(self, mode: Mode) -> None:

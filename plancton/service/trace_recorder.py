@@ -13,6 +13,7 @@ from plancton.engine.ports import RuntimeUnavailableError
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.client import docker_url
 from plancton.runtime.docker.runtime import DockerRuntime
+from plancton.runtime.file_modes import GROUP, opener
 from plancton.runtime.host import HostSampler
 from plancton.service.instance import instance_name
 from plancton.service.process.clock import SystemClock
@@ -37,7 +38,8 @@ def record_trace(config: Path, output: Path, interval: float, seconds: float) ->
     sampler = HostSampler(parent, lambda: runtime.data_root)
     begin, rows = sampler.sample(clock.now()), 0
     local = clock.wall() + time.localtime().tm_gmtoff
-    with output.open("x", encoding="utf-8") as file, suppress(KeyboardInterrupt):
+    opened = open(output, "x", encoding="utf-8", opener=opener(GROUP))  # noqa: SIM115 (below)
+    with opened as file, suppress(KeyboardInterrupt):
         file.write(trace_header(begin.ncpus, begin.memory_total, local))
         last = begin
         while last.at - begin.at < seconds:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from contextlib import suppress
@@ -18,6 +17,7 @@ from plancton.config.schema import Allow, Config, Remote
 from plancton.config.units import parse_duration
 from plancton.config.write import without_credentials
 from plancton.config.yaml_source import Problem, parse, read
+from plancton.runtime.file_modes import GROUP, mode_of, write_new
 from plancton.service.installer.options import Say, SetupOptions
 from plancton.service.installer.remote_source import remote_from
 from plancton.service.locked_instance import offline_config
@@ -117,6 +117,6 @@ def replace_configuration(path: Path, text: str, say: Say) -> None:
 def _write_at_once(path: Path, text: str) -> None:
     """Replace a file at one stroke, for its owner and group alone."""
     new = path.with_name(f".{path.name}.new")
-    with open(new, "w", opener=lambda name, flags: os.open(name, flags, 0o640)) as file:
-        file.write(text)
+    new.unlink(missing_ok=True)
+    write_new(new, text, mode_of(path, GROUP))
     new.replace(path)

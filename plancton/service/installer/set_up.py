@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from plancton.runtime import fuse
+from plancton.runtime.file_modes import GROUP_FOLDER, make_folder
 from plancton.service import systemd
 from plancton.service.installer import systemd_units, user
 from plancton.service.installer.configuration import checked_configuration, replace_configuration
@@ -21,7 +22,7 @@ def set_up(paths: Paths, options: SetupOptions, say: Say) -> None:
     folders = (paths.config.parent, paths.statedir, paths.logdir)
     for folder in folders:
         if not folder.exists():
-            folder.mkdir(parents=True, mode=0o750 if folder == paths.config.parent else 0o755)
+            make_folder(folder, GROUP_FOLDER)
             say(f"created {folder}")
     if text is not None:
         replace_configuration(paths.config, text, say)

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from plancton.engine.api import RefusedError
+from plancton.runtime.file_modes import PUBLIC, PUBLIC_FOLDER, make_folder, write_new
 from plancton.service import systemd
 from plancton.service.installer.options import Say, SetupOptions
 
@@ -37,8 +38,8 @@ def install(options: SetupOptions, say: Say) -> None:
             changed |= place.exists()
             place.unlink(missing_ok=True)
         elif not place.exists() or place.read_text() != text:
-            place.parent.mkdir(exist_ok=True)
-            place.write_text(text)
+            make_folder(place.parent, PUBLIC_FOLDER)
+            write_new(place, text, PUBLIC)
             say(f"installed {place}")
             changed = True
     _systemctl("daemon-reload")

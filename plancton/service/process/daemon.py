@@ -12,6 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from plancton.runtime.file_modes import (
+    GROUP,
+    PUBLIC,
+    PUBLIC_FOLDER,
+    make_folder,
+    opener,
+    write_new,
+)
 from plancton.service.process.lock import make_own_folder
 from plancton.service.process.paths import Paths
 
@@ -36,7 +44,7 @@ def start(paths: Paths, log_level: str) -> int:
         environment = {**os.environ, "NOTIFY_SOCKET": f"{folder}/notify"}
         for name in ("WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM"):
             environment.pop(name, None)
-        with open(stderr_file, "wb", opener=_no_link) as stderr:
+        with open(stderr_file, "wb", opener=opener(GROUP, os.O_NOFOLLOW)) as stderr:
             child = subprocess.Popen(
                 [*_SERVE_COMMAND, "--log-level", log_level, *_options(paths)],
                 stdin=subprocess.DEVNULL,
@@ -58,10 +66,6 @@ def start(paths: Paths, log_level: str) -> int:
         f"process {child.pid} was started and is not ready after {START_TIMEOUT:.0f} s; "
         f"see {paths.log}"
     )
-
-
-def _no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o640)
 
 
 def _options(paths: Paths) -> list[str]:
@@ -103,9 +107,9 @@ def pidfile(path: Path | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent, PUBLIC_FOLDER)
     new = path.with_name(f".{path.name}.new")
-    new.write_text(f"{os.getpid()}\n")
+    write_new(new, f"{os.getpid()}\n", PUBLIC)
     new.replace(path)
     try:
         yield

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from plancton.engine.errors import NotRunningError
+from plancton.runtime.file_modes import PUBLIC, PUBLIC_FOLDER, make_folder, opener
 
 PROBE_TIMEOUT = 0.5
 """Seconds a lock held by a named process is tried for: ``holder`` takes it for an instant."""
@@ -31,7 +32,7 @@ class LockedError(Exception):
 
 def make_own_folder(folder: Path) -> None:
     """Create a folder; PermissionError if it is there and another user's, who may lay traps."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+    make_folder(folder, PUBLIC_FOLDER)
     if os.geteuid() and folder.stat().st_uid not in (0, os.geteuid()):
         raise PermissionError(errno.EPERM, "belongs to another user", str(folder))
 
@@ -47,8 +48,7 @@ class Lock:
     def acquire(self) -> Lock:
         """Take the lock or raise LockedError; OSError if the file cannot be written."""
         make_own_folder(self.path.parent)
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        file = os.open(self.path, flags, 0o644)
+        file = opener(PUBLIC, os.O_NOFOLLOW)(str(self.path), os.O_RDWR | os.O_CREAT)
         try:
             self._wait_for(file)
             os.ftruncate(file, 0)

@@ -12,6 +12,8 @@ from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from plancton.runtime.file_modes import GROUP, GROUP_FOLDER, make_folder, mode_of, opener
+
 log = logging.getLogger("plancton")
 
 _MAX_BYTES, _FILES = 10_000_000, 5
@@ -78,7 +80,8 @@ def set_up(level: str, file: Path | None, stderr: Stderr = Stderr.ALWAYS) -> str
 class _LogFile(RotatingFileHandler):
     """A rotating file; that it cannot be written is said once, where else the log goes.
 
-    It is opened anew when it has been moved or removed, or its disk has come back.
+    It is opened anew when it has been moved or removed, or its disk has come back. It is for its
+    owner and group, whatever the umask; a new one has the rights of the one before.
     """
 
     _failing = _failed = False
@@ -122,8 +125,9 @@ class _LogFile(RotatingFileHandler):
     def _open(self) -> TextIOWrapper:
         """Open it; a pipe without a reader in its place is an error, and is not waited for."""
         path = Path(self.baseFilename)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o666)
+        make_folder(path.parent, GROUP_FOLDER)
+        create = opener(mode_of(Path(f"{path}.1"), GROUP), os.O_NONBLOCK)
+        descriptor = create(str(path), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         return os.fdopen(descriptor, "a", encoding="utf-8")
 
 

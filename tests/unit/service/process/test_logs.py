@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from plancton.service.process import logs
 from plancton.service.process.logs import LineFormatter, Stderr, set_up
 
 
@@ -98,3 +99,18 @@ def test_a_pipe_in_the_place_of_the_log_is_not_waited_for(tmp_path: Path) -> Non
     os.mkfifo(tmp_path / "plancton.log")
     assert "there is no log file" in set_up("info", tmp_path / "plancton.log", Stderr.NEVER)
     logging.getLogger("plancton").info("goes on")
+
+
+def test_a_rotated_log_keeps_the_rights_of_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logger: logging.Logger
+) -> None:
+    """The first is for owner and group; what an administrator made of it stays."""
+    monkeypatch.setattr(logs, "_MAX_BYTES", 100)
+    file = tmp_path / "plancton.log"
+    set_up("info", file, Stderr.NEVER)
+    assert file.stat().st_mode & 0o777 == 0o640
+    file.chmod(0o644)
+    for _ in range(3):
+        logger.info("x" * 90)
+    assert file.with_name("plancton.log.2").exists()
+    assert file.stat().st_mode & 0o777 == 0o644
