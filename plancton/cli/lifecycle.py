@@ -165,5 +165,11 @@ def _reap(mode: Mode, paths: Paths) -> None:
 
     with progress() as tell:
         tell("ending pilots")
-        ended, left = reap_all(paths, mode)
-    say(f"{count_pilots(ended)} ended and removed, {left} left to their time to live")
+        reaped = reap_all(paths, mode)
+    done = (
+        f"{count_pilots(reaped.ended)} ended and removed, {reaped.left} left to their time to live"
+    )
+    say(f"instance {reaped.instance}: {done}")
+    if reaped.others:
+        rest = ", ".join(f"{name} ({count})" for name, count in sorted(reaped.others.items()))
+        say(f"pilots of other instances run on: {rest}; --config or --rundir says which is meant")

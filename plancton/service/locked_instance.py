@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 from plancton.config.config_file import ConfigFile
 from plancton.config.node_rules import host_name
@@ -13,7 +17,7 @@ from plancton.config.schema import Config
 from plancton.runtime.docker.client import docker_url
 from plancton.service.instance import instance_name
 from plancton.service.process.clock import SystemClock
-from plancton.service.process.lock import Lock
+from plancton.service.process.lock import Lock, note_at
 from plancton.service.process.name_lock import NameLock
 from plancton.service.process.paths import Paths, default_paths
 from plancton.service.remote_config.follow import RemoteConfigFollower
@@ -51,22 +55,44 @@ def offline_config(paths: Paths) -> Config:
     return ConfigFile(paths.config, remote=remote).first().config
 
 
+@dataclass(frozen=True, slots=True)
+class LastInstance:
+    """Which instance the engine was of that used a run directory last, as its lock has it."""
+
+    instance: str
+    url: str
+    config: str
+
+
+def last_instance(paths: Paths) -> LastInstance | None:
+    """Return the instance whose engine used the run directory last, if that is known."""
+    try:
+        return TypeAdapter(LastInstance).validate_json(note_at(paths.lock))
+    except ValidationError:
+        return None
+
+
 @contextmanager
 def lock_instance(paths: Paths, *, named: bool = True) -> Iterator[LockedInstance]:
     """Yield the instance, while its lock and that of the run directory are held.
 
-    Not *named*, it is for a moment: who starts an engine waits for its end.
+    Not *named*, it is for a moment: who starts an engine waits for its end. Where no configuration
+    was asked for, it is the instance whose engine used the run directory last.
     Raises LockedError if another process has either, ConfigError, OSError.
     """
+    last = None if named or paths.asked_for_config else last_instance(paths)
+    if last is not None:
+        paths = replace(paths, config=Path(last.config))
     # What says who we are is the local file's alone, so it is known before anything is fetched.
     local = ConfigFile(paths.config, must_exist=paths.asked_for_config).first().config
-    instance = instance_name(local)
+    instance = last.instance if last else instance_name(local)
     remote = RemoteConfigFollower(paths.remote_config(instance), SystemClock())
     config_file = ConfigFile(paths.config, must_exist=paths.asked_for_config, remote=remote)
     config_file.first()
-    url = docker_url(local.node.docker)
+    url = last.url if last else docker_url(local.node.docker)
     mark = _instance_mark(instance, url)
-    lock = Lock(paths.lock, named=named)
+    note = {"instance": instance, "url": url, "config": str(paths.config.absolute())}
+    lock = Lock(paths.lock, named=named, note=json.dumps(note) if named else "")
     instance_lock = Lock(default_paths().rundir / f"{mark}.lock", named=named)
     with lock, instance_lock, NameLock(f"plancton/{mark}", instance_lock.path):
         yield LockedInstance(config_file, remote, instance, url, (lock, instance_lock))

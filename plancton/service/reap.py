@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from plancton.engine.loop import Engine
 from plancton.engine.model.node import ImageStatus
@@ -11,6 +12,7 @@ from plancton.engine.model.operator import Mode
 from plancton.engine.model.pulled_image import RemovedImage
 from plancton.engine.ports import RuntimeUnavailableError
 from plancton.engine.views.snapshot import PilotView
+from plancton.runtime.docker.instances import running_pilots
 from plancton.service.assemble import build_engine, network_guard
 from plancton.service.locked_instance import lock_instance
 from plancton.service.process import logs
@@ -45,8 +47,20 @@ class _NoImages:
         return {}
 
 
-def reap_all(paths: Paths, mode: Mode) -> tuple[int, int]:
-    """End what *mode* and the pilots' TTL ask for; returns how many ended, and how many run on.
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """What came of it."""
+
+    instance: str
+    ended: int
+    left: int
+    """Pilots of the instance that run on."""
+    others: Mapping[str, int]
+    """Pilots of other instances that run on the same Docker Engine."""
+
+
+def reap_all(paths: Paths, mode: Mode) -> Reaped:
+    """End what *mode* and the pilots' TTL ask for.
 
     DRAINING ends only what is overdue, ENDING all with their grace, FORCED all at once.
     Raises LockedError if an engine runs, RuntimeUnavailableError if Docker does not.
@@ -56,10 +70,12 @@ def reap_all(paths: Paths, mode: Mode) -> tuple[int, int]:
         network = network_guard(locked)
         engine = build_engine(locked, paths, _NoImages(), network)
         engine.request_mode(max(mode, Mode.DRAINING, key=lambda each: each.rank))
-        done = _step_until_done(engine)
+        ended, left = _step_until_done(engine)
         network.apply()  # it holds those that run on, and goes with the last
         engine.save()
-        return done
+        others = dict(running_pilots(locked.url))
+        others.pop(locked.instance, None)
+        return Reaped(locked.instance, ended, left, others)
 
 
 def _step_until_done(engine: Engine) -> tuple[int, int]:

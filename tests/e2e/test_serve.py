@@ -488,3 +488,23 @@ def test_record_writes_what_simulate_reads(tmp_path: Path) -> None:
     assert again.returncode == 1
     assert "File exists" in again.stderr
     assert "Traceback" not in again.stderr
+
+
+def test_force_stop_finds_the_instance_of_a_dead_engine(
+    service: Service, containers: Containers, tmp_path: Path
+) -> None:
+    """By the run directory alone, though only the configuration names it; others are named."""
+    service.start()
+    full(service)
+    service.stop(signal.SIGKILL)
+    other = tmp_path / "other.yaml"
+    other.write_text("node: {instance: somebodyelse}\n")
+    elsewhere = ["--config", str(other), "--rundir", str(tmp_path / "elsewhere")]
+    done = service.command("force-stop", *elsewhere)
+    assert "instance somebodyelse: 0 pilots ended and removed" in done.stdout, done.stderr
+    assert f"{service.instance} ({CORES})" in done.stdout
+    assert len(containers.names()) == CORES
+    done = service.run("force-stop")
+    assert done.returncode == 0, done.stderr
+    assert f"instance {service.instance}: {CORES} pilots ended and removed" in done.stdout
+    assert containers.names(running=False) == set()

@@ -19,6 +19,7 @@ UNNAMED_TIMEOUT = 30.0
 """Seconds a lock of an unnamed holder is waited for: one that ends by itself, as a reaper does."""
 
 _POLL_INTERVAL = 0.02
+_LONGEST = 16_384
 
 
 class LockedError(Exception):
@@ -38,11 +39,14 @@ def make_own_folder(folder: Path) -> None:
 
 
 class Lock:
-    """An exclusive ``flock`` on a file that also holds the owner's PID, if it is *named*."""
+    """An exclusive ``flock`` on a file that also holds the owner's PID, if it is *named*.
 
-    def __init__(self, path: Path, *, named: bool = True) -> None:
+    Its second line is a *note*, which outlives the owner; without one, the note before stays.
+    """
+
+    def __init__(self, path: Path, *, named: bool = True, note: str = "") -> None:
         """Prepare; nothing is locked before ``acquire``."""
-        self.path, self.named = path, named
+        self.path, self.named, self.note = path, named, note
         self._file: int | None = None
 
     def acquire(self) -> Lock:
@@ -51,9 +55,7 @@ class Lock:
         file = opener(PUBLIC, os.O_NOFOLLOW)(str(self.path), os.O_RDWR | os.O_CREAT)
         try:
             self._wait_for(file)
-            os.ftruncate(file, 0)
-            if self.named:
-                os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+            _write(file, os.getpid() if self.named else None, self.note or _lines_in(file)[1])
             self._file, file = file, -1
             return self
         finally:
@@ -100,7 +102,7 @@ class Lock:
     def release(self) -> None:
         """Give the lock back. The file stays: removing it would let two hold the same name."""
         if self._file is not None:
-            os.ftruncate(self._file, 0)
+            _write(self._file, None, _lines_in(self._file)[1])
             os.close(self._file)
             self._file = None
 
@@ -140,6 +142,31 @@ def no_engine_error(path: Path) -> NotRunningError:
     )
 
 
+def note_at(path: Path) -> str:
+    """Return the note of the last lock at *path*; empty if it is another user's, or none."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return ""
+    try:
+        return _lines_in(file)[1] if os.fstat(file).st_uid in (0, os.geteuid()) else ""
+    finally:
+        os.close(file)
+
+
 def _pid_in(file: int) -> int | None:
-    text = os.pread(file, 32, 0).decode("ascii", "replace").strip()
+    text = _lines_in(file)[0]
     return int(text) if text.isdecimal() else None
+
+
+def _lines_in(file: int) -> tuple[str, str]:
+    """Return what the file of a lock holds: a PID and a note, each perhaps empty."""
+    pid, _, rest = os.pread(file, _LONGEST, 0).decode("utf-8", "replace").partition("\n")
+    return pid.strip(), rest.partition("\n")[0]
+
+
+def _write(file: int, pid: int | None, note: str) -> None:
+    first = "" if pid is None else str(pid)
+    text = f"{first}\n{note}\n" if note else first and f"{first}\n"
+    os.ftruncate(file, 0)
+    os.pwrite(file, text.encode(), 0)
