@@ -25,6 +25,16 @@ from plancton.cli import (
     tui,
 )
 from plancton.cli.hosts import HostOption
+from plancton.cli.leading_options import (
+    LeadingConfDir,
+    LeadingConfig,
+    LeadingLogDir,
+    LeadingPidFile,
+    LeadingRunDir,
+    LeadingStateDir,
+    UserOption,
+    pass_on,
+)
 from plancton.cli.options import Json, Level, LogLevel, PidFile, with_paths
 
 if TYPE_CHECKING:
@@ -84,10 +94,19 @@ def _version(value: bool) -> None:
 def _common(
     context: typer.Context,
     host: HostOption = None,
+    user: UserOption = False,
+    config: LeadingConfig = None,
+    confdir: LeadingConfDir = None,
+    rundir: LeadingRunDir = None,
+    logdir: LeadingLogDir = None,
+    statedir: LeadingStateDir = None,
+    pidfile: LeadingPidFile = None,
     version: Annotated[  # noqa: ARG001 (its callback answers)
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
+    places = {"config": config, "confdir": confdir, "rundir": rundir, "logdir": logdir}
+    pass_on(context, user=user, places={**places, "statedir": statedir, "pidfile": pidfile})
     if host:
         hosts.choose_hosts_for(context.invoked_subcommand or "", host)
 
@@ -114,6 +133,23 @@ def serve(
 
 
 app.command("relay", hidden=True)(relay.relay)
+
+
+@app.command("help")
+def help_(
+    context: typer.Context,
+    verb: Annotated[list[str] | None, typer.Argument(metavar="[VERB]", help="A verb.")] = None,
+) -> None:
+    """Show what Plancton, or one of its verbs, does and takes."""
+    shown = context.find_root()
+    for word in verb or ():
+        command = getattr(shown.command, "commands", {}).get(word)
+        if command is None:
+            raise typer.BadParameter(f"there is no verb {' '.join(verb or ())}; see plancton help")
+        shown = type(shown)(command, info_name=word, parent=shown)
+    typer.echo(shown.get_help())
+
+
 app.command("nodaemon", hidden=True, help="The same as serve; the name it had in 0.6.0.")(serve)
 
 

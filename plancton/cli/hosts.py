@@ -64,7 +64,7 @@ def choose_hosts_for(verb: str, addresses: Sequence[str]) -> None:
     """Take the addresses, if *verb* can be for those machines."""
     from plancton.engine.api import RefusedError
 
-    hosts = choose_hosts(addresses if verb != _RELAY else ())
+    hosts = choose_hosts(addresses if verb not in (_RELAY, "help") else ())
     if hosts and verb not in _REMOTE_VERBS:
         raise RefusedError(
             f"{verb} is about the machine it runs on: leave --host (PLANCTON_HOST) out, or run "
