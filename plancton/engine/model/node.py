@@ -40,8 +40,8 @@ class Stalled:
     """Such time since boot."""
 
 
-_CLOCK_NOISE = 0.01
-"""Seconds that lie between reading one clock and the other."""
+_CLOCK_NOISE = 0.1
+"""Seconds by which two readings of the time in suspend may differ without any."""
 
 
 @dataclass(frozen=True, slots=True)
