@@ -47,7 +47,7 @@ def network(
     with _line(name), ExitStack() as stack:
         stack.enter_context(_served(name))
         load = stack.enter_context(_load(pids))
-        rounds: Rounds = []
+        rounds: list[dict[str, float]] = []
         for turn in range(_ROUNDS):
             found: dict[str, float] = {}
             arms = (_LIMITED, _FREE) if turn % 2 else (_FREE, _LIMITED)

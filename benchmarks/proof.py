@@ -16,10 +16,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from benchmarks.peers import Rule060
+from benchmarks.peers import Pool, Rule060
+from benchmarks.rig import INSTANCE, SERVICE, SLEEP, clear, cpu_of, mine, row, service, wait
 from plancton.config.schema import Config
 from plancton.engine.model.node import Protection
+from plancton.runtime.docker import container_spec as spec
+from plancton.runtime.docker.client import DockerClient
+from plancton.service.node import LocalNode
 from plancton.service.trace_recorder import record_trace
 from plancton.simulation.simulator import Assumptions, Simulation, SimulationResult
 from plancton.simulation.trace import Trace, read_trace
@@ -167,3 +172,52 @@ def simulated(
     if rule is None:
         return Simulation(made, trace, assumptions=assumptions).run()
     return Simulation(made, trace, assumptions=assumptions, rule=rule).run()
+
+
+def proof(client: DockerClient) -> None:
+    """Serve one foreground with Plancton and with its peers, and compare."""
+    print(f"one foreground of {LONG:.0f} s, pilots that burn CPU for {LIFE} s each")
+    work = Work()
+    base, trace = alone(work)
+    idle = CORES * LONG - base.cpu
+    labels, pilot = {spec.INSTANCE: INSTANCE}, {**SLEEP, "command": BURN}
+    runs: dict[str, tuple[Run, str]] = {}
+    with service(pilot, min_room=0.5, short_life=5, protect={}):
+        wait(lambda: len(mine(client)) == CORES)
+        runs["Plancton"] = work.run(cpu_of(f"plancton-{INSTANCE}")), ""
+        total = LocalNode(SERVICE["paths"]).engine.snapshot().ledger.total
+        lost = f"{total.evicted} evicted, {total.frozen} frozen, {total.lost:.0f} core-s lost"
+        runs["Plancton"] = runs["Plancton"][0], lost
+        started = total.started
+    clear(client)
+    pools: dict[str, dict[str, Any]] = {
+        "plain containers, in a loop": {},
+        "--cpu-shares 2, in a loop": {"cpu_shares": 2},
+        "--restart=always": {"restart_policy": {"Name": "always"}},
+    }
+    for name, host in pools.items():
+        with Pool(BURN, labels, CORES, **host):
+            wait(lambda: len(mine(client)) == CORES)
+            runs[name] = work.run(cpu_of("docker")), "none ever gives way"
+    for name, (run, note) in runs.items():
+        share = run.harvested() / idle
+        quiet = run.quiet_after(30, 40)
+        reaction = "never" if quiet is None else f"{quiet:.2f} s"
+        text = f"slowdown {run.slowdown(base):.2f}, quiet after {reaction}; {note}"
+        row(f"{name}: harvested share", f"{share:.3f}", text)
+        for phase in base.took:
+            mean = statistics.mean(run.took[phase]) / statistics.mean(base.took[phase])
+            row(f"  slowdown, {phase}", f"{mean:.2f}")
+    settings: dict[str, object] = {"pilots": [{"cpus": 1, "memory": "64MB"}]}
+    rules = {
+        "0.6.0 rule, defaults (simulated)": Rule060(),
+        "0.6.0 rule, tuned: 1 s, 2 s, 2 s (simulated)": Rule060(1, 2, 2),
+    }
+    for name, rule in rules.items():
+        result = simulated(trace, settings, rule)
+        text = f"slowdown {result.slowdown:.2f}; {rule.killed} killed, {rule.lost:.0f} core-s lost"
+        row(f"{name}: share", f"{result.share or 0:.3f}", text)
+    ours = simulated(trace, settings)
+    real = runs["Plancton"][0].harvested() / idle
+    text = f"real {real:.3f}; started {ours.account.started}, real {started}"
+    row("Plancton simulated on the recorded trace", f"{ours.share or 0:.3f}", text)

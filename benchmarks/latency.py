@@ -1,0 +1,154 @@
+"""The owner's tail latency beside pilots, and what they harvest meanwhile.
+
+Rounds of an open-loop owner, alone and beside each way to use the idle cores, interleaved: alone,
+arm, arm, alone. Each arm's round is set against the round alone next to it.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+import psutil
+
+from benchmarks.intervals import Figure, Pair, figure
+from benchmarks.owner import REQUEST, Waited, arrivals, burn, serve
+
+CORES = os.cpu_count() or 1
+LOADS = (0.2, 0.4, 0.6, 0.8)
+BLOCKS = 3
+"""Times that each arm has its two rounds at a load."""
+ROUND = 6.0
+"""Seconds of a round."""
+CpuReader = Callable[[], float]
+"""CPU-seconds of all pilots so far."""
+Arms = Mapping[str, Callable[[], AbstractContextManager[CpuReader]]]
+Connect = Callable[[], Callable[[], None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round saw."""
+
+    waited: Waited
+    busy: float
+    """Share of all cores' time that was used, by whomever."""
+    pilots: float
+    """The same, by pilots."""
+    steal: float
+
+    @property
+    def idle(self) -> float:
+        """Share of all cores' time that nobody used."""
+        return max(0.0, 1.0 - self.busy - self.steal)
+
+
+@dataclass
+class Arm:
+    """The pairs of one arm at one load."""
+
+    pairs: list[Pair[Round]] = field(default_factory=list)
+
+    def add(self, alone: Round, beside: Round) -> None:
+        """Add a round and the round alone next to it."""
+        self.pairs.append(Pair(alone, beside, alone.steal, beside.steal))
+
+    def waits(self, share: float) -> Figure:
+        """Return how many times longer *share* of the requests waited than alone."""
+        return figure(self.pairs, lambda a, b: b.waited.at(share) / a.waited.at(share), lowest=1)
+
+    def harvested(self) -> Figure:
+        """Return the share of what was idle alone that pilots used, and not more than that."""
+        return figure(
+            self.pairs,
+            lambda a, b: min(b.pilots, a.idle) / a.idle if a.idle else float("inf"),
+            highest=1,
+        )
+
+    def stolen(self) -> Figure:
+        """Return the cores that pilots used beyond what was idle alone."""
+        return figure(self.pairs, lambda a, b: CORES * max(0.0, b.pilots - a.idle))
+
+    def utilisation(self) -> Figure:
+        """Return the effective machine utilisation (Heracles, ISCA 2015).
+
+        The owner's throughput plus that of pilots, each against having the machine alone.
+        """
+        return figure(
+            self.pairs,
+            lambda a, b: b.waited.throughput / a.waited.throughput * a.busy + b.pilots,
+        )
+
+    def milliseconds(self, share: float) -> float:
+        """Return the median of a percentile over this arm's rounds."""
+        return statistics.median(pair.beside.waited.at(share) for pair in self.pairs)
+
+
+def measure(load: float, seed: int, pilots_cpu: CpuReader, connect: Connect) -> Round:
+    """Run one round at *load*, a share of all cores."""
+    times = arrivals(load * CORES / REQUEST, ROUND, seed)
+    before, used, began = psutil.cpu_times(), pilots_cpu(), time.monotonic()
+    waited = serve(times, CORES, connect)
+    after, capacity = psutil.cpu_times(), CORES * (time.monotonic() - began)
+    idle = after.idle + after.iowait - before.idle - before.iowait
+    steal = (after.steal - before.steal) / capacity
+    busy = max(0.0, 1.0 - idle / capacity - steal)
+    return Round(waited, busy, (pilots_cpu() - used) / capacity, steal)
+
+
+def compare(load: float, arms: Arms, connect: Connect) -> Iterator[tuple[str, Arm]]:
+    """Yield the arms with their pairs at one load; the first is ``alone``, set against itself."""
+    found = {name: Arm() for name in ("alone", *arms)}
+    seed = 0
+
+    def one(pilots_cpu: CpuReader = lambda: 0.0) -> Round:
+        nonlocal seed
+        seed += 1
+        return measure(load, seed, pilots_cpu, connect)
+
+    for _ in range(BLOCKS):
+        before = one()
+        for name, start in arms.items():
+            with start() as pilots_cpu:
+                first, second = one(pilots_cpu), one(pilots_cpu)
+            after = one()
+            found[name].add(before, first)
+            found[name].add(after, second)
+            found["alone"].add(before, after)
+            before = after
+    yield from found.items()
+
+
+def latency(arms: Arms, show: Callable[[str], None], connect: Connect = lambda: burn) -> None:
+    """Print the table of all loads and arms."""
+    show(f"{CORES} workers, requests of {1000 * REQUEST:g} ms CPU, rounds of {ROUND:g} s, ")
+    show("ratios to the round alone next to it: median [95 % interval]")
+    for load in LOADS:
+        show(f"\nowner's load {load:.0%}")
+        show(
+            f"{'':<26}{'p50 ms':>8}{'p99 ms':>8}{'p99.9':>8}  {'p99 / alone':<22}"
+            f"{'p99.9 / alone':<22}{'harvested':<20}{'stolen cores':<20}{'utilisation':<20}"
+            f"{'CPU':<12}dropped"
+        )
+        for name, arm in compare(load, arms, connect):
+            show(_line(name, arm))
+
+
+def _line(name: str, arm: Arm) -> str:
+    tail = arm.waits(0.99)
+    figures = [tail, arm.waits(0.999), arm.harvested(), arm.stolen(), arm.utilisation()]
+    shown = [str(each) for each in figures]
+    if name == "alone":
+        shown[2:] = [""] * 3
+    widths = (22, 22, 20, 20, 20)
+    before, after = (
+        statistics.mean(round_.busy for round_ in rounds)
+        for rounds in ([p.alone for p in arm.pairs], [p.beside for p in arm.pairs])
+    )
+    waits = "".join(f"{arm.milliseconds(share):>8.1f}" for share in (0.5, 0.99, 0.999))
+    cells = "".join(f"{text:<{width}}" for text, width in zip(shown, widths, strict=True))
+    return f"{name:<26}{waits}  {cells}{f'{before:.0%} → {after:.0%}':<12}{tail.dropped}"

@@ -1,0 +1,111 @@
+"""An owner whose requests arrive by themselves, and what they waited.
+
+Open loop: arrivals are a Poisson process drawn beforehand, and a latency counts from the arrival
+that was scheduled, so a slow answer delays no later question (Tene, "coordinated omission"). As
+many workers as cores take them in turn. Processes, because threads of Python share one lock.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import takewhile
+from multiprocessing.context import ForkContext
+
+from benchmarks.intervals import quantile
+
+REQUEST = 0.001
+"""CPU-seconds that a request burns."""
+_LEAD = 0.2
+"""Seconds until the first arrival, for the workers to be there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """Latencies of all requests of a round, in seconds, the shortest first."""
+
+    latencies: tuple[float, ...]
+    seconds: float
+    """From the first scheduled arrival to the last answer."""
+
+    def at(self, share: float) -> float:
+        """Return the latency within which *share* of the requests were answered, in ms."""
+        return 1000 * quantile(self.latencies, share)
+
+    @property
+    def throughput(self) -> float:
+        """Answers a second."""
+        return len(self.latencies) / self.seconds
+
+
+def arrivals(rate: float, seconds: float, seed: int) -> list[float]:
+    """Return the times of a Poisson process of *rate* a second, from 0."""
+    draw = random.Random(seed)  # noqa: S311 (a workload)
+    at = 0.0
+
+    def following() -> float:
+        nonlocal at
+        at += draw.expovariate(rate)
+        return at
+
+    return list(takewhile(lambda moment: moment < seconds, iter(following, None)))
+
+
+def burn() -> None:
+    """Use the CPU for the time of one request, however long that takes."""
+    end = time.thread_time() + REQUEST
+    while time.thread_time() < end:
+        pass
+
+
+def ask_redis(port: int) -> Callable[[], None]:
+    """Return what asks a Redis server on this machine for about a request's time of work."""
+    work = b"EVAL", b"local x = 0 for i = 1, 60000 do x = x + i end return 1", b"0"
+    command = b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in work)
+    connection = socket.create_connection(("127.0.0.1", port))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def ask() -> None:
+        connection.sendall(b"*%d\r\n%s" % (len(work), command))
+        if not connection.recv(64).startswith(b":1"):
+            raise ConnectionError("not the answer of a Redis server")
+
+    return ask
+
+
+def serve(
+    times: list[float], workers: int, connect: Callable[[], Callable[[], None]] = lambda: burn
+) -> Waited:
+    """Answer requests that arrive at these *times*; each worker makes its own connection."""
+    context: ForkContext = multiprocessing.get_context("fork")
+    taken = context.Value("L", 0)
+    latencies = context.RawArray("d", len(times))
+    begin = time.monotonic() + _LEAD
+
+    def work() -> None:
+        request = connect()
+        while True:
+            with taken.get_lock():
+                mine = taken.value
+                taken.value += 1
+            if mine >= len(times):
+                return
+            due = begin + times[mine]
+            wait = due - time.monotonic()
+            if wait > 0:
+                time.sleep(wait)
+            request()
+            latencies[mine] = time.monotonic() - due
+
+    processes = [context.Process(target=work) for _ in range(workers)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        if process.exitcode:
+            raise SystemExit(f"a worker of the owner ended with code {process.exitcode}")
+    return Waited(tuple(sorted(latencies)), time.monotonic() - begin)
