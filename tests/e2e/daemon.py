@@ -5,7 +5,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from plancton.runtime.docker.client import DockerClient
 from tests.conftest import until
@@ -92,6 +95,7 @@ class Daemon:
         time.sleep(0.2)
 
     def _clear(self) -> None:
+        self._end_orphans()
         for line in Path("/proc/mounts").read_text().splitlines():
             point = line.split()[1]
             if point.startswith(str(self.folder)) or point == f"/run/netns/{self.name}":
@@ -99,3 +103,13 @@ class Daemon:
         subprocess.run(["ip", "netns", "del", self.name], check=False, capture_output=True)
         for place in Path("/sys/fs/cgroup").glob(f"*/{self.name}"):
             place.rmdir()
+
+    def _end_orphans(self) -> None:
+        """End the shims of containers that it was just starting when it was killed, and forgot."""
+        for process in psutil.process_iter(["cmdline"]):
+            if f"{self.folder}/exec/containerd/containerd.sock" in (process.info["cmdline"] or ()):
+                orphans = [*process.children(recursive=True), process]
+                for each in orphans:
+                    with suppress(psutil.NoSuchProcess):
+                        each.kill()
+                psutil.wait_procs(orphans, timeout=10)

@@ -103,9 +103,10 @@ class Node:
         for name in ("state", "log"):
             subprocess.run(["umount", "-l", str(self.folder / name)], check=False)
         self.daemon.close()
-        for place in Path("/sys/fs/cgroup").glob(f"*/plancton-{self.instance}"):
-            with suppress(OSError):
-                place.rmdir()
+        for pattern in ("/*/", "/"):
+            for place in Path("/sys/fs/cgroup").glob(f"*/plancton-{self.instance}{pattern}"):
+                with suppress(OSError):
+                    place.rmdir()
 
     # --- Plancton -----------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import signal
 import tempfile
 import time
 from contextlib import suppress
@@ -79,7 +78,24 @@ def _end(node: Node) -> None:
     left = {path.name for path in node.service.rundir.iterdir()}
     assert left <= {"plancton.lock", "pilots"}, left
     assert not list((node.service.rundir / "pilots").glob("*"))
-    for place in Path("/sys/fs/cgroup").glob(f"*/plancton-{node.instance}/*"):
-        known = node.left_alone
-        assert not place.is_dir() or place.name in known, place
-    node.signal(signal.SIGKILL)
+    others = node.left_alone | _never_begun(node)
+    left = {place.parent.name for place in _cgroups(node) if place.read_text().strip()} - others
+    assert not left, f"processes in the cgroups of {left}"
+
+
+def _cgroups(node: Node) -> list[Path]:
+    """Return the lists of processes of all containers in the parent cgroup."""
+    return list(Path("/sys/fs/cgroup").glob(f"*/plancton-{node.instance}/*/cgroup.procs"))
+
+
+def _never_begun(node: Node) -> set[str]:
+    """Return IDs of containers that a Docker was starting when it was killed, and forgot.
+
+    Nothing of the pilot has run there, only the runtime that waits for a word of Docker.
+    """
+    found = set()
+    for place in _cgroups(node):
+        commands = [Path(f"/proc/{pid}/cmdline").read_text() for pid in place.read_text().split()]
+        if all(command.startswith("runc\0init") for command in commands):
+            found.add(place.parent.name)
+    return found
