@@ -26,7 +26,8 @@ UNGUARDED = {
         ("stop_below", "evict_below", "stop_below_inodes", "evict_below_inodes"), "off"
     )
 }
-FILES = "i=0; while true; do : > /f$i; i=$((i + 1)); done"
+FILES = "i=0; while true 2>/dev/null > /f$i; do i=$((i + 1)); done; sleep 1000"
+"""It stays when there are none left."""
 BYTES = "while true; do dd if=/dev/zero bs=1M count=1 >> /f 2>/dev/null; sleep 0.2; done"
 
 
@@ -176,7 +177,7 @@ def test_a_disk_without_quota_stops_no_start(archive: Path) -> None:
         house.fill()
         assert house.runtime.info["Driver"] == "overlay2"
         assert [each.error for each in house.latest.decisions if each.error] == []
-        assert not house.runtime._disk_quota
+        assert not house.runtime.creator.disk_quota
         house.runtime.close()
 
 

@@ -82,7 +82,8 @@ def _config_file(docker_config: str | None) -> Path | None:
     """Return Docker's config.json; *docker_config* names its folder, or itself."""
     if docker_config:
         named = Path(docker_config).expanduser()
-        return named / "config.json" if named.is_dir() else named
+        # Unlike Path's, this look says no where it has no right to.
+        return named / "config.json" if os.path.isdir(named) else named  # noqa: PTH112
     found = find_config_file()
     return Path(str(found)) if found else None
 

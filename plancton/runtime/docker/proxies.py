@@ -31,7 +31,9 @@ class DockerProxies:
         """Read for the engine at *url*; without *docker_config*, Docker's usual folder."""
         usual = os.environ.get("DOCKER_CONFIG") or Path("~/.docker").expanduser()
         place = Path(docker_config or usual)
-        self.file = place / "config.json" if place.is_dir() or not docker_config else place
+        # Unlike Path's, this look says no where it has no right to.
+        is_file = docker_config and not os.path.isdir(place)  # noqa: PTH112
+        self.file = place if is_file else place / "config.json"
         self.url = url
         self._failed = False
 

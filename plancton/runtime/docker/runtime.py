@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import string
 from collections.abc import Callable, Iterator, Mapping
@@ -13,14 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import docker.errors
 import requests
 
-from plancton import __version__
 from plancton.config.schema import Profile
-from plancton.engine.model.node import Limit, Protection
+from plancton.engine.model.node import Limit
 from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.ports import (
     ActionError,
     Clock,
-    ImageMissingError,
     RuntimeUnavailableError,
 )
 from plancton.runtime.cgroup import ParentCgroup, PilotMemory
@@ -33,8 +30,8 @@ from plancton.runtime.docker.client import (
     open_client,
     translate_errors,
 )
-from plancton.runtime.docker.disk_meter import DiskMeter, may_have_quota, places_of
-from plancton.runtime.docker.limits import unenforced_limits
+from plancton.runtime.docker.creator import PilotCreator
+from plancton.runtime.docker.disk_meter import DiskMeter, places_of
 from plancton.runtime.docker.pilots import (
     ENDED,
     RUNS,
@@ -56,8 +53,6 @@ from plancton.runtime.network.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from plancton.runtime.network.guard import NetworkGuard
-
-log = logging.getLogger("plancton")
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _LOG_LINES, _LOG_BYTES = 20, 4096
@@ -94,30 +89,37 @@ class DockerRuntime:
         *frozen_may_swap* tells whether a frozen pilot's memory may go to swap.
         """
         self.url, self.instance, self.clock, self.parent = url, instance, clock, parent
-        self.oom_score_adj, self.timeout = oom_score_adj, timeout
-        self.features, self.node = features or JobFeatures(None), node
+        self.timeout, self.features = timeout, features or JobFeatures(None)
         self.bind_sources = BindSources()
         self.disk = disk or DiskMeter(url)
-        self.network, self.proxies = network, DockerProxies(url, docker_config)
+        self.network = network
+        self.creator = PilotCreator(
+            instance, clock, parent, DockerProxies(url, docker_config), oom_score_adj, node
+        )
         self.data_root = "/"
         self.info: Mapping[str, Any] = {}
         self.memory, self.frozen_may_swap = PilotMemory(parent), frozen_may_swap
         self._client: DockerClient | None = None
         self.ignored: tuple[str, ...] = ()
         """Containers that carry our label and are no pilots of ours, and why."""
-        self.unenforced: frozenset[Limit] = frozenset()
-        self.complaints: tuple[str, ...] = ()
-        """Docker's warnings about the last pilot it made."""
         self._earlier_requests = 0
         self._features_swept = False
         self._inspections: dict[str, Inspection] = {}
-        self._disk_quota = False
-        """Whether the storage driver may enforce a bound on a container's disk."""
 
     @property
     def requests(self) -> int:
         """Requests made so far, over all connections."""
         return self._earlier_requests + (self._client.request_count if self._client else 0)
+
+    @property
+    def unenforced(self) -> frozenset[Limit]:
+        """Limits that this kernel does not enforce."""
+        return self.creator.unenforced
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """Docker's warnings about the last pilot it made."""
+        return self.creator.complaints
 
     def close(self) -> None:
         """Drop the connection."""
@@ -136,8 +138,7 @@ class DockerRuntime:
                     self.info = self._client.info()
                     self.data_root = str(self.info.get("DockerRootDir") or "/")
                     self.parent.configure(self.info)
-                    self._disk_quota = may_have_quota(self.info)
-                    self.unenforced = unenforced_limits(self.info)
+                    self.creator.learn(self.info)
                 yield self._client
         except RuntimeUnavailableError:
             self.close()
@@ -264,7 +265,7 @@ class DockerRuntime:
         with self._about(name) as client:
             bound = self.bind_sources.resolved(profile, viewer_of(self.url, self.info))
             try:
-                id_ = self._create(client, profile, bound, name, image_id)
+                id_ = self.creator.create(client, profile, bound, name, image_id, self.features)
             except ActionError:
                 self.features.remove(name)
                 raise
@@ -290,65 +291,6 @@ class DockerRuntime:
             endpoint = self._endpoint(pilot)
             if endpoint:
                 self.network.add(endpoint)
-
-    def _create(
-        self, client: DockerClient, profile: Profile, bound: Profile, name: str, image_id: str
-    ) -> str:
-        """Create a pilot's container and return its ID; *bound* has its binds as mounted."""
-        wall = self.clock.wall()
-        environment = self.features.prepare(
-            name,
-            profile,
-            node=self.node,
-            ncpus=int(self.info.get("NCPU") or 1),
-            wall=wall,
-            instance=self.instance,
-        )
-        body = container_spec.container_spec(
-            bound,
-            labels=container_spec.labels_for(
-                profile,
-                name=name,
-                instance=self.instance,
-                wall=wall,
-                boot=self.clock.now(),
-                version=__version__,
-            ),
-            parent=self.parent.name,
-            low_weight=self.parent.protection is Protection.WEIGHT_ONLY,
-            oom_score_adj=self.oom_score_adj(),
-            disk_quota=self._disk_quota,
-            image=image_id,
-            env={**self.proxies.environment(), **environment.env},
-            binds=environment.binds,
-            unenforced=self.unenforced,
-        )
-        try:
-            made = self._create_within_quota(client, body, name)
-        except docker.errors.ImageNotFound as error:
-            raise ImageMissingError(f"no image {profile.image} on the node") from error
-        except docker.errors.APIError as error:
-            raise ActionError(f"cannot create: {api_error_text(error)}") from error
-        self.complaints = _texts(made)
-        try:
-            return id_of(made)
-        except NoPilotError as error:
-            raise ActionError(f"cannot create: {error}") from error
-
-    def _create_within_quota(self, client: DockerClient, body: dict[str, Any], name: str) -> object:
-        """Create a container; without its quota, where the storage driver turns out to have none.
-
-        Whether it has cannot be asked: xfs, for one, must be mounted with pquota.
-        """
-        try:
-            return client.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
-        except docker.errors.APIError:
-            if body["HostConfig"].pop("StorageOpt", None) is None:
-                raise
-        made = client.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
-        self._disk_quota = False
-        log.info("the storage driver has no quota, pilots' disk is only measured")
-        return made
 
     def _remove_not_started(self, client: DockerClient, id_: str) -> None:
         """Remove a container that did not start; if that fails, it is reaped as an orphan."""
@@ -408,12 +350,6 @@ def _if_needed(call: Callable[[], _T], fine: tuple[int, ...] = (), text: str = "
         if error.status_code in (404, 409, *fine) or (text and text in api_error_text(error)):
             return None
         raise ActionError(api_error_text(error)) from error
-
-
-def _texts(made: object) -> tuple[str, ...]:
-    """Return Docker's warnings in its answer to a creation."""
-    found = made.get("Warnings") if isinstance(made, Mapping) else None
-    return tuple(str(each)[:500] for each in found) if isinstance(found, list) else ()
 
 
 def _printable(raw: bytes) -> str:
