@@ -100,4 +100,4 @@ def test_a_pilot_that_another_container_is_linked_to_stays_a_pilot(
     until(lambda: service.status()["tick"] > tick + 1)
     assert service.names() == {pilot}
     assert service.status()["spawned"] == 1
-    assert service.status()["warnings"] == []
+    assert not any("left alone" in said for said in service.status()["warnings"])
