@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+from contextlib import suppress
 
 from plancton.control.transport import Transport
 
@@ -11,8 +12,11 @@ _CHUNK = 65536
 
 
 def relay(transport: Transport, source: int = 0, sink: int = 1) -> None:
-    """Pass bytes both ways until either side ends: who asks stays until the answer is there."""
-    with transport.connect(transport.timeout) as connection:
+    """Pass bytes both ways until either side ends: who asks stays until the answer is there.
+
+    An engine that ends with a question unread resets the connection; that is an end, too.
+    """
+    with transport.connect(transport.timeout) as connection, suppress(ConnectionError):
         engine = connection.socket
         engine.settimeout(None)
         while True:
