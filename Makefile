@@ -50,7 +50,7 @@ check: ## formatting, lint, types, import contracts
 	@if command -v shellcheck > /dev/null; then shellcheck scripts/* .ci/run; fi
 	@echo "check: all good"
 
-bench: ## measure, beside peers: requests, refill, slowdown, cost, network, proof (25 minutes)
+bench: ## measure, beside peers: requests, refill, slowdown, cost, latency, network, proof (45 minutes)
 	@scripts/setup test
 	@$(PY) -m benchmarks $(ARGS)
 

@@ -81,6 +81,7 @@ class Arm:
         return figure(
             self.pairs,
             lambda a, b: b.waited.throughput / a.waited.throughput * a.busy + b.pilots,
+            highest=1,
         )
 
     def milliseconds(self, share: float) -> float:
