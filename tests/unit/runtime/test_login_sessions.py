@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes.util
 import json
 import os
 import subprocess
@@ -31,7 +30,9 @@ def _seen(folder: Path, **sessions: dict[str, str]) -> list[str]:
         known = {"UID": "1000", "USER": "ann", "ACTIVE": "1", "LEADER": str(os.getpid())} | values
         lines = [f"{key}={value}" for key, value in known.items()]
         (folder / name).write_text("# This is private data.\n" + "\n".join(lines) + "\n")
-    command = f'mount --bind "{folder}" /run/systemd/sessions && exec "$@"'
+    place = "/run/systemd/sessions"  # which not every machine has
+    mounts = f'mount -t tmpfs tmpfs /run && mkdir -p {place} && mount --bind "{folder}" {place}'
+    command = f'{mounts} && exec "$@"'
     run = subprocess.run(
         ["unshare", "--mount", "sh", "-c", command, "sh", sys.executable, "-c", LOOK],
         capture_output=True,
@@ -42,12 +43,7 @@ def _seen(folder: Path, **sessions: dict[str, str]) -> list[str]:
     return found
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0
-    or not ctypes.util.find_library("systemd")
-    or not Path("/run/systemd/sessions").is_dir(),
-    reason="mounts over logind's folder, and needs libsystemd",
-)
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts over logind's folder")
 def test_people_are_told_from_ghosts_and_services(tmp_path: Path) -> None:
     """A terminal, a desktop and ssh count; what merely has a session does not."""
     nobody = {
@@ -84,8 +80,6 @@ def test_a_session_whose_leader_died_is_a_ghost(
     monkeypatch: pytest.MonkeyPatch, alive: bool
 ) -> None:
     """Where the library tells the leader (systemd 254), also before logind sees it."""
-    if not ctypes.util.find_library("systemd"):
-        pytest.skip("needs libsystemd")
     gone = subprocess.Popen(["true"])
     gone.wait()
     logind = module.SdLogin()
