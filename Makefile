@@ -16,7 +16,7 @@ run: ## set up what is missing (Python packages, Docker, the default image) and 
 test: ## set up what the tests need, check the code, run all tests
 	@scripts/setup test
 	@$(MAKE) --no-print-directory check
-	@.venv/bin/pytest -n 4 --dist worksteal -m 'not quiet' $(ARGS)
+	@.venv/bin/pytest -n 8 --dist worksteal -m 'not quiet and not long' $(ARGS)
 	@.venv/bin/pytest -m quiet $(ARGS)
 
 test-quick: ## the daily loop, without Docker: unit, scenario, control and tui tests (about a minute)
@@ -31,9 +31,10 @@ test-vm: ## test in a booted Debian: systemd, cgroup v2, a container image (10 m
 	@scripts/setup vm
 	@.venv/bin/pytest tests/vm --timeout 900 $(ARGS)
 
-soak: ## kill Plancton 200 times at random points, then walk at random: SEED=7 repeats, MINUTES=60 takes longer (10 minutes)
+soak: ## kill Plancton 200 times at random points, run the long tests, then walk at random: SEED=7 repeats, MINUTES=60 takes longer (12 minutes)
 	@scripts/setup test
 	@PLANCTON_TEST_KILLS=200 .venv/bin/pytest tests/e2e/test_admin.py -k killed --timeout 900
+	@.venv/bin/pytest -n 4 --dist worksteal -m long
 	@PLANCTON_SOAK_MINUTES=$(MINUTES) PLANCTON_SOAK_SEED=$(SEED) .venv/bin/pytest -s tests/soak
 
 image: ## build a container image of Plancton from contrib/Dockerfile; ARGS="--build-arg BASE=..."

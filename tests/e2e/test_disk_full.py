@@ -59,7 +59,7 @@ def mount_small(kind: str, image: Path, at: Path) -> None:
     subprocess.run(["mount", "-o", "loop", str(image), str(at)], check=True)
 
 
-@pytest.fixture(params=["tmpfs", "ext4"])
+@pytest.fixture(params=["tmpfs", pytest.param("ext4", marks=pytest.mark.long)])
 def daemon(request: pytest.FixtureRequest, archive: Path) -> Iterator[Daemon]:
     """Return a daemon on a small disk."""
     with daemon_on(request.param, archive) as made:

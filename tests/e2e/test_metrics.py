@@ -110,7 +110,7 @@ def test_a_database_that_goes_and_comes_back(
         other.ask('CREATE DATABASE "plancton"')
         service.configure(SHORT, spawn=spawn, monitor={"interval": "1s", "influxdb": [other.url()]})
         until(lambda: other.count("plancton_exit", "lifetime") >= 1, 60)
-        assert other.url() in service.status()["sinks"][0]["name"]
+        until(lambda: other.url() in service.status()["sinks"][0]["name"])
     assert service.stop() == 0
 
 

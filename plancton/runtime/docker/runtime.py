@@ -299,15 +299,13 @@ class DockerRuntime:
     def freeze(self, pilot: Pilot) -> None:
         """Pause the container.
 
-        The freezer of cgroup v1 may give up on a busy machine (runc: "unable to freeze"), so it
+        The freezer of cgroup v1 may give up on a busy machine, in each engine's own words, so it
         is tried twice.
         """
         with self._about(pilot.label) as client:
             try:
                 _if_needed(lambda: client.pause(pilot.id), text="already paused")
-            except ActionError as error:
-                if "unable to freeze" not in str(error):
-                    raise
+            except ActionError:
                 _if_needed(lambda: client.pause(pilot.id), text="already paused")
 
     def thaw(self, pilot: Pilot) -> None:
