@@ -133,6 +133,7 @@ def serve(
 
 
 app.command("relay", hidden=True)(relay.relay)
+app.command("tune", hidden=True)(bootstrap_verb.tune)
 
 
 @app.command("help")

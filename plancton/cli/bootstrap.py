@@ -32,6 +32,13 @@ NoStart = Annotated[bool, typer.Option("--no-start", help="Only install.")]
 Unprivileged = Annotated[
     bool, typer.Option("--unprivileged", help="Run as the user plancton instead of root.")
 ]
+Tune = Annotated[
+    bool,
+    typer.Option(
+        "--tune",
+        help="At each boot, let the kernel search all cores for an idle one (NO_SIS_UTIL).",
+    ),
+]
 Uninstall = Annotated[
     bool, typer.Option("--uninstall", help="Stop Plancton, end its pilots, remove its units.")
 ]
@@ -50,6 +57,7 @@ def bootstrap(
     allow_http: AllowHttp = False,
     no_start: NoStart = False,
     unprivileged: Unprivileged = False,
+    tune: Tune = False,
     uninstall: Uninstall = False,
     purge: Purge = False,
     *,
@@ -67,6 +75,8 @@ def bootstrap(
     from plancton.service.installer.set_up import set_up
 
     if uninstall:
+        if tune:
+            raise typer.BadParameter("--uninstall takes --tune back; leave one of them out")
         _uninstall(paths, purge=purge)
         return
     _refuse_contradictions(source, dryrun=dryrun, purge=purge)
@@ -79,8 +89,23 @@ def bootstrap(
         allow_http=allow_http,
         start=not no_start,
         unprivileged=unprivileged,
+        tune=tune,
     )
     set_up(paths, wanted, say)
+
+
+def tune(
+    undo: Annotated[bool, typer.Option("--undo", help="Limit the search again.")] = False,
+) -> None:
+    """Lift the kernel's limit on the search for an idle core; what plancton-tune.service runs."""
+    from plancton.engine.errors import RefusedError
+    from plancton.runtime import idle_core_search
+    from plancton.runtime.idle_core_search import Search
+
+    found = idle_core_search.set_limit(limited=undo)
+    if found.search is Search.UNKNOWN:
+        raise RefusedError("; ".join(filter(None, (found.why, found.mend))))
+    say(found.sentence)
 
 
 def _refuse_contradictions(source: str, *, dryrun: bool, purge: bool) -> None:

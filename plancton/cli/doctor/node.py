@@ -14,12 +14,14 @@ import docker.errors
 from plancton.cli.doctor.check import Check
 from plancton.cli.doctor.memory import check_frozen_memory
 from plancton.cli.doctor.mounts import check_mounts
+from plancton.cli.doctor.scheduler import check_idle_core_search
 from plancton.cli.render import table
 from plancton.config.load import ConfigError, load
 from plancton.config.schema import Config
 from plancton.config.units import format_size
 from plancton.engine.model.node import Limit, Protection
 from plancton.engine.ports import RuntimeUnavailableError
+from plancton.runtime import idle_core_search
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.client import DockerClient, docker_url, translate_errors
 from plancton.runtime.docker.image_remover import image_id
@@ -48,12 +50,12 @@ def check_node(paths: Paths) -> list[Check]:
         checks.append(Check("docker", "OK", f"Engine {info.get('ServerVersion')} at {url}"))
     except RuntimeUnavailableError as error:
         word, _, mend = str(error).partition(": ")
-        return [*checks, Check("docker", "FAIL", word, mend), _pressure()]
+        return [*checks, Check("docker", "FAIL", word, mend), *_kernel()]
     checks += [_cgroup(parent, info), check_limits(info), check_frozen_memory(config, parent)]
     checks += [_time(info), _disk(info)]
     checks += [_image(url, each) for each in sorted({p.image for p in config.pilots})]
     checks += check_mounts(config, info, url)
-    return [*checks, _pressure()]
+    return [*checks, *_kernel()]
 
 
 def report(checks: list[Check]) -> str:
@@ -140,6 +142,10 @@ def _image(url: str, reference: str) -> Check:
         return Check("image", "OK", f"{reference} is on the node")
     mend = f"docker pull {reference} (plancton does so too, and says why it cannot)"
     return Check("image", "WARN", f"{reference} is not on the node", mend)
+
+
+def _kernel() -> tuple[Check, Check]:
+    return _pressure(), check_idle_core_search(idle_core_search.look())
 
 
 def _pressure() -> Check:

@@ -23,3 +23,5 @@ class SetupOptions:
     allow_http: bool = False
     start: bool = True
     unprivileged: bool = False
+    tune: bool = False
+    """Lift the kernel's limit on the search for an idle core, at each boot."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 
+from plancton.engine.errors import RefusedError
 from plancton.runtime import fuse
 from plancton.runtime.file_modes import GROUP_FOLDER, make_folder
+from plancton.runtime.idle_core_search import FEATURES, NO_LIMIT
 from plancton.service import systemd
 from plancton.service.installer import systemd_units, user
 from plancton.service.installer.configuration import checked_configuration, replace_configuration
@@ -15,8 +17,10 @@ from plancton.service.process.paths import Paths
 
 def set_up(paths: Paths, options: SetupOptions, say: Say) -> None:
     """Do it, saying each step. ConfigError, FetchError, RefusedError before anything changed."""
-    text, config = checked_configuration(paths, options, say)
     root = os.geteuid() == 0
+    if options.tune and not root:
+        raise RefusedError("--tune changes a setting of the whole machine: run bootstrap as root")
+    text, config = checked_configuration(paths, options, say)
     if root:
         user.create(options, say)
     folders = (paths.config.parent, paths.statedir, paths.logdir)
@@ -33,9 +37,7 @@ def set_up(paths: Paths, options: SetupOptions, say: Say) -> None:
         fuse.load_at_boot(say)
     if root and systemd.is_running():
         systemd_units.install(options, say)
-    else:
-        say(
-            "next: plancton start (there is no systemd to do it)"
-            if root
-            else "next: plancton start"
-        )
+        return
+    if options.tune:
+        say(f"warning: no systemd to do --tune at boot; by hand: echo {NO_LIMIT} > {FEATURES}")
+    say("next: plancton start (there is no systemd to do it)" if root else "next: plancton start")

@@ -9,13 +9,16 @@ from importlib import resources
 from pathlib import Path
 
 from plancton.engine.api import RefusedError
+from plancton.runtime import idle_core_search
 from plancton.runtime.file_modes import PUBLIC, PUBLIC_FOLDER, make_folder, write_new
+from plancton.runtime.idle_core_search import Search
 from plancton.service import systemd
 from plancton.service.installer.options import Say, SetupOptions
 
 _DROP_IN = "unprivileged.conf"
 _DROP_INS = ("plancton.service.d", "plancton-reap.service.d")
 _STARTED = (systemd.SERVICE, "plancton-reap.timer")
+_TUNE = "plancton-tune.service"
 
 
 def unit_files() -> Iterator[tuple[Path, str]]:
@@ -37,14 +40,17 @@ def install(options: SetupOptions, say: Say) -> None:
         if place.name == _DROP_IN and not options.unprivileged:
             changed |= place.exists()
             place.unlink(missing_ok=True)
+        elif place.name == _TUNE and not (options.tune or place.exists()):
+            continue  # only on request; once there, it stays
         elif not place.exists() or place.read_text() != text:
             make_folder(place.parent, PUBLIC_FOLDER)
             write_new(place, text, PUBLIC)
             say(f"installed {place}")
-            changed = True
+            changed |= place.name != _TUNE
     _systemctl("daemon-reload")
+    started = (*_STARTED, _TUNE) if options.tune else _STARTED
     if not options.start:
-        say("next: systemctl enable --now plancton.service plancton-reap.timer")
+        say(f"next: systemctl enable --now {' '.join(started)}")
         return
     running = systemd.systemctl("is-active", systemd.SERVICE) == ""
     _systemctl("enable", "--now", *_STARTED)
@@ -53,6 +59,21 @@ def install(options: SetupOptions, say: Say) -> None:
     elif running:
         _systemctl("reload", systemd.SERVICE)
     say("enabled and started plancton.service and plancton-reap.timer")
+    if options.tune:
+        _tune(say)
+
+
+def _tune(say: Say) -> None:
+    """Have the kernel tuned now and at each boot, and say what came of it."""
+    _systemctl("enable", _TUNE)
+    error = systemd.systemctl("restart", _TUNE)
+    found = idle_core_search.look()
+    if found.search is Search.FULL:
+        say(f"enabled {_TUNE}: {found.sentence}")
+        return
+    say(f"warning: {_TUNE} is enabled, but changes nothing now: {found.sentence}")
+    if error and found.search is not Search.UNKNOWN:
+        say(f"warning: {error}; see journalctl -u {_TUNE}")
 
 
 def _systemctl(*words: str) -> None:
@@ -62,11 +83,13 @@ def _systemctl(*words: str) -> None:
 
 
 def remove(say: Say) -> None:
-    """Stop the service and remove its units."""
+    """Stop the service, take back what was tuned, and remove the units."""
     present = [place for place, _ in unit_files() if place.exists()]
-    for name in _STARTED:
+    for name in (*_STARTED, _TUNE):
         if (systemd.UNIT_FOLDER / name).exists():
             _systemctl("disable", "--now", name)
+    if systemd.UNIT_FOLDER / _TUNE in present:
+        say(f"stopped {_TUNE}: {idle_core_search.look().sentence}")
     for place in present:
         place.unlink()
         say(f"removed {place}")
