@@ -12,9 +12,11 @@ import psutil
 from plancton.engine.model.bounds import Bounds
 from plancton.engine.model.node import HostSample, NetworkShare, Stalled
 from plancton.runtime.cgroup import MemoryReclaimer, ParentCgroup, keep_bounds, kernel_file
+from plancton.runtime.foreground_wait import ForegroundWait, Waited
 from plancton.runtime.local_time import local_time
 from plancton.runtime.login_sessions import login_sessions
 from plancton.runtime.power import on_battery
+from plancton.runtime.pressure import read_pressure
 
 _READINGS = 5
 
@@ -36,6 +38,7 @@ class HostSampler:
         """
         self.parent, self.data_root, self.network = parent, data_root, network
         self._reclaimer = reclaimer
+        self._foreground_wait = ForegroundWait(parent)
 
     @property
     def protection_note(self) -> str:
@@ -50,7 +53,7 @@ class HostSampler:
         busy = cpu.user + cpu.nice + cpu.system + cpu.irq + cpu.softirq + cpu.steal
         swap = psutil.swap_memory()
         disk, (users, idle) = self._disk(), _users()
-        local = local_time()
+        local, waited = local_time(), self._foreground_wait.read()
         return HostSample(
             at=now,
             ncpus=psutil.cpu_count() or 1,
@@ -69,7 +72,9 @@ class HostSampler:
             disk_total=disk.f_blocks * disk.f_frsize,
             inodes_free=disk.f_favail,
             inodes_total=disk.f_files,
-            stalled=_stalled(),
+            stalled=_stalled(waited),
+            waited_seconds=waited.seconds,
+            waited_missing=waited.missing,
             users=users,
             user_idle=idle,
             on_battery=on_battery(),
@@ -116,17 +121,14 @@ def _pids(folder: Path = Path("/proc/sys/kernel")) -> int:
     return min((int(each) for each in found if each), default=0)
 
 
-def _stalled(folder: Path = Path("/proc/pressure")) -> dict[str, Stalled]:
-    """Read the "some" lines of the kernel's pressure stall information; empty without it."""
-    found = {}
-    for name in ("cpu", "memory", "io"):
-        try:
-            line = (folder / name).read_text().splitlines()[0]
-        except OSError:
-            continue
-        values = dict(part.split("=") for part in line.split()[1:])
-        found[name] = Stalled(float(values["avg10"]), int(values["total"]) / 1e6)
-    return found
+def _stalled(waited: Waited, folder: Path = Path("/proc/pressure")) -> dict[str, Stalled]:
+    """Read the kernel's pressure stall information; empty without it.
+
+    That of the CPU is the foreground's own, where it is known.
+    """
+    found = {name: read_pressure(folder / name) for name in ("cpu", "memory", "io")}
+    found["cpu"] = waited.pressure or found["cpu"]
+    return {name: each for name, each in found.items() if each is not None}
 
 
 def _users() -> tuple[int, float | None]:

@@ -43,6 +43,8 @@ class SimulatedMachine:
         """What no container changes; tests replace it."""
         self.foreground_wanted = self.foreground_got = 0.0
         """Core-seconds that the foreground wanted, and had."""
+        self.foreground_delay = self.foreground_waited = 0.0
+        """Seconds that its tasks wait each second for other reasons, and waited in all."""
         self.containers: dict[str, Container] = {}
         self.lifetime: Callable[[Profile], float] = lambda _: 60.0
         self.epoch, self.wall_step = 1_700_000_000.0, 0.0
@@ -129,6 +131,7 @@ class SimulatedMachine:
         self._busy_seconds += got * seconds + starts
         self.foreground_wanted += wanted * seconds
         self.foreground_got += got * seconds
+        self.foreground_waited += (wanted - got + self.foreground_delay) * seconds
 
     def _exit(self, container: Container, code: int) -> None:
         self.ended.add(container.pilot.id)

@@ -37,7 +37,7 @@ class SimulatedNode(SimulatedMachine):
         self.hangs_on_start = self.keeps_exited = self.cannot_freeze = False
         self.started = 0
         self.actions: list[str] = []
-        self.own_readable = True
+        self.own_readable = self.waited_readable = True
         self.bounds = Bounds()
         self.unenforced: frozenset[Limit] = frozenset()
         self._references: frozenset[str] = frozenset()
@@ -62,6 +62,7 @@ class SimulatedNode(SimulatedMachine):
             busy_seconds=self._busy_seconds,
             own_seconds=self._own_seconds if self.own_readable else None,
             suspended_seconds=self.suspended,
+            waited_seconds=self.foreground_waited if self.waited_readable else None,
             memory_total=int(self.memory_total),
             memory_available=max(0, int(self.memory_total - self.foreground_memory) - own),
             own_memory=own,

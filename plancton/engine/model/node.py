@@ -37,7 +37,9 @@ class Stalled:
     percent: float
     """Share of the last 10 s in which some task waited, per cent."""
     seconds: float
-    """Such time since boot."""
+    """Such time since boot, or since the first look."""
+    foreground_only: bool = False
+    """Whether the waiting of pilots is left out."""
 
 
 _CLOCK_NOISE = 0.1
@@ -92,6 +94,11 @@ class HostSample:
     """0: the file system of Docker's data root has none to count."""
     stalled: Mapping[str, Stalled] = field(default_factory=dict)
     """By resource: cpu, memory, io. Empty where the kernel has no such measure."""
+    waited_seconds: float | None = None
+    """Seconds that tasks of the foreground waited for a core, since the first look; it never
+    falls. None where it cannot be read."""
+    waited_missing: str = ""
+    """Why it cannot; empty: it can."""
     users: int = 0
     """Sessions logged in."""
     user_idle: float | None = None

@@ -7,6 +7,7 @@ known: cgroup v1 and v2, Docker's cgroupfs driver and its systemd driver.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,27 @@ class ParentCgroup:
         """Whether this is cgroup v2."""
         return self._hierarchy is not None and self._hierarchy.unified
 
+    def siblings(self) -> tuple[Path, ...]:
+        """Return the cgroups beside it at the root of the tree, without those of any pilots."""
+        root = self.controller("cpu")
+        if root is None:
+            return ()
+        try:
+            with os.scandir(root) as entries:
+                names = [each.name for each in entries if each.is_dir(follow_symlinks=False)]
+        except OSError:
+            return ()
+        return tuple(root / name for name in names if not _holds_pilots(name))
+
+    def holds(self, cgroups: str) -> bool:
+        """Say whether a process, by its file ``cgroup`` of /proc, is in a parent of pilots."""
+        for line in cgroups.splitlines():
+            _, controllers, path = line.split(":", 2)
+            if "cpu" in controllers.split(","):
+                parts = [part for part in path.split("/") if part not in {"", ".."}]
+                return bool(parts) and _holds_pilots(parts[0])
+        return False
+
     def controller(self, name: str) -> Path | None:
         """Return where the tree of a controller is mounted; None where it is not."""
         place: Path | None = getattr(self._hierarchy, name, None)
@@ -188,3 +210,8 @@ class ParentCgroup:
             if line.startswith("usage_usec "):
                 return int(line.split()[1]) / 1e6
         return None
+
+
+def _holds_pilots(name: str) -> bool:
+    """Say whether a cgroup at the root is the parent of an instance's pilots, ours or not."""
+    return name in {"plancton", "plancton.slice"} or name.startswith("plancton-")
