@@ -62,6 +62,7 @@ def status_text(snapshot: Snapshot) -> str:
             "protection",
             s.protection.value + (f" - {s.protection_note}" if s.protection_note else ""),
         ),
+        ("latency", s.latency),
         *([("network", network_line(s.host.network))] if s.host and s.host.network else []),
         ("cpu", _cpu(s)),
         ("host", _host(s)),

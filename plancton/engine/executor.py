@@ -12,15 +12,24 @@ from plancton.engine.model.action import (
     Terminate,
     Thaw,
 )
-from plancton.engine.ports import ActionError, ImageMissingError, Images, Runtime
+from plancton.engine.ports import (
+    ActionError,
+    ImageMissingError,
+    Images,
+    NotBoundError,
+    Runtime,
+)
 
 
-def execute(action: Action, runtime: Runtime, images: Images) -> Outcome:
-    """Do one action. RuntimeUnavailableError passes through: the rest of the tick is void."""
+def execute(action: Action, runtime: Runtime, images: Images, *, bind: bool = True) -> Outcome:
+    """Do one action, where a new pilot is bound to its CPUs only if *bind*.
+
+    RuntimeUnavailableError passes through: the rest of the tick is void.
+    """
     try:
         match action:
             case Spawn():
-                return Outcome(action, started=runtime.start(action.profile, action.image_id))
+                return _start(action, runtime, action.cpus if bind else ())
             case Freeze():
                 runtime.freeze(action.pilot)
             case Thaw():
@@ -37,3 +46,13 @@ def execute(action: Action, runtime: Runtime, images: Images) -> Outcome:
             images.missing(action.profile.image)
         return Outcome(action, error=str(error), image_missing=missing)
     return Outcome(action)
+
+
+def _start(action: Spawn, runtime: Runtime, cpus: tuple[int, ...]) -> Outcome:
+    """Start a pilot; where it cannot be bound to its CPUs, without them."""
+    try:
+        pilot = runtime.start(action.profile, action.image_id, cpus)
+    except NotBoundError as error:
+        pilot = runtime.start(action.profile, action.image_id)
+        return Outcome(action, started=pilot, not_bound=str(error))
+    return Outcome(action, started=pilot)

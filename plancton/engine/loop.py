@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from plancton.config.effective import ConfigState
 from plancton.config.evaluate import evaluate, names_for
 from plancton.config.expressions import ExpressionError
 from plancton.config.schema import Config
+from plancton.engine.binder import bind_pilots
 from plancton.engine.bookkeeper import Bookkeeper
 from plancton.engine.configurator import Configurator
 from plancton.engine.dry_run import preview
@@ -19,6 +21,7 @@ from plancton.engine.mailbox import Mailbox
 from plancton.engine.model.action import Action, Decision, Outcome, Spawn
 from plancton.engine.model.node import Observation
 from plancton.engine.model.operator import Mode
+from plancton.engine.model.placement import Placement
 from plancton.engine.model.policy import Policy
 from plancton.engine.model.reason import Code, Reason
 from plancton.engine.model.state import State
@@ -30,6 +33,7 @@ from plancton.engine.records.metrics import expression_metrics
 from plancton.engine.rules.apply_outcomes import apply_outcome
 from plancton.engine.rules.canary import pinned_images
 from plancton.engine.rules.decide import decide, decide_safely
+from plancton.engine.rules.placement import all_unbound, binding_failed
 from plancton.engine.schedule import Schedule, retry_after
 from plancton.engine.snapshot_builder import Identity, SnapshotBuilder
 from plancton.engine.views.preview import Preview
@@ -120,6 +124,7 @@ class Engine:
         """
         requests = self._mailbox.receive(wait)
         if requests.quit:
+            self._unbind()
             return None
         self.busy_since = self.ports.clock.now()
         if requests.commands:
@@ -163,7 +168,8 @@ class Engine:
         self.recorder.images_removed(wall, self.ports.images.take_removed())
         policy = self._newest_policy = self._policy(config, observation, wall)
         decision = self._decide(observation, policy, now, wall)
-        self._act(decision, policy, wall)
+        if self._act(decision, policy, wall) or not decision.placement.spread:
+            self._bind(decision.placement, wall)
         self._note_recovery(wall)
         self.finished = decision.finished
         if self.finished:
@@ -278,22 +284,51 @@ class Engine:
         self.builder.decision = decision
         return decision
 
-    def _act(self, decision: Decision, policy: Policy, wall: float) -> None:
+    def _act(self, decision: Decision, policy: Policy, wall: float) -> bool:
+        """Carry the actions out; returns whether all starts went as decided."""
         failed: set[str] = set()
+        bindable = True
         for action in sorted(decision.actions, key=lambda action: action.urgency):
             if isinstance(action, Spawn) and action.profile.name in failed:
                 continue
             self.busy_since = self.ports.clock.now()  # each action is a sign of life
-            outcome = execute(action, self.ports.runtime, self.ports.images)
+            outcome = execute(action, self.ports.runtime, self.ports.images, bind=bindable)
+            bindable = bindable and not outcome.not_bound
             self._apply(action, outcome, policy, wall)
             if isinstance(action, Spawn) and outcome.error:
                 failed.add(action.profile.name)
+        return bindable and not failed
+
+    def _bind(self, placement: Placement, wall: float) -> None:
+        """Have pilots on their CPUs, and unbound ones on all."""
+        seen = self.builder.observation
+        if seen is None or not placement.cpus:
+            return
+        pilots, error = bind_pilots(seen.pilots, placement.cpus, self.ports.runtime)
+        self.builder.observation = replace(seen, pilots=pilots)
+        if error:
+            self._note_unbound(error, wall)
+        else:
+            self.state = replace(self.state, bind_failure=None)
+
+    def _note_unbound(self, error: str, wall: float) -> None:
+        self.state = binding_failed(self.state, error, self.ports.clock.now())
+        self.recorder.event(wall, "pilots cannot be bound to cores", logging.WARNING, error=error)
+
+    def _unbind(self) -> None:
+        """Leave the pilots as nobody had bound them: they stay, and this engine ends."""
+        seen = self.builder.observation
+        if seen is not None:
+            with suppress(RuntimeUnavailableError):
+                self._bind(all_unbound(seen), self.ports.clock.wall())
 
     def _apply(self, action: Action, outcome: Outcome, policy: Policy, wall: float) -> None:
         self.recorder.outcome(wall, outcome, self.state)
         by_operator = action.reason.code is Code.PILOT_COMMAND
         if outcome.error and by_operator and not isinstance(action, Spawn):
             self._observer.commands.pop(action.pilot.id, None)  # refused once is refused
+        if outcome.not_bound:
+            self._note_unbound(outcome.not_bound, wall)
         entry = self.books.book_outcome(outcome, self.state, wall)
         self.state = apply_outcome(self.state, outcome, policy, self.ports.clock.now())
         self.builder.apply(outcome, entry)

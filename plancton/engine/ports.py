@@ -33,6 +33,10 @@ class ImageMissingError(ActionError):
     """A pilot could not be created because its image is not on the node."""
 
 
+class NotBoundError(ActionError):
+    """A pilot could not be started because of the CPUs that it was to be bound to."""
+
+
 class Runtime(Protocol):
     """The container engine. One object belongs to one thread."""
 
@@ -60,13 +64,16 @@ class Runtime(Protocol):
         Raises RuntimeUnavailableError; never returns a partial list.
         """
 
-    def start(self, profile: Profile, image_id: str = "") -> Pilot:
+    def start(self, profile: Profile, image_id: str = "", cpus: tuple[int, ...] = ()) -> Pilot:
         """Create and start one pilot, of the very image *image_id* if given; returns it.
 
-        Raises ImageMissingError, ActionError (nothing is left behind, unless the engine hangs on
-        the container), or RuntimeUnavailableError (a container may exist; the next ``pilots``
-        tells).
+        With *cpus* it is bound to them. Raises ImageMissingError, NotBoundError, ActionError
+        (nothing is left behind, unless the engine hangs on the container), or
+        RuntimeUnavailableError (a container may exist; the next ``pilots`` tells).
         """
+
+    def bind(self, pilot: Pilot, cpus: tuple[int, ...]) -> None:
+        """Let a pilot use these CPUs only. Gone, or ended, is fine."""
 
     def freeze(self, pilot: Pilot) -> None:
         """Stop a pilot where it is. Gone, or frozen already, is fine."""

@@ -17,6 +17,7 @@ from plancton.engine.model.state import Frozen, State
 from plancton.engine.records.cpu_meter import CpuMeter
 from plancton.engine.records.ledger import Account, Ledger
 from plancton.engine.rules.apply_outcomes import apply_to_pilots
+from plancton.engine.rules.placement import cpus_of, usable_cpus
 from plancton.engine.views.limits import limit_lines
 from plancton.engine.views.signals import signal_views
 from plancton.engine.views.snapshot import Finding, PilotView, SinkState, Snapshot, UpcomingEvent
@@ -104,6 +105,8 @@ class SnapshotBuilder:
             degraded=degraded,
             protection=observation.host.protection if observation else Protection.WEIGHT_ONLY,
             protection_note=self.protection_note if observation else "",
+            latency=decision.placement.text if decision else "",
+            spread=decision.placement.spread if decision else False,
             load=load,
             host=observation.host if observation else None,
             maximum=self.values.maximum,
@@ -124,7 +127,7 @@ class SnapshotBuilder:
             ledger=self.ledger,
             policy=dict(self.names),
             unenforced=self._unenforced(),
-            warnings=self._warnings(config),
+            warnings=self._warnings(config, state),
             events=tuple(self.recorder.events),
             ended=tuple(self.recorder.ended),
             config_source=config.source,
@@ -144,7 +147,7 @@ class SnapshotBuilder:
             sinks=self.sinks,
         )
 
-    def _warnings(self, config: ConfigState) -> tuple[str, ...]:
+    def _warnings(self, config: ConfigState, state: State) -> tuple[str, ...]:
         images = self.observation.images if self.observation else {}
         stale = [
             f"image {name} could not be refreshed, the local one is used: {image.error}"
@@ -156,11 +159,18 @@ class SnapshotBuilder:
         complaints = (f"Docker said of the last pilot: {said}" for said in self.complaints)
         limits = (*self._unenforced(), *complaints)
         said = (*config.warnings, *trouble, *self.ignored, *limits, *self._network(), *stale)
-        return (*said, *map(sink_line, filter(_fails, self.sinks)))
+        failure = state.bind_failure
+        unbound = (f"protect.latency: {failure.why}",) if failure else ()
+        return (*said, *unbound, *map(sink_line, filter(_fails, self.sinks)))
 
     def _network(self) -> tuple[str, ...]:
         share = self.observation.host.network if self.observation else None
         return (f"protect.network: {share.error}",) if share and share.error else ()
+
+    def _bound(self, pilot: Pilot) -> tuple[int, ...]:
+        usable = usable_cpus(self.observation.host) if self.observation else ()
+        cpus = cpus_of(pilot, usable)
+        return () if cpus == usable else cpus
 
     def _unenforced(self) -> tuple[str, ...]:
         seen = self.observation
@@ -190,6 +200,7 @@ class SnapshotBuilder:
             swapped=pilot.swapped or 0,
             sent=pilot.sent,
             received=pilot.received,
+            bound_to=self._bound(pilot),
             slot=slot.number,
             before=slot.before,
             last_exit=slot.last_exit,

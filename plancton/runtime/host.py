@@ -12,6 +12,7 @@ import psutil
 from plancton.engine.model.bounds import Bounds
 from plancton.engine.model.node import HostSample, NetworkShare, Stalled
 from plancton.runtime.cgroup import MemoryReclaimer, ParentCgroup, keep_bounds, kernel_file
+from plancton.runtime.cpus import cpu_domains
 from plancton.runtime.foreground_wait import ForegroundWait, Waited
 from plancton.runtime.local_time import local_time
 from plancton.runtime.login_sessions import login_sessions
@@ -80,6 +81,7 @@ class HostSampler:
             on_battery=on_battery(),
             minute_of_week=(local.tm_wday * 24 + local.tm_hour) * 60 + local.tm_min,
             network=self.network(),
+            cpu_domains=cpu_domains(self.parent),
         )
 
     def enforce(self, bounds: Bounds) -> None:

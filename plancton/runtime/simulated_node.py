@@ -10,10 +10,16 @@ from dataclasses import replace
 
 from plancton.config.schema import Profile
 from plancton.engine.model.bounds import Bounds
+from plancton.engine.model.cpu_list import format_cpu_list
 from plancton.engine.model.node import HostSample, ImageStatus, Limit
 from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.pulled_image import RemovedImage
-from plancton.engine.ports import ActionError, ImageMissingError, RuntimeUnavailableError
+from plancton.engine.ports import (
+    ActionError,
+    ImageMissingError,
+    NotBoundError,
+    RuntimeUnavailableError,
+)
 from plancton.engine.records.persistent_state import PersistentState
 from plancton.runtime.simulated_machine import Container, SimulatedMachine
 
@@ -34,6 +40,8 @@ class SimulatedNode(SimulatedMachine):
         self.ignores_term = False
         self.down = self.refuses = ""
         """Reasons why the engine is away, and why it refuses to start a container."""
+        self.cannot_bind = ""
+        """Why the engine binds no container to CPUs; empty: it does."""
         self.hangs_on_start = self.keeps_exited = self.cannot_freeze = False
         self.started = 0
         self.actions: list[str] = []
@@ -70,6 +78,7 @@ class SimulatedNode(SimulatedMachine):
             swap_free=max(0, self.host.swap_total - swapped),
             load1=self.foreground + sum(p.cpus for p in self.running()),
             protection=self.protection,
+            cpu_domains=(tuple(range(self.ncpus)),),
             minute_of_week=int(self.wall() // 60 + 3 * 1440) % (7 * 1440),
         )
 
@@ -155,9 +164,11 @@ class SimulatedNode(SimulatedMachine):
         pilots = [container.pilot for container in self.containers.values()]
         return tuple(sorted(pilots, key=lambda pilot: (pilot.created_at, pilot.id)))
 
-    def start(self, profile: Profile, image_id: str = "") -> Pilot:
+    def start(self, profile: Profile, image_id: str = "", cpus: tuple[int, ...] = ()) -> Pilot:
         """Create and start a container."""
         self._count_request()
+        if cpus and self.cannot_bind:
+            raise NotBoundError(self.cannot_bind)
         if profile.image in self.missing_images:
             raise ImageMissingError(f"no image {profile.image} on the node")
         if self.refuses:
@@ -180,6 +191,7 @@ class SimulatedNode(SimulatedMachine):
             memory_used=int(profile.memory * self.memory_use),
             disk=profile.disk,
             image_id=image_id or self._image(profile.image),
+            bound_to=cpus,
         )
         self._start_debt += self.start_cost
         life = self.lifetime(profile)
@@ -189,6 +201,16 @@ class SimulatedNode(SimulatedMachine):
         if self.hangs_on_start:
             raise RuntimeUnavailableError("the engine does not answer: it is stalled")
         return pilot
+
+    def bind(self, pilot: Pilot, cpus: tuple[int, ...]) -> None:
+        """Bind a container to CPUs."""
+        self._count_request()
+        self.actions.append(f"bind {pilot.name} {format_cpu_list(cpus)}")
+        if self.cannot_bind:
+            raise ActionError(self.cannot_bind)
+        container = self.containers.get(pilot.id)
+        if container is not None:
+            container.pilot = replace(container.pilot, bound_to=cpus)
 
     def freeze(self, pilot: Pilot) -> None:
         """Pause a container."""

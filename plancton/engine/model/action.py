@@ -8,6 +8,7 @@ from typing import ClassVar
 from plancton.config import schema
 from plancton.engine.model.bounds import Bounds
 from plancton.engine.model.pilot import Pilot
+from plancton.engine.model.placement import Placement
 from plancton.engine.model.reason import Reason
 from plancton.engine.model.state import State
 
@@ -20,6 +21,8 @@ class Spawn:
     reason: Reason
     image_id: str = ""
     """The very image to use; empty: what the profile's reference means now."""
+    cpus: tuple[int, ...] = ()
+    """CPUs that it is bound to; none: it may use all."""
     did: ClassVar[str] = "started"
     urgency: ClassVar[int] = 4
 
@@ -100,6 +103,8 @@ class Outcome:
     image_missing: bool = False
     started: Pilot | None = None
     """The pilot that was started."""
+    not_bound: str = ""
+    """Why it could not be bound to its CPUs, and was started without them."""
 
     @property
     def subject(self) -> str:
@@ -135,3 +140,5 @@ class Decision:
     """What all pilots together may take."""
     reclaim: tuple[str, ...] = ()
     """IDs of the frozen pilots whose memory goes to swap now."""
+    placement: Placement = field(default_factory=Placement)
+    """Which CPUs pilots may use."""

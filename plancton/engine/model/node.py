@@ -109,6 +109,8 @@ class HostSample:
     """By the node's own clock; Monday 0:00 is 0."""
     network: NetworkShare | None = None
     """None: pilots are not to be held back on the network."""
+    cpu_domains: tuple[tuple[int, ...], ...] = ()
+    """CPUs that pilots may use, those that share their last-level cache together."""
 
     def slept_before(self, later: HostSample) -> float:
         """Return the seconds that the machine was in suspend between this and a *later* sample."""

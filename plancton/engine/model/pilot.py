@@ -76,6 +76,8 @@ class Pilot:
     sent: int | None = None
     """Bytes it sent over the network; None where it has none of its own, or nobody counts."""
     received: int | None = None
+    bound_to: tuple[int, ...] = ()
+    """CPUs that it may use; none: all."""
 
     @property
     def label(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from plancton.engine.model.placement import BindFailure
 from plancton.engine.model.pressure import TrackedAlarm
 from plancton.engine.model.reason import Reason
 
@@ -95,6 +96,9 @@ class State:
     backoffs: Mapping[str, Backoff] = field(default_factory=dict)
     counted_exits: frozenset[str] = frozenset()
     """Exited pilots whose end was already counted, while their removal is under way."""
+    uncovered_since: float | None = None
+    """Since when a core has no pilot, though pilots are bound to the others."""
+    bind_failure: BindFailure | None = None
 
     def put_off(self, seconds: float) -> State:
         """Return the state after a suspend: in it no pressure lasted, and no pilot could end."""
@@ -108,6 +112,7 @@ class State:
             },
             overcommitted_since=_later(self.overcommitted_since, seconds),
             room_since=_later(self.room_since, seconds),
+            uncovered_since=_later(self.uncovered_since, seconds),
             frozen={i: replace(f, since=f.since + seconds) for i, f in self.frozen.items()},
             endings={
                 i: replace(ending, kill_at=ending.kill_at + seconds)

@@ -11,6 +11,7 @@ from plancton.engine.model.action import Action, Freeze, Kill, Remove, Spawn, Te
 from plancton.engine.model.node import Observation
 from plancton.engine.model.operator import PilotCommand
 from plancton.engine.model.pilot import Pilot, PilotState
+from plancton.engine.model.placement import Placement
 from plancton.engine.model.policy import Policy
 from plancton.engine.model.pressure import Alarm, Step
 from plancton.engine.model.reason import EVICTIONS, Code, Reason
@@ -47,6 +48,8 @@ class DecisionContext:
         self.backoffs, self.rollouts = dict(state.backoffs), dict(state.rollouts)
         self.kept_free_since = dict(state.kept_free_since)
         self.overcommitted_since, self.room_since = state.overcommitted_since, state.room_since
+        self.uncovered_since, self.bind_failure = state.uncovered_since, state.bind_failure
+        self.placement = Placement()
         self.tracked_alarms = track_alarms(
             detect_alarms(observation, policy), state.tracked_alarms, now
         )
@@ -200,6 +203,8 @@ class DecisionContext:
             rollouts=self.rollouts,
             kept_free_since=self.kept_free_since,
             counted_exits=self.counted_exits,
+            uncovered_since=self.uncovered_since,
+            bind_failure=self.bind_failure,
             used=self.used,
             used_at=self.now,
         )

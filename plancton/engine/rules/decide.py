@@ -18,6 +18,7 @@ from plancton.engine.rules.disk_limit import limit_disk
 from plancton.engine.rules.evict import evict
 from plancton.engine.rules.freeze import freeze
 from plancton.engine.rules.operator import apply_operator_requests
+from plancton.engine.rules.placement import place
 from plancton.engine.rules.reap import is_orphan, reap
 from plancton.engine.rules.reclaim import reclaim
 from plancton.engine.rules.scale_down import scale_down
@@ -40,6 +41,7 @@ RULES: tuple[Rule, ...] = (
     freeze,
     scale_down,
     spawn,
+    place,
 )
 """In order of precedence: a pilot that one rule acted upon is left alone by the later ones."""
 
@@ -80,4 +82,5 @@ def _decided(rules: tuple[Rule, ...], context: DecisionContext) -> Decision:
         due=next_due(context),
         bounds=bounds(context),
         reclaim=reclaim(context),
+        placement=context.placement,
     )

@@ -143,6 +143,8 @@ class PilotView:
     sent: int | None = None
     """Bytes it sent over the network; None where nobody counts."""
     received: int | None = None
+    bound_to: tuple[int, ...] = ()
+    """CPUs that it is bound to; none: it may use all."""
     slot: int = 0
     """A place among the pilots of its profile: the lowest free one when it came."""
     before: int = 0
@@ -168,6 +170,10 @@ class Snapshot:
     protection: Protection
     protection_note: str
     """How to get the full protection; empty if it is there."""
+    latency: str
+    """How the owner's tail latency is kept, in words."""
+    spread: bool
+    """Whether each pilot is bound to cores of its own."""
     load: CpuLoad | None
     host: HostSample | None
     maximum: int

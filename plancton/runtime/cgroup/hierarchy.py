@@ -16,9 +16,10 @@ class Hierarchy:
     blkio: Path | None
     memory: Path | None = None
     pids: Path | None = None
+    cpuset: Path | None = None
 
     def mounts(self) -> set[Path]:
-        """Return all places, each once."""
+        """Return the places where the parent is made, each once: cpusets are made by Docker."""
         every = (self.cpu, self.cpuacct, self.blkio, self.memory, self.pids)
         return {place for place in every if place}
 
@@ -29,7 +30,8 @@ def hierarchy(mounts: str, *, unified: bool) -> Hierarchy:
     for line in mounts.splitlines():
         _, point, kind, options, *_ = line.split()
         if unified and kind == "cgroup2":
-            return Hierarchy(True, *[Path(point)] * 5)
+            return Hierarchy(True, *[Path(point)] * 6)
         if kind == "cgroup":
             places.update(dict.fromkeys(options.split(","), Path(point)))
-    return Hierarchy(False, *map(places.get, ("cpu", "cpuacct", "blkio", "memory", "pids")))
+    known = ("cpu", "cpuacct", "blkio", "memory", "pids", "cpuset")
+    return Hierarchy(False, *map(places.get, known))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from plancton.config.schema import Profile
+from plancton.engine.model.cpu_list import format_cpu_list
 from plancton.engine.model.node import Limit
 from plancton.runtime.docker.limits import without
 from plancton.runtime.job_features import HINTS_TMPFS
@@ -73,13 +74,14 @@ def container_spec(
     env: Mapping[str, str] | None = None,
     binds: Iterable[str] = (),
     unenforced: frozenset[Limit] = frozenset(),
+    cpus: tuple[int, ...] = (),
 ) -> dict[str, Any]:
     """Return the body of ``POST /containers/create`` (Docker Engine API 1.41).
 
     *image*, *env* and *binds* are what a pilot gets beside its profile; limits that are
     *unenforced* here are not asked for. The CPU limit is a quota over a period, never NanoCpus:
     those cannot be changed later. *disk_quota*: the storage driver can enforce the bound on the
-    pilot's disk.
+    pilot's disk. It is bound to the *cpus*, if there are any.
     """
     spec: dict[str, Any] = {
         "Image": image or profile.image,
@@ -94,6 +96,7 @@ def container_spec(
                 low_weight=low_weight,
                 oom_score_adj=oom_score_adj,
                 disk_quota=disk_quota,
+                cpus=cpus,
             ),
             unenforced,
         ),
@@ -111,6 +114,7 @@ def _host_config(
     low_weight: bool,
     oom_score_adj: int,
     disk_quota: bool,
+    cpus: tuple[int, ...],
 ) -> dict[str, Any]:
     log_config = {"max-size": f"{profile.log_size}", "max-file": "1"}
     host: dict[str, Any] = {
@@ -138,6 +142,8 @@ def _host_config(
         host["PidsLimit"] = profile.pids
     if disk_quota and profile.disk:
         host["StorageOpt"] = {"size": f"{profile.disk}"}
+    if cpus:
+        host["CpusetCpus"] = format_cpu_list(cpus)
     if parent is not None:
         host["CgroupParent"] = parent
     if low_weight:

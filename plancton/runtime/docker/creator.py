@@ -61,6 +61,7 @@ class PilotCreator:
         name: str,
         image_id: str,
         features: JobFeatures,
+        cpus: tuple[int, ...] = (),
     ) -> str:
         """Create a pilot's container and return its ID; *bound* has its binds as mounted.
 
@@ -93,6 +94,7 @@ class PilotCreator:
             env={**self._proxies.environment(), **environment.env},
             binds=environment.binds,
             unenforced=self.unenforced,
+            cpus=cpus,
         )
         try:
             made = self._create_within_quota(client, body, name)

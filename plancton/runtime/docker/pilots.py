@@ -10,6 +10,7 @@ from typing import Any
 
 from plancton.config.schema import Profile
 from plancton.config.units import LARGEST, LONGEST
+from plancton.engine.model.cpu_list import parse_cpu_list
 from plancton.engine.model.pilot import Pilot, PilotState, Written
 from plancton.engine.rules.reap import START_LIMIT
 from plancton.runtime.cgroup import ParentCgroup, PilotMemory
@@ -49,6 +50,8 @@ class Inspection:
     """Docker's network mode."""
     addresses: tuple[str, ...] = ()
     """On all its networks."""
+    cpus: tuple[int, ...] = ()
+    """CPUs that it is bound to; none: it may use all."""
 
     @classmethod
     def of(cls, container: Mapping[str, Any], places: Places) -> Inspection:
@@ -74,6 +77,7 @@ class Inspection:
             swap=_swap(host.get("Memory"), host.get("MemorySwap")),
             network=network_mode(container),
             addresses=addresses(container),
+            cpus=parse_cpu_list(str(host.get("CpusetCpus") or "")),
         )
 
 
@@ -186,6 +190,7 @@ def pilot_from(
         written=written,
         memory_used=memory.used(id_),
         swapped=memory.swapped(id_) if state is PilotState.PAUSED else None,
+        bound_to=inspection.cpus if inspection else (),
     )
 
 
@@ -203,7 +208,9 @@ def _first_start(started: float | None, created: float) -> float | None:
     return None if started is None else min(started, created + START_LIMIT)
 
 
-def started_pilot(profile: Profile, id_: str, name: str, image_id: str, now: float) -> Pilot:
+def started_pilot(
+    profile: Profile, id_: str, name: str, image_id: str, cpus: tuple[int, ...], now: float
+) -> Pilot:
     """Return a pilot right after its start, before it was listed."""
     return Pilot(
         id=id_,
@@ -218,6 +225,7 @@ def started_pilot(profile: Profile, id_: str, name: str, image_id: str, now: flo
         memory=profile.memory,
         image_id=image_id,
         disk=profile.disk,
+        bound_to=cpus,
     )
 
 

@@ -18,6 +18,7 @@ from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.ports import (
     ActionError,
     Clock,
+    NotBoundError,
     RuntimeUnavailableError,
 )
 from plancton.runtime.cgroup import ParentCgroup, PilotMemory
@@ -30,6 +31,7 @@ from plancton.runtime.docker.client import (
     open_client,
     translate_errors,
 )
+from plancton.runtime.docker.cpusets import bind_container, check_cpusets, is_about_cpus
 from plancton.runtime.docker.creator import PilotCreator
 from plancton.runtime.docker.disk_meter import DiskMeter, places_of
 from plancton.runtime.docker.pilots import (
@@ -259,13 +261,25 @@ class DockerRuntime:
 
     # --- act ----------------------------------------------------------------------------
 
-    def start(self, profile: Profile, image_id: str = "") -> Pilot:
+    def start(self, profile: Profile, image_id: str = "", cpus: tuple[int, ...] = ()) -> Pilot:
         """Create and start one pilot; see ``ports.Runtime``."""
+        try:
+            if cpus:
+                check_cpusets(self.info)
+            return self._start(profile, image_id, cpus)
+        except ActionError as error:
+            if cpus and is_about_cpus(str(error)):
+                raise NotBoundError(str(error)) from error
+            raise
+
+    def _start(self, profile: Profile, image_id: str, cpus: tuple[int, ...]) -> Pilot:
         name = f"plancton-{profile.name}-{''.join(random.choices(_ALPHABET, k=6))}"  # noqa: S311 (a name)
         with self._about(name) as client:
             bound = self.bind_sources.resolved(profile, viewer_of(self.url, self.info))
             try:
-                id_ = self.creator.create(client, profile, bound, name, image_id, self.features)
+                id_ = self.creator.create(
+                    client, profile, bound, name, image_id, self.features, cpus
+                )
             except ActionError:
                 self.features.remove(name)
                 raise
@@ -275,7 +289,7 @@ class DockerRuntime:
                 self._remove_not_started(client, id_)
                 self.features.remove(name)
                 raise ActionError(f"cannot start: {api_error_text(error)}") from error
-            pilot = started_pilot(profile, id_, name, image_id, self.clock.now())
+            pilot = started_pilot(profile, id_, name, image_id, cpus, self.clock.now())
             self._guard_network(client, pilot)
         return pilot
 
@@ -295,6 +309,16 @@ class DockerRuntime:
     def _remove_not_started(self, client: DockerClient, id_: str) -> None:
         """Remove a container that did not start; if that fails, it is reaped as an orphan."""
         _if_needed(lambda: client.remove_container(id_, v=True, force=True), fine=(400, 500))
+
+    def bind(self, pilot: Pilot, cpus: tuple[int, ...]) -> None:
+        """Change the container's cpuset; what Docker changes besides is set right again."""
+        check_cpusets(self.info)
+        with self._about(pilot.label) as client:
+            bind_container(client, pilot.id, cpus)
+        known = self._inspections.get(pilot.id)
+        if known is not None:
+            self._inspections[pilot.id] = replace(known, cpus=cpus)
+        self._keep_memory(pilot.id, frozen=pilot.frozen)
 
     def freeze(self, pilot: Pilot) -> None:
         """Pause the container.
