@@ -13,7 +13,7 @@ from plancton.config.schema import Config
 from plancton.config.yaml_source import KeyPath, Problem, Source, dotted
 
 _LONGEST_SHOWN = 80
-_SECRET = ("env", "influxdb", "elasticsearch")
+_SECRET = ("env", "influxdb", "elasticsearch", "slo")
 
 
 def problem_of(error: Any, source: Source) -> Problem:

@@ -83,9 +83,23 @@ def _of_the_node(config: Config, allow: Allow) -> Iterator[Violation]:
     for group, key in _THRESHOLDS:
         if not level_of(getattr(getattr(protect, group), key), 1.0):
             yield ("protect", group, key), "a remote configuration may not switch this off"
+    for place, asked, needed in _figures(config, allow):
+        text = f'{asked} is not allowed here; the local file may say allow.{needed}: ["{asked}"]'
+        yield place, text
     if listener and not allow.listen and listener.rpartition(":")[0] not in _LOOPBACK:
         text = f"{listener} is not allowed here; the local file may say allow.listen: true"
         yield ("monitor", "prometheus"), text
+
+
+def _figures(config: Config, allow: Allow) -> Iterator[tuple[KeyPath, str, str]]:
+    """Yield key, value and the permission that is lacking: commands and hosts of figures."""
+    for index, figure in enumerate(config.protect.slo):
+        place = ("protect", "slo", index)
+        if figure.command and figure.command[0] not in allow.commands:
+            yield (*place, "command"), figure.command[0], "commands"
+        key, host = "http" if figure.http else "prometheus", figure.host
+        if host and not any(host == each or fnmatchcase(host, each) for each in allow.hosts):
+            yield (*place, key), host, "hosts"
 
 
 def _requested(profile: Profile, allow: Allow) -> Iterator[tuple[str, str, str]]:
@@ -175,6 +189,8 @@ def widened_for(config: Config, allow: Allow = Allow()) -> Allow:  # noqa: B008 
                     name = {"cap_add": "capabilities", "image": "images"}.get(key, key)
                     name = {"network": "networks"}.get(name, name)
                     wider[name] += (asked,)
+    for _, asked, needed in _figures(config, allow):
+        wider[needed] += (asked,)
     unique = {
         name: tuple(dict.fromkeys(value)) if isinstance(value, tuple) else value
         for name, value in wider.items()

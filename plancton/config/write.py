@@ -39,7 +39,17 @@ def plain(config: Config, *, mask: bool, changes_only: bool = False) -> dict[str
                 if target.get(key):
                     target[key] = _MASK
             target["url"] = without_credentials(target["url"])
+        for figure in values.get("protect", {}).get("slo", ()):
+            _mask_figure(figure)
     return values
+
+
+def _mask_figure(figure: dict[str, Any]) -> None:
+    if figure.get("token"):
+        figure["token"] = _MASK
+    for key in ("http", "prometheus"):
+        if figure.get(key):
+            figure[key] = without_credentials(figure[key])
 
 
 def _targets(monitor: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

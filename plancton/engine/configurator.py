@@ -28,6 +28,7 @@ class Configurator:
         keep = None if image.keep == "all" else image.keep
         self._ports.images.configure(wanted, image.refresh, pull=image.pull, keep=keep)
         self._ports.monitor.configure(new.config.monitor)
+        self._ports.figures.watch(new.config.protect.slo)
         return new
 
     def confirm(self) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from plancton.config.units import format_size
 from plancton.engine.model.action import Kill, Outcome, Remove, Spawn
+from plancton.engine.model.objective import Reading
 from plancton.engine.model.pilot import Pilot
 from plancton.engine.model.pulled_image import RemovedImage
 from plancton.engine.model.reason import Reason
@@ -34,6 +35,7 @@ class EventRecorder:
         self.slots = Slots()
         self.decisions: deque[DecisionRecord] = deque(maxlen=_KEPT)
         self._findings: tuple[str, ...] = ()
+        self._failing: frozenset[str] = frozenset()
 
     def event(self, wall: float, text: str, level: int = logging.INFO, **fields: object) -> None:
         """Log an event and keep it."""
@@ -52,6 +54,16 @@ class EventRecorder:
                 self.event(wall, "waiting", logging.DEBUG, reason=str(finding))
                 subject = str(finding.values.get("profile", ""))
                 self._decision(wall, "waiting", subject, finding)
+
+    def figures(self, wall: float, readings: Mapping[str, Reading]) -> None:
+        """Record which figures cannot be read, each once when it begins and once when it ends."""
+        failing = {name: each.error for name, each in readings.items() if each.error}
+        for name in sorted(failing.keys() - self._failing):
+            text = "a figure cannot be read"
+            self.event(wall, text, logging.WARNING, figure=name, error=failing[name])
+        for name in sorted(self._failing & readings.keys() - failing.keys()):
+            self.event(wall, "a figure can be read again", figure=name)
+        self._failing = frozenset(failing)
 
     def outcome(self, wall: float, outcome: Outcome, state: State) -> None:
         """Record what came of an action."""

@@ -166,6 +166,7 @@ class Engine:
         self.builder.observe(observation, now)
         self.books.book_interval(observation, wall)
         self.recorder.images_removed(wall, self.ports.images.take_removed())
+        self.recorder.figures(wall, observation.objectives)
         policy = self._newest_policy = self._policy(config, observation, wall)
         decision = self._decide(observation, policy, now, wall)
         if self._act(decision, policy, wall) or not decision.placement.spread:

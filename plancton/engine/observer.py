@@ -42,6 +42,7 @@ class Observer:
             cpu_load(self._samples, promised, RECENT),
             dict(self.commands),
             self._ports.runtime.unenforced,
+            self._ports.figures.readings(),
         )
 
     def observe_pilots(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from plancton.config.effective import ConfigState
 from plancton.config.schema import Profile
 from plancton.engine.model.bounds import Bounds
 from plancton.engine.model.node import HostSample, ImageStatus, Limit
+from plancton.engine.model.objective import Reading
 from plancton.engine.model.operator import Mode
 from plancton.engine.model.pilot import Pilot
 from plancton.engine.model.pulled_image import RemovedImage
@@ -138,6 +139,27 @@ class Images(Protocol):
         """Return what is known now, by reference; references never seen yet are absent."""
 
 
+class Figures(Protocol):
+    """Reads figures from outside, on threads of its own."""
+
+    def watch(self, figures: Iterable[schema.Figure]) -> None:
+        """Say which figures are wanted from now on."""
+
+    def readings(self) -> Mapping[str, Reading]:
+        """Return what is known of each, by name."""
+
+
+class NoFigures:
+    """Implements ``Figures`` where nothing is read."""
+
+    def watch(self, figures: Iterable[schema.Figure]) -> None:
+        """Read nothing."""
+
+    def readings(self) -> Mapping[str, Reading]:
+        """Return nothing."""
+        return {}
+
+
 class ConfigSource(Protocol):
     """Where the configuration comes from."""
 
@@ -226,3 +248,4 @@ class Ports:
     clock: Clock
     state_store: StateStore
     monitor: Monitor = field(default_factory=NoMonitor)
+    figures: Figures = field(default_factory=NoFigures)

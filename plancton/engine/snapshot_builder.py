@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from plancton.config.effective import ConfigState
@@ -19,7 +19,7 @@ from plancton.engine.records.ledger import Account, Ledger
 from plancton.engine.rules.apply_outcomes import apply_to_pilots
 from plancton.engine.rules.placement import cpus_of, usable_cpus
 from plancton.engine.views.limits import limit_lines
-from plancton.engine.views.signals import signal_views
+from plancton.engine.views.signals import objective_views, signal_views
 from plancton.engine.views.snapshot import Finding, PilotView, SinkState, Snapshot, UpcomingEvent
 from plancton.engine.views.text import sink_line
 
@@ -124,6 +124,7 @@ class SnapshotBuilder:
             coming=_coming(decision.due if decision else None, wall - now),
             decisions=tuple(self.recorder.decisions),
             signals=signal_views(observation, config.config.protect, state) if observation else (),
+            objectives=objective_views(observation, config.config.protect) if observation else (),
             ledger=self.ledger,
             policy=dict(self.names),
             unenforced=self._unenforced(),
@@ -157,7 +158,7 @@ class SnapshotBuilder:
         stale += [f"image {name}: {image.note}" for name, image in images.items() if image.note]
         trouble = filter(None, (self.failure, self.trouble))
         complaints = (f"Docker said of the last pilot: {said}" for said in self.complaints)
-        limits = (*self._unenforced(), *complaints)
+        limits = (*self._unenforced(), *complaints, *self._objectives(config))
         said = (*config.warnings, *trouble, *self.ignored, *limits, *self._network(), *stale)
         failure = state.bind_failure
         unbound = (f"protect.latency: {failure.why}",) if failure else ()
@@ -171,6 +172,13 @@ class SnapshotBuilder:
         usable = usable_cpus(self.observation.host) if self.observation else ()
         cpus = cpus_of(pilot, usable)
         return () if cpus == usable else cpus
+
+    def _objectives(self, config: ConfigState) -> Iterator[str]:
+        for objective in config.config.protect.slo:
+            readings = self.observation.objectives if self.observation else {}
+            reading = readings.get(objective.name)
+            if reading is not None and reading.error:
+                yield f"protect.slo[{objective.name}]: {reading.error}"
 
     def _unenforced(self) -> tuple[str, ...]:
         seen = self.observation

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from plancton.engine.model.operator import Mode
 from plancton.engine.records.ledger import Account
-from plancton.engine.views.snapshot import EndedPilot, Snapshot
+from plancton.engine.views.snapshot import EndedPilot, ObjectiveView, Snapshot
 
 Field = float | int | str | bool
 STATES = ("starting", "running", "frozen", "terminating", "exited")
@@ -57,11 +57,19 @@ def node_points(s: Snapshot, interval: float) -> Iterator[MetricPoint]:
     yield MetricPoint("plancton_host", tags, _host(s), at)
     yield MetricPoint("plancton_engine", tags, _engine(s), at)
     yield MetricPoint("plancton_ledger", tags, _ledger(s.ledger.total), at)
+    for each in s.objectives:
+        place = {**tags, "objective": each.name}
+        yield MetricPoint("plancton_objective", place, _objective(each), at)
     counts = Counter((p.profile, p.state) for p in s.pilots)
     for profile in s.profiles:
         here: dict[str, Field] = {state: counts[profile, state] for state in STATES}
         here["disk_used"] = disk_used(s, profile)
         yield MetricPoint("plancton_pilots", {**tags, "profile": profile}, here, at)
+
+
+def _objective(view: ObjectiveView) -> dict[str, Field]:
+    known: dict[str, Field] = {} if view.value is None else {"value": float(view.value)}
+    return {**known, "limit": float(view.limit), "known": int(view.value is not None)}
 
 
 def end_points(node: str, instance: str, ended: EndedPilot, number: int) -> Iterator[MetricPoint]:

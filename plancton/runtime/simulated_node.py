@@ -5,13 +5,14 @@ It keeps the same contract as the real adapters; the tests hold both to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from plancton.config.schema import Profile
+from plancton.config.schema import Figure, Profile
 from plancton.engine.model.bounds import Bounds
 from plancton.engine.model.cpu_list import format_cpu_list
 from plancton.engine.model.node import HostSample, ImageStatus, Limit
+from plancton.engine.model.objective import Reading
 from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.pulled_image import RemovedImage
 from plancton.engine.ports import (
@@ -25,7 +26,7 @@ from plancton.runtime.simulated_machine import Container, SimulatedMachine
 
 
 class SimulatedNode(SimulatedMachine):
-    """Implements ``Runtime``, ``Host``, ``Images``, ``StateStore`` and ``Clock`` of one node."""
+    """Implements all ports of one node but those of configuration, operator and metrics."""
 
     def __init__(self, ncpus: int = 4) -> None:
         """Start with an idle node, a usable image for everything, and no containers."""
@@ -48,6 +49,9 @@ class SimulatedNode(SimulatedMachine):
         self.own_readable = self.waited_readable = True
         self.bounds = Bounds()
         self.unenforced: frozenset[Limit] = frozenset()
+        self.figures: dict[str, float | str] = {}
+        """What figures are, by name; or why they cannot be read."""
+        self._last_figures: dict[str, Reading] = {}
         self._references: frozenset[str] = frozenset()
         self._requests = 0
 
@@ -92,6 +96,19 @@ class SimulatedNode(SimulatedMachine):
             container = self.containers[id_]
             used, swapped = container.pilot.memory_used or 0, container.pilot.swapped or 0
             container.pilot = replace(container.pilot, memory_used=0, swapped=swapped + used)
+
+    # --- Figures ------------------------------------------------------------------------
+
+    def watch(self, figures: Iterable[Figure]) -> None:
+        """Read none but the simulated ones."""
+
+    def readings(self) -> Mapping[str, Reading]:
+        """Return what the figures are, or were before they could not be read."""
+        for name, found in self.figures.items():
+            before = self._last_figures.get(name, Reading())
+            new = replace(before, error=found) if isinstance(found, str) else None
+            self._last_figures[name] = new or Reading(float(found), self._now)
+        return dict(self._last_figures)
 
     # --- Images -------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from plancton import __version__
 from plancton.control.broadcast import Broadcaster
 from plancton.engine.loop import Engine
-from plancton.engine.ports import Images, Monitor, NoMonitor, Ports
+from plancton.engine.ports import Figures, Images, Monitor, NoFigures, NoMonitor, Ports
 from plancton.engine.snapshot_builder import Identity
 from plancton.engine.views.snapshot import Snapshot
 from plancton.monitor.publisher import MetricsPublisher
@@ -22,6 +22,7 @@ from plancton.runtime.docker.events import EventListener
 from plancton.runtime.docker.image_remover import ImageRemover
 from plancton.runtime.docker.images import ImagePuller
 from plancton.runtime.docker.runtime import DockerRuntime
+from plancton.runtime.figures.reader import FigureReader
 from plancton.runtime.host import HostSampler
 from plancton.runtime.job_features import JobFeatures
 from plancton.runtime.network.guard import NetworkGuard
@@ -52,6 +53,7 @@ class EngineService:
     metrics: MetricsPublisher
     reclaimer: MemoryReclaimer
     network: NetworkGuard
+    figures: FigureReader
     broadcaster: Broadcaster
     local_engine: LocalEngine
     socket: Path
@@ -67,6 +69,7 @@ class EngineService:
         supervisor.start("metrics", self.metrics.run)
         supervisor.start("reclaim", self.reclaimer.run)
         supervisor.start("network", self.network.run)
+        supervisor.start("figures", self.figures.run)
 
     def stop(self) -> None:
         """Ask the helpers to end."""
@@ -77,6 +80,7 @@ class EngineService:
         self.metrics.stop()
         self.reclaimer.stop()
         self.network.stop()
+        self.figures.stop()
 
 
 @contextmanager
@@ -116,6 +120,7 @@ def build_service(locked: LockedInstance, paths: Paths) -> EngineService:
     parent = ParentCgroup(locked.instance)
     reclaimer = MemoryReclaimer(parent)
     network = network_guard(locked)
+    figures = FigureReader(clock.now)
     markers = MarkerFiles(paths.rundir, lambda: locked.locks[0].in_place)
     engine = build_engine(
         locked,
@@ -128,6 +133,7 @@ def build_service(locked: LockedInstance, paths: Paths) -> EngineService:
         parent=parent,
         reclaimer=reclaimer,
         markers=markers,
+        figures=figures,
     )
     local_engine = LocalEngine(
         engine,
@@ -158,6 +164,7 @@ def build_service(locked: LockedInstance, paths: Paths) -> EngineService:
         metrics,
         reclaimer,
         network,
+        figures,
         broadcaster,
         local_engine,
         paths.socket,
@@ -183,6 +190,7 @@ def build_engine(
     parent: ParentCgroup | None = None,
     reclaimer: MemoryReclaimer | None = None,
     markers: MarkerFiles | None = None,
+    figures: Figures | None = None,
 ) -> Engine:
     """Build an engine on the real node; *reclaimer* is one of the same *parent*."""
     config_file, instance = locked.config_file, locked.instance
@@ -205,6 +213,14 @@ def build_engine(
     state_store = StateFile(paths.state_file(instance))
     identity = Identity(name, instance, __version__, os.getpid(), clock.wall())
     ports = Ports(
-        runtime, host, images, config_file, mode_store, clock, state_store, monitor or NoMonitor()
+        runtime,
+        host,
+        images,
+        config_file,
+        mode_store,
+        clock,
+        state_store,
+        monitor or NoMonitor(),
+        figures or NoFigures(),
     )
     return Engine(ports, identity, subscribers)

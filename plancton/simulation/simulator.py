@@ -149,7 +149,7 @@ class Simulation:
         node.lifetime = lambda _: life if exact else rng.expovariate(1 / life)
         _apply_point(node, trace.points[0])
         source, modes = FixedConfig(config, name), mode_store or AlwaysActive()
-        ports = Ports(node, node, node, source, modes, node, node)
+        ports = Ports(node, node, node, source, modes, node, node, figures=node)
         identity = Identity("simulated", "simulated", __version__, 0, node.wall())
         subscribers = (subscriber,) if subscriber else ()
         self.engine = self.engine_class(ports, identity, subscribers, rule)

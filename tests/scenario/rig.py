@@ -90,7 +90,7 @@ class Rig:
     def new_engine(self) -> Engine:
         """Return a fresh engine on the same node, as after a crash."""
         node = self.node
-        ports = Ports(node, node, node, self.settings, self.word, node, node)
+        ports = Ports(node, node, node, self.settings, self.word, node, node, figures=node)
         return Engine(ports, Identity("n", "t", "0", 1, node.wall()), (self.seen.append,))
 
     def run(self, seconds: float) -> None:

@@ -4,9 +4,11 @@ Durations are seconds and sizes bytes once read; in files both may carry units.
 """
 
 from plancton.config.schema.config import Config, Groups, Rule
+from plancton.config.schema.figure import Figure
 from plancton.config.schema.image import Image
 from plancton.config.schema.monitor import ElasticTarget, InfluxTarget, Monitor
 from plancton.config.schema.node import Node
+from plancton.config.schema.objective import Objective
 from plancton.config.schema.pilots import Profile, Ulimit
 from plancton.config.schema.protect import (
     Battery,
@@ -29,6 +31,7 @@ __all__ = [
     "Config",
     "Disk",
     "ElasticTarget",
+    "Figure",
     "Groups",
     "Image",
     "InfluxTarget",
@@ -36,6 +39,7 @@ __all__ = [
     "Memory",
     "Monitor",
     "Node",
+    "Objective",
     "Profile",
     "Protect",
     "Remote",

@@ -7,10 +7,12 @@ from typing import Annotated, Literal
 from pydantic import (
     BeforeValidator,
     Field,
+    field_validator,
 )
 
 from plancton.config.calendar import Lending
 from plancton.config.expressions import Expression
+from plancton.config.schema.objective import Objective
 from plancton.config.schema.types import (
     Duration,
     Group,
@@ -177,5 +179,16 @@ class Protect(Group):
     battery: Battery = Battery()
     calendar: Calendar = Calendar()
     network: Network = Network()
+    slo: Annotated[tuple[Objective, ...], Field(max_length=16)] = ()
+    """The owner's own objectives."""
     oom_score_adj: Annotated[int, Field(ge=-1000, le=1000)] = 1000
     """Pilots' place in the queue of the host's out-of-memory killer; 1000 is first."""
+
+    @field_validator("slo")
+    @classmethod
+    def _check_names(cls, objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
+        names = [each.name for each in objectives]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"must not have two objectives named {twice}")
+        return objectives

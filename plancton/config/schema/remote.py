@@ -83,5 +83,9 @@ class Allow(Group):
     """Most disk that the log of one pilot may take."""
     ulimits: tuple[str, ...] = ("core", "cpu", "fsize", "nofile", "nproc", "stack")
     """Resource limits that may be set."""
+    commands: tuple[str, ...] = ()
+    """Programs that protect.slo may run, by their absolute path, whatever their arguments."""
+    hosts: tuple[str, ...] = ()
+    """Servers that protect.slo may ask: patterns of host:port, like 127.0.0.1:9090."""
     listen: bool = False
     """Serve metrics (monitor.prometheus) on other addresses than the loopback."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from plancton.engine.model.objective import Reading
 from plancton.engine.model.operator import Mode, PilotCommand
 from plancton.engine.model.pilot import Pilot
 
@@ -159,3 +160,5 @@ class Observation:
     """The operator's, by ID of the pilot."""
     unenforced: frozenset[Limit] = frozenset()
     """Limits of pilots that this node's kernel, or its container engine, does not enforce."""
+    objectives: Mapping[str, Reading] = field(default_factory=dict)
+    """Readings of the figures of the owner's objectives, by name."""

@@ -38,6 +38,8 @@ class Code(StrEnum):
     USER = "user"
     BATTERY = "battery"
     CALENDAR = "calendar"
+    OBJECTIVE = "objective"
+    OBJECTIVE_UNKNOWN = "objective-unknown"
     RECOVERING = "recovering"
     # what is due next
     NEXT_KILL = "next-kill"
@@ -88,6 +90,7 @@ EVICTIONS = frozenset(
         Code.USER,
         Code.BATTERY,
         Code.CALENDAR,
+        Code.OBJECTIVE,
     }
 )
 """Reasons for which a pilot is evicted."""
@@ -115,6 +118,9 @@ _SENTENCES: Mapping[Code, str] = {
     Code.USER: "a user is {presence}",
     Code.BATTERY: "the machine runs on its battery",
     Code.CALENDAR: "the machine is lent again from {until}",
+    Code.OBJECTIVE: "{objective} is {value}, over its limit of {limit} for {since_s}",
+    Code.OBJECTIVE_UNKNOWN: "{objective} is not known, so pilots run as without this objective: "
+    "{why}",
     Code.RECOVERING: "over, but it must stay so for {left_s} more: {why}",
     Code.OVER_DISK: "it wrote {written} to disk, more than its {limit}",
     Code.SHRINK: "{running} pilots run and the maximum is {maximum}",

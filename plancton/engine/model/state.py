@@ -81,6 +81,8 @@ class State:
     overcommitted_since: float | None = None
     room_since: float | None = None
     """Since when there is room for a frozen pilot."""
+    thaw_hold_until: float = 0.0
+    """No pilot that was frozen for an owner's objective goes on before this."""
     frozen: Mapping[str, Frozen] = field(default_factory=dict)
     used: Mapping[str, float] = field(default_factory=dict)
     """Core-seconds promised to each profile of late; they fade within about an hour."""
@@ -113,6 +115,7 @@ class State:
             overcommitted_since=_later(self.overcommitted_since, seconds),
             room_since=_later(self.room_since, seconds),
             uncovered_since=_later(self.uncovered_since, seconds),
+            thaw_hold_until=self.thaw_hold_until + seconds,
             frozen={i: replace(f, since=f.since + seconds) for i, f in self.frozen.items()},
             endings={
                 i: replace(ending, kill_at=ending.kill_at + seconds)

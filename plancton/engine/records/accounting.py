@@ -87,6 +87,6 @@ def cause(reason: Reason) -> str:
 
 def first_cause(findings: Iterable[Reason]) -> str:
     """Return why cores stay idle: the first finding that is about starting pilots."""
-    others = (Code.ENDING, Code.PRESSURE_BUILDING, Code.IMAGE_PINNED)
+    others = (Code.ENDING, Code.PRESSURE_BUILDING, Code.IMAGE_PINNED, Code.OBJECTIVE_UNKNOWN)
     codes = (cause(f) for f in findings if f.code not in others)
     return next(codes, "starting")

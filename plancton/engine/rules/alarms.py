@@ -13,6 +13,7 @@ from plancton.engine.model.policy import Policy
 from plancton.engine.model.pressure import Alarm, Step, TrackedAlarm
 from plancton.engine.model.reason import Code, Reason
 from plancton.engine.rules.disk_space import disk_alarms
+from plancton.engine.rules.objectives import objective_alarms
 
 
 def detect_alarms(observation: Observation, policy: Policy) -> Iterator[Alarm]:
@@ -25,6 +26,7 @@ def detect_alarms(observation: Observation, policy: Policy) -> Iterator[Alarm]:
     yield from disk_alarms(observation, protect.disk)
     for resource in ("cpu", "memory", "io"):
         yield from _stall(host, resource, getattr(protect.stall, resource))
+    yield from objective_alarms(observation, protect.slo)
     limit = policy.load_limit
     if limit is not None and host.load1 > limit:
         reason = Reason.of(Code.HIGH_LOAD, load=host.load1, limit=limit)

@@ -47,6 +47,7 @@ class DecisionContext:
         self.counted_exits = state.counted_exits & present
         self.backoffs, self.rollouts = dict(state.backoffs), dict(state.rollouts)
         self.kept_free_since = dict(state.kept_free_since)
+        self.thaw_hold_until = state.thaw_hold_until
         self.overcommitted_since, self.room_since = state.overcommitted_since, state.room_since
         self.uncovered_since, self.bind_failure = state.uncovered_since, state.bind_failure
         self.placement = Placement()
@@ -153,6 +154,11 @@ class DecisionContext:
         """Whether the operator keeps a pilot frozen."""
         return self.observation.pilot_commands.get(pilot.id) is PilotCommand.FREEZE
 
+    def frozen_for_objective(self, pilot: Pilot) -> bool:
+        """Whether a pilot is frozen because of one of the owner's objectives."""
+        frozen = self.frozen.get(pilot.id)
+        return frozen is not None and frozen.reason.code is Code.OBJECTIVE
+
     def eviction_in_progress(self) -> bool:
         """Whether an evicted pilot has not gone yet."""
         return any(end.reason.code in EVICTIONS for end in self.endings.values())
@@ -196,6 +202,7 @@ class DecisionContext:
             tracked_alarms=self.tracked_alarms,
             overcommitted_since=self.overcommitted_since,
             room_since=self.room_since,
+            thaw_hold_until=self.thaw_hold_until,
             frozen=self.frozen,
             endings=self.endings,
             failed_removals=self.failed_removals,

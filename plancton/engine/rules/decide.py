@@ -25,6 +25,7 @@ from plancton.engine.rules.scale_down import scale_down
 from plancton.engine.rules.spawn import spawn
 from plancton.engine.rules.thaw import thaw
 from plancton.engine.rules.time_to_live import expire, kill_after_grace
+from plancton.engine.rules.unknown_objectives import note_unknown_objectives
 from plancton.engine.rules.upcoming import next_due
 
 Rule = Callable[[DecisionContext], None]
@@ -42,6 +43,7 @@ RULES: tuple[Rule, ...] = (
     scale_down,
     spawn,
     place,
+    note_unknown_objectives,
 )
 """In order of precedence: a pilot that one rule acted upon is left alone by the later ones."""
 

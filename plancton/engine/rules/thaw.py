@@ -13,7 +13,7 @@ from plancton.engine.rules.context import DecisionContext
 def thaw(context: DecisionContext) -> None:
     """Let frozen pilots go on when nothing speaks against it any more, the last frozen first."""
     frozen = sorted(
-        (p for p in context.untouched() if p.frozen and not context.held_by_operator(p)),
+        (p for p in context.untouched() if p.frozen and _may_go_on(context, p)),
         key=lambda p: (-context.frozen[p.id].since, p.created_at),
     )
     if not frozen or any(w.alarm.step >= Step.FREEZE for w in context.tracked_alarms.values()):
@@ -32,11 +32,29 @@ def thaw(context: DecisionContext) -> None:
     if context.now - context.room_since < context.policy.protect.thaw_after:
         return
     for pilot in frozen:
+        if not _may_go_on(context, pilot):
+            continue
         swapped = pilot.swapped or 0
         if not context.capacity.fits(pilot.cpus, room) or swapped > memory:
             return
         context.add_action(Thaw(pilot, Reason.of(Code.THAW, room=room)))
         room, memory = room - pilot.cpus, memory - swapped
+        _hold_others(context, pilot)
+
+
+def _may_go_on(context: DecisionContext, pilot: Pilot) -> bool:
+    """Say whether neither the operator nor one that went on before it holds a frozen pilot."""
+    if context.held_by_operator(pilot):
+        return False
+    return context.now >= context.thaw_hold_until or not context.frozen_for_objective(pilot)
+
+
+def _hold_others(context: DecisionContext, pilot: Pilot) -> None:
+    """Have the owner's figure show what this pilot does to it, before the next one goes on."""
+    if context.frozen_for_objective(pilot):
+        name = context.frozen[pilot.id].reason.values["objective"]
+        recover = (each.recover for each in context.policy.protect.slo if each.name == name)
+        context.thaw_hold_until = context.now + next(recover, 0.0)
 
 
 def _memory(context: DecisionContext) -> float:

@@ -57,5 +57,7 @@ def _pressure(context: DecisionContext) -> Iterator[_Due]:
         freeze = since + freeze_after(protect, unprotected=unprotected)
         yield freeze, Code.NEXT_FREEZE, "", ""
         yield since + evict_after(protect, unprotected=unprotected), Code.NEXT_END, "", ""
+    if any(context.frozen_for_objective(pilot) for pilot in context.live()):
+        yield context.thaw_hold_until, Code.NEXT_THAW, "", ""
     if room_since is not None:
         yield room_since + protect.thaw_after, Code.NEXT_THAW, "", ""

@@ -6,10 +6,12 @@ from plancton.config import schema
 from plancton.config.calendar import name_of
 from plancton.config.units import format_duration, format_size, level_of
 from plancton.engine.model.node import HostSample, Observation, Protection
+from plancton.engine.model.objective import Reading
 from plancton.engine.model.policy import evict_after, freeze_after
 from plancton.engine.model.pressure import Step
 from plancton.engine.model.state import State
-from plancton.engine.views.snapshot import SignalView
+from plancton.engine.rules.objectives import known_value, signal_of, with_unit
+from plancton.engine.views.snapshot import ObjectiveView, SignalView
 
 _WORDS = {Step.STOP: "stop", Step.FREEZE: "freeze", Step.EVICT: "evict"}
 
@@ -23,7 +25,25 @@ def signal_views(
     rows += [_stall(host, name, getattr(protect.stall, name)) for name in ("cpu", "memory", "io")]
     rows += [_load(host, protect.load), _user(host, protect.user), _battery(host, protect.battery)]
     rows.append(_calendar(host, protect.calendar))
+    rows += [_objective(observation, each) for each in protect.slo]
     return tuple(SignalView(*row, acts=_acts(row[0], state)) for row in rows)
+
+
+def objective_views(observation: Observation, protect: schema.Protect) -> tuple[ObjectiveView, ...]:
+    """Return all objectives of the owner, with what is known of them."""
+    now, readings = observation.host.at, observation.objectives
+    found = [(each, readings.get(each.name) or Reading()) for each in protect.slo]
+    return tuple(
+        ObjectiveView(
+            each.name,
+            known_value(each, reading, now),
+            each.limit,
+            each.unit,
+            None if reading.value is None else max(0.0, now - reading.at),
+            reading.error,
+        )
+        for each, reading in found
+    )
 
 
 def _acts(name: str, state: State) -> str:
@@ -80,6 +100,20 @@ def _stall(host: HostSample, name: str, stall: schema.Stall) -> tuple[str, str, 
     )
     limits = [f"{step} above {limit:g} %" for step, limit in steps if limit is not None]
     return f"{name} stall", reading, ", ".join(limits) or "off"
+
+
+def _objective(observation: Observation, objective: schema.Objective) -> tuple[str, str, str]:
+    reading = observation.objectives.get(objective.name) or Reading()
+    text = "not read yet"
+    if reading.value is not None:
+        age = format_duration(max(0, round(observation.host.at - reading.at)))
+        known = known_value(objective, reading, observation.host.at) is not None
+        text = f"{with_unit(reading.value, objective)}, {age} ago{'' if known else ', too old'}"
+    if reading.error:
+        text = f"{text}; FAILS: {reading.error}"
+    limit = with_unit(objective.limit, objective)
+    off = objective.step == "off"
+    return signal_of(objective), text, f"{'shown' if off else objective.step} above {limit}"
 
 
 def _load(host: HostSample, load: schema.Load) -> tuple[str, str, str]:

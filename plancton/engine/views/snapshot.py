@@ -113,6 +113,21 @@ class SignalView:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectiveView:
+    """One of the owner's objectives."""
+
+    name: str
+    value: float | None
+    """The figure; None: it is not known."""
+    limit: float
+    unit: str = ""
+    age: float | None = None
+    """Seconds since the last reading that succeeded; None: there was none."""
+    error: str = ""
+    """Why the newest try failed; empty: it did not."""
+
+
+@dataclass(frozen=True, slots=True)
 class PilotView:
     """A pilot as people see it."""
 
@@ -188,6 +203,8 @@ class Snapshot:
     coming: UpcomingEvent | None
     decisions: tuple[DecisionRecord, ...]
     signals: tuple[SignalView, ...]
+    objectives: tuple[ObjectiveView, ...]
+    """The owner's own, as ``protect.slo`` names them."""
     ledger: Ledger
     policy: Mapping[str, float]
     """Every name that expressions may use, with its value."""

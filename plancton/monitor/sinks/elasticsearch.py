@@ -64,6 +64,9 @@ def node_records(s: Snapshot, interval: float) -> list[str]:
             found |= {name if name != "node" else "status": dict(point.fields)}
         elif name == "pilots":
             found.setdefault("pilots", {})[point.tags["profile"]] = dict(point.fields)
+        elif name == "objective":
+            figures = {"name": point.tags["objective"], **point.fields}
+            found.setdefault("objectives", []).append(figures)
     return [_record("node", s.wall, found)]
 
 

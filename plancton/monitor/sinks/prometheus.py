@@ -45,7 +45,7 @@ class _Collector:
 
     def collect(self) -> Iterator[Metric]:
         snapshot = self._latest()
-        for part in (_node, _pilots, _host, _ledger, _engine):
+        for part in (_node, _pilots, _host, _objectives, _ledger, _engine):
             yield from part(snapshot) if snapshot else ()
 
 
@@ -101,6 +101,15 @@ def _host(s: Snapshot) -> Iterator[Metric]:
     stalled = ((name, each.seconds) for name, each in host.stalled.items())
     words = "Seconds since boot in which some task waited."
     yield _counters("stalled_seconds", words, "resource", stalled)
+
+
+def _objectives(s: Snapshot) -> Iterator[Metric]:
+    known = [(each.name, each.value) for each in s.objectives if each.value is not None]
+    yield _gauges("objective_value", "The owner's figures, while known.", "objective", known)
+    limits = ((each.name, each.limit) for each in s.objectives)
+    yield _gauges("objective_limit", "Above it pilots give way.", "objective", limits)
+    read = ((each.name, each.value is not None) for each in s.objectives)
+    yield _gauges("objective_known", "Whether a figure is known.", "objective", read)
 
 
 def _ledger(s: Snapshot) -> Iterator[Metric]:

@@ -26,6 +26,7 @@ OTHER_PROGRAMS = {"scrape_configs"}
 REQUIRED: dict[str, dict[str, Any]] = {
     "monitor.influxdb": {"url": "http://db.example#plancton"},
     "monitor.elasticsearch": {"url": "http://db.example"},
+    "protect.slo": {"name": "p99", "limit": 1, "command": ["/bin/p99"]},
     "match": {"set": {"node": {"drain": True}}},
 }
 
@@ -65,6 +66,8 @@ def test_each_printed_default_means_the_default(path: str, key: str, default: st
     """Copied from the page it changes nothing."""
     group, _, _ = path.partition(" (")
     needed = {k: v for k, v in REQUIRED.get(group, {}).items() if k != key}
+    if (group, key) == ("protect.slo", "command"):  # one source must be there
+        needed["http"] = "http://127.0.0.1/p99"
     text = yaml.safe_dump(needed, default_flow_style=False) if needed else ""
     assert _in_group(path, f"{text}{key}: {default}\n") == _in_group(path, text)
 
