@@ -38,7 +38,8 @@ def check(file: File = None, *, paths: Paths) -> None:
     loaded, found = _loaded(path, must_exist=file is not None or paths.asked_for_config)
     snapshot = snapshot_of_engine(paths)
     found_wanting = (*(snapshot.unenforced if snapshot else ()), *network_warnings(loaded.config))
-    for warning in (*loaded.warnings, *found_wanting, *_missing_sources(loaded.config)):
+    missing = (*_missing_sources(loaded.config), *_missing_commands(loaded.config))
+    for warning in (*loaded.warnings, *found_wanting, *missing):
         say_error(f"warning: {warning}")
     node, origin = values_of_node(paths, loaded.config, snapshot)
     names, found_here = names_for(loaded.config, node), evaluate(loaded.config, node)
@@ -74,6 +75,17 @@ def _missing_sources(config: Config) -> Iterator[str]:
             if trouble:
                 yield f"pilots[{profile.name}].binds: {trouble}"
     probe.close()
+
+
+def _missing_commands(config: Config) -> Iterator[str]:
+    """Yield the commands of objectives that cannot be run on this node."""
+    import os
+
+    for objective in config.protect.slo:
+        program = Path(objective.command[0]) if objective.command else None
+        if program and not (program.is_file() and os.access(program, os.X_OK)):
+            wrong = "is not executable" if program.exists() else "is not there"
+            yield f"protect.slo[{objective.name}].command: {program} {wrong}"
 
 
 def _loaded(path: Path, *, must_exist: bool) -> tuple[Loaded, str]:

@@ -148,4 +148,5 @@ class EventRecorder:
 
 def _key(finding: Reason) -> str:
     """Return what makes a finding the same as in the tick before: its numbers change."""
-    return f"{finding.code}:{finding.values.get('profile', '')}"
+    about = finding.values.get("profile") or finding.values.get("objective", "")
+    return f"{finding.code}:{about}"
