@@ -28,7 +28,7 @@ class Configurator:
         keep = None if image.keep == "all" else image.keep
         self._ports.images.configure(wanted, image.refresh, pull=image.pull, keep=keep)
         self._ports.monitor.configure(new.config.monitor)
-        self._ports.figures.watch(new.config.protect.slo)
+        self._ports.figures.watch(each for each in new.config.protect.slo if not each.waited)
         return new
 
     def confirm(self) -> None:

@@ -18,6 +18,7 @@ from plancton.engine.records.cpu_meter import CpuMeter
 from plancton.engine.records.ledger import Account, Ledger
 from plancton.engine.rules.apply_outcomes import apply_to_pilots
 from plancton.engine.rules.placement import cpus_of, usable_cpus
+from plancton.engine.rules.objectives import reading_of
 from plancton.engine.views.limits import limit_lines
 from plancton.engine.views.signals import objective_views, signal_views
 from plancton.engine.views.snapshot import Finding, PilotView, SinkState, Snapshot, UpcomingEvent
@@ -174,11 +175,11 @@ class SnapshotBuilder:
         return () if cpus == usable else cpus
 
     def _objectives(self, config: ConfigState) -> Iterator[str]:
+        seen = self.observation
         for objective in config.config.protect.slo:
-            readings = self.observation.objectives if self.observation else {}
-            reading = readings.get(objective.name)
-            if reading is not None and reading.error:
-                yield f"protect.slo[{objective.name}]: {reading.error}"
+            error = reading_of(objective, seen).error if seen else ""
+            if error:
+                yield f"protect.slo[{objective.name}]: {error}"
 
     def _unenforced(self) -> tuple[str, ...]:
         seen = self.observation

@@ -106,3 +106,19 @@ def test_an_objective_taken_out_lets_pilots_go_on() -> None:
     node.run(70)
     assert node.running == 3
     assert node.latest.objectives == ()
+
+
+def test_what_the_owner_waits_for_a_core() -> None:
+    """As the node's own counter tells, over the last seconds."""
+    node = rig()
+    slo = {"name": "wait", "waited": True, "limit": 100}
+    node.settings.set(pilots=[{"ttl": "1d"}], protect={"slo": [slo]})
+    node.run(30)
+    assert node.running == 3
+    node.node.foreground_delay = 0.4
+    node.run(32)
+    assert node.running == 2
+    assert node.said("ms/s, over its limit of 100 ms/s for 20 s")
+    node.node.foreground_delay = 0.0
+    node.run(90)
+    assert node.running == 3

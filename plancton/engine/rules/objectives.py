@@ -21,21 +21,28 @@ def signal_of(objective: Objective) -> str:
 
 def with_unit(value: float, objective: Objective) -> str:
     """Write a value of the figure."""
-    return f"{value:.4g} {objective.unit}".rstrip()
+    return f"{value:.4g} {objective.shown_unit}".rstrip()
 
 
-def known_value(objective: Objective, reading: Reading | None, now: float) -> float | None:
-    """Return the figure as of *now*; None: it is not known, or was read too long ago."""
-    if reading is None or reading.value is None:
-        return None
-    fresh = now - reading.at <= FRESH * objective.interval + objective.timeout
-    return reading.value if fresh else None
+def reading_of(objective: Objective, observation: Observation) -> Reading:
+    """Return what was read of an objective's figure."""
+    host = observation.host
+    if objective.waited:
+        return Reading(observation.waited, host.at, host.waited_missing)
+    return observation.objectives.get(objective.name) or Reading()
+
+
+def known_value(objective: Objective, observation: Observation) -> float | None:
+    """Return the figure; None: it is not known, or was read too long ago."""
+    reading = reading_of(objective, observation)
+    age = observation.host.at - reading.at
+    return reading.value if age <= FRESH * objective.interval + objective.timeout else None
 
 
 def objective_alarms(observation: Observation, objectives: Iterable[Objective]) -> Iterator[Alarm]:
     """Yield each objective whose figure is above its limit. What is not known is no violation."""
     for each in objectives:
-        value = known_value(each, observation.objectives.get(each.name), observation.host.at)
+        value = known_value(each, observation)
         if value is None or value <= each.limit or each.step == "off":
             continue
         step = Step[each.step.upper()]

@@ -6,11 +6,10 @@ from plancton.config import schema
 from plancton.config.calendar import name_of
 from plancton.config.units import format_duration, format_size, level_of
 from plancton.engine.model.node import HostSample, Observation, Protection
-from plancton.engine.model.objective import Reading
 from plancton.engine.model.policy import evict_after, freeze_after
 from plancton.engine.model.pressure import Step
 from plancton.engine.model.state import State
-from plancton.engine.rules.objectives import known_value, signal_of, with_unit
+from plancton.engine.rules.objectives import known_value, reading_of, signal_of, with_unit
 from plancton.engine.views.snapshot import ObjectiveView, SignalView
 
 _WORDS = {Step.STOP: "stop", Step.FREEZE: "freeze", Step.EVICT: "evict"}
@@ -31,14 +30,14 @@ def signal_views(
 
 def objective_views(observation: Observation, protect: schema.Protect) -> tuple[ObjectiveView, ...]:
     """Return all objectives of the owner, with what is known of them."""
-    now, readings = observation.host.at, observation.objectives
-    found = [(each, readings.get(each.name) or Reading()) for each in protect.slo]
+    now = observation.host.at
+    found = [(each, reading_of(each, observation)) for each in protect.slo]
     return tuple(
         ObjectiveView(
             each.name,
-            known_value(each, reading, now),
+            known_value(each, observation),
             each.limit,
-            each.unit,
+            each.shown_unit,
             None if reading.value is None else max(0.0, now - reading.at),
             reading.error,
         )
@@ -103,11 +102,11 @@ def _stall(host: HostSample, name: str, stall: schema.Stall) -> tuple[str, str, 
 
 
 def _objective(observation: Observation, objective: schema.Objective) -> tuple[str, str, str]:
-    reading = observation.objectives.get(objective.name) or Reading()
+    reading = reading_of(objective, observation)
     text = "not read yet"
     if reading.value is not None:
         age = format_duration(max(0, round(observation.host.at - reading.at)))
-        known = known_value(objective, reading, observation.host.at) is not None
+        known = known_value(objective, observation) is not None
         text = f"{with_unit(reading.value, objective)}, {age} ago{'' if known else ', too old'}"
     if reading.error:
         text = f"{text}; FAILS: {reading.error}"

@@ -31,8 +31,11 @@ def test_good(fields: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"name": "p99", "limit": 1}, "must have exactly one of command, http, prometheus"),
-        ({**GOOD, **WEB}, "exactly one of command, http, prometheus; here are command and http"),
+        ({"name": "p99", "limit": 1}, "must have exactly one of command, http, prometheus, waited"),
+        (
+            {**GOOD, **WEB},
+            "exactly one of command, http, prometheus, waited; here are command and http",
+        ),
         ({**GOOD, "query": "up"}, "prometheus and query go together"),
         ({**QUERY, "query": ""}, "prometheus and query go together"),
         ({**QUERY, "json_path": "a"}, "json_path goes with http or command"),

@@ -125,7 +125,7 @@ def test_what_is_not_known_is_said_and_is_no_violation(
     """A reading counts for three intervals and a timeout, whatever failed since."""
     objective = Objective.model_validate(LATENCY)
     seen = read(value, OLD, age=age, error=error)
-    assert known_value(objective, seen.objectives["shop latency"], NOW) == known
+    assert known_value(objective, seen) == known
     decision = run(seen, guarded(slo=[{**LATENCY, "after": 0}]))
     assert (kinds(decision)[0] == "Freeze old") == (known is not None)
     found = [f for f in decision.findings if f.code is Code.OBJECTIVE_UNKNOWN]
@@ -149,3 +149,24 @@ def test_only_a_fresh_value_above_the_limit_is_an_alarm(
     found = list(objective_alarms(read(value, age=age), [objective]))
     fresh = HOST.at - (NOW - age) <= 17
     assert bool(found) == (value is not None and fresh and value > limit)
+
+
+@pytest.mark.parametrize(
+    ("waited", "missing", "acts", "says"),
+    [
+        (30.0, "", ["Freeze old"], "the wait is 30 ms/s, over its limit of 25 ms/s for 0 s"),
+        (25.0, "", ["Spawn"] * 3, ""),
+        (None, "", ["Spawn"] * 3, ""),
+        (None, "no schedstat", ["Spawn"] * 3, "the wait is not known, so pilots run as without"),
+    ],
+)
+def test_what_the_owner_waited_may_be_the_figure(
+    waited: float | None, missing: str, acts: list[str], says: str
+) -> None:
+    """Measured by Plancton itself; where that cannot be, it says so."""
+    slo = {"name": "the wait", "waited": True, "limit": 25, "after": 0}
+    seen = look(OLD, host=replace(HOST, waited_missing=missing), waited=waited)
+    decision = run(seen, guarded(slo=[slo]))
+    assert kinds(decision) == acts
+    said = [str(each.reason) for each in decision.actions] + [str(f) for f in decision.findings]
+    assert not says or any(text.startswith(says) for text in said)
