@@ -17,8 +17,8 @@ from plancton.engine.model.state import Frozen, State
 from plancton.engine.records.cpu_meter import CpuMeter
 from plancton.engine.records.ledger import Account, Ledger
 from plancton.engine.rules.apply_outcomes import apply_to_pilots
-from plancton.engine.rules.placement import cpus_of, usable_cpus
 from plancton.engine.rules.objectives import reading_of
+from plancton.engine.rules.placement import cpus_of, usable_cpus
 from plancton.engine.views.limits import limit_lines
 from plancton.engine.views.signals import objective_views, signal_views
 from plancton.engine.views.snapshot import Finding, PilotView, SinkState, Snapshot, UpcomingEvent
