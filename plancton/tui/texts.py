@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from plancton.config.units import format_duration, format_size
+from plancton.engine.model.cpu_list import format_cpu_list
 from plancton.engine.model.operator import Mode
 from plancton.engine.views.snapshot import PilotView, Snapshot
 from plancton.engine.views.text import clock, core_hours, count_pilots, sink_line
@@ -183,6 +184,7 @@ def pilot_facts(pilot: PilotView, moment: Moment) -> list[tuple[str, str]]:
         ("age", format_duration(pilot.age + since)),
         ("TTL left", left),
         ("cpu now", f"{cpu} of {pilot.cpus:g} cores"),
+        ("runs on", f"CPU {format_cpu_list(pilot.bound_to)}" if pilot.bound_to else "any CPU"),
         ("efficiency", f"{efficiency} of its cores since its start"),
         ("memory", f"{used} of {format_size(pilot.memory)}"),
         ("disk", f"{disk}{bound}"),

@@ -13,7 +13,7 @@ import pytest
 from plancton.config.schema import Profile, Ulimit
 from plancton.engine.model.node import Protection
 from plancton.engine.model.pilot import PilotState
-from plancton.engine.ports import ActionError, RuntimeUnavailableError
+from plancton.engine.ports import ActionError, NotBoundError, RuntimeUnavailableError
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.client import DockerClient, docker_url
 from plancton.runtime.docker.events import EventListener
@@ -88,6 +88,25 @@ def test_settings_reach_the_container(
     assert text.count("Read-only file system") == 2
     assert "value with blanks\n" in text  # Docker does not keep the order of two streams
     assert not (tmp_path / "x").exists()
+
+
+def test_a_start_on_cpus_that_are_not_there_is_refused_for_them(runtime: DockerRuntime) -> None:
+    """So that it is tried without; nothing is left of it."""
+    with pytest.raises(NotBoundError, match="4000"):
+        runtime.start(SLEEPER, cpus=(4000,))
+    assert runtime.pilots() == ()
+
+
+def test_a_frozen_pilot_is_bound_where_it_is(runtime: DockerRuntime) -> None:
+    """It stays frozen."""
+    runtime.start(SLEEPER, cpus=(0,))
+    (pilot,) = runtime.pilots()
+    runtime.freeze(pilot)
+    (frozen,) = runtime.pilots()
+    runtime.bind(frozen, tuple(range(os.cpu_count() or 1)))
+    (pilot,) = runtime.pilots()
+    assert pilot.state is PilotState.PAUSED
+    assert pilot.bound_to == tuple(range(os.cpu_count() or 1))
 
 
 def test_a_missing_source_of_a_bind_is_not_made(runtime: DockerRuntime, tmp_path: Path) -> None:

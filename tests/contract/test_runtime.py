@@ -160,6 +160,30 @@ def test_steady_state_costs_one_request(node: Node) -> None:
     assert node.runtime.requests - before == 1
 
 
+def test_a_pilot_is_bound_to_cpus_and_unbound(node: Node) -> None:
+    """At its start and later; that is known without asking again, and by another look."""
+    node.runtime.start(SLEEPER, cpus=(0,))
+    pilot = node.only()
+    assert pilot.bound_to == (0,)
+    every = tuple(cpu for domain in node.host.sample(0).cpu_domains for cpu in domain)
+    node.runtime.bind(pilot, every)
+    before = node.runtime.requests
+    assert node.only().bound_to == every
+    assert node.runtime.requests - before == 1
+    node.runtime.bind(pilot, (0,))
+    assert node.only().bound_to == (0,)
+
+
+def test_binding_what_has_gone_is_no_error(node: Node) -> None:
+    """Nor what has ended."""
+    pilot = node.start(SHORT)
+    ended = node.ends()
+    node.runtime.bind(pilot, (0,))
+    node.runtime.remove(ended)
+    node.runtime.bind(pilot, (0,))
+    assert node.runtime.pilots() == ()
+
+
 def test_own_cpu_never_falls_when_pilots_go(node: Node) -> None:
     """The meter of all pilots keeps the time of the dead."""
     pilot = node.start(SLEEPER)

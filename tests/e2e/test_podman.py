@@ -94,6 +94,8 @@ def test_podman_is_filled_refilled_adopted_and_emptied(
         before = service.names()
         assert set(podman.run("ps", "--format", "{{.Names}}").split()) == before
         assert service.status()["protection"] == "idle class"
+        # It binds pilots at their creation; it cannot change them later.
+        assert {len(pilot["bound_to"]) for pilot in service.status()["pilots"]} <= {0, 1}
         assert "at unix://" in service.run("doctor", config=True).stdout
         first = min(before)
         assert service.run("logs", first).stdout == "hello\n"
