@@ -51,8 +51,8 @@ check: ## formatting, lint, types, import contracts
 	@if command -v shellcheck > /dev/null; then shellcheck scripts/* .ci/run; fi
 	@echo "check: all good"
 
-bench: ## measure, beside peers: requests, refill, slowdown, cost, latency, network, proof (45 minutes)
-	@scripts/setup test
+bench: ## measure, beside peers: requests, refill, cost, network, proof, the owner's latency (2 hours)
+	@scripts/setup bench
 	@$(PY) -m benchmarks $(ARGS)
 
 clean: ## remove the virtual environment and caches

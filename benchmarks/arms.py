@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from benchmarks.latency import CpuReader, latency
+from benchmarks.interleaved import Arms, CpuReader
+from benchmarks.latency import latency
 from benchmarks.peers import Pool
+from benchmarks.redis import redis_servers
 from benchmarks.rig import INSTANCE, SLEEP, clear, cpu_of, mine, service, wait
 from plancton.runtime.docker import container_spec as spec
 from plancton.runtime.docker.client import DockerClient
@@ -18,18 +20,20 @@ _BURN = ["sh", "-c", "while :; do :; done"]
 
 
 @contextmanager
-def plancton(client: DockerClient, protect: dict[str, Any]) -> Iterator[CpuReader]:
+def plancton(
+    client: DockerClient, protect: dict[str, Any], command: list[str] = _BURN, **spawn: Any
+) -> Iterator[CpuReader]:
     """Run a service that may fill the node."""
-    with service({**SLEEP, "command": _BURN}, min_room=0.5, protect=protect):
+    with service({**SLEEP, "command": command}, min_room=0.5, protect=protect, **spawn):
         wait(lambda: len(mine(client)) == CORES)
         yield _reader(f"plancton-{INSTANCE}")
     clear(client)
 
 
 @contextmanager
-def pool(client: DockerClient, **host: Any) -> Iterator[CpuReader]:
+def pool(client: DockerClient, command: list[str] = _BURN, **host: Any) -> Iterator[CpuReader]:
     """Run as many containers as cores, which never give way."""
-    with Pool(_BURN, {spec.INSTANCE: INSTANCE}, CORES, **host):
+    with Pool(command, {spec.INSTANCE: INSTANCE}, CORES, **host):
         wait(lambda: len(mine(client)) == CORES)
         yield _reader(host.get("cgroup_parent", "/docker").strip("/"))
 
@@ -39,12 +43,26 @@ def _reader(group: str) -> CpuReader:
     return lambda: read() or 0.0
 
 
-def latency_beside_burning_pilots(client: DockerClient) -> None:
-    """Print the owner's tail latency beside each arm."""
-    arms: dict[str, Callable[[], AbstractContextManager[CpuReader]]] = {
-        "Plancton": lambda: plancton(client, {}),
+def own_program(client: DockerClient) -> None:
+    """Print the tail latency of an owner that burns CPU, beside each arm."""
+    latency(_arms(client), _show)
+
+
+def redis(client: DockerClient) -> None:
+    """Print the tail latency of Redis, beside each arm."""
+    with redis_servers() as connect:
+        latency(_arms(client), _show, connect)
+
+
+def _arms(client: DockerClient) -> Arms:
+    return {
+        "Plancton, balanced": lambda: plancton(client, {"latency": "balanced"}),
+        "Plancton, off": lambda: plancton(client, {"latency": "off"}),
         "plain containers": lambda: pool(client),
         "--cpu-shares 2": lambda: pool(client, cpu_shares=2),
         "parent of normal weight": lambda: pool(client, cgroup_parent=f"/{INSTANCE}"),
     }
-    latency(arms, lambda text: print(text, flush=True))
+
+
+def _show(text: str) -> None:
+    print(text, flush=True)

@@ -1,8 +1,7 @@
-"""What the engine costs: requests a tick, refill, slowdown of fixed work, memory and CPU."""
+"""What the engine costs: requests a tick, refill, memory and CPU."""
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
@@ -16,8 +15,6 @@ from plancton.runtime.docker.client import DockerClient, docker_url
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.service.node import LocalNode
 from plancton.service.process.clock import SystemClock
-
-WORK = "x = 0\nfor i in range(12_000_000): x += i"
 
 
 def requests_a_tick(client: DockerClient) -> None:
@@ -78,44 +75,6 @@ def _one_refill(client: DockerClient) -> float:
     died = next(e["timeNano"] for e in seen if e["id"] == victim["Id"] and e["Action"] == "die")
     started = min(e["timeNano"] for e in seen if e["Action"] == "start" and e["timeNano"] > died)
     return float(started - died) / 1e9
-
-
-def slowdown(client: DockerClient) -> None:
-    """Time fixed work on all cores: alone, beside Plancton's pilots, beside plain containers."""
-    burn = ["sh", "-c", "while :; do :; done"]
-    alone = _work()
-    with service({**SLEEP, "command": burn}, maximum=4, ceiling=1):
-        wait(lambda: len(mine(client)) >= (os.cpu_count() or 1))
-        time.sleep(2)
-        count = len(mine(client))
-        beside = _work()
-    clear(client)
-    plain = []
-    for _ in range(count):
-        limits = client.create_host_config(network_mode="none")
-        labels = {spec.INSTANCE: INSTANCE}
-        made = client.create_container("busybox", burn, host_config=limits, labels=labels)
-        client.start(made["Id"])
-        plain.append(made["Id"])
-    naive = _work()
-    clear(client)
-    row(
-        f"foreground slowdown, {count} burning pilots",
-        f"{beside / alone:.2f}",
-        f"plain containers {naive / alone:.2f}; alone {alone:.2f} s",
-    )
-
-
-def _work() -> float:
-    """Return the median time of fixed work on every core at once."""
-    times = []
-    for _ in range(3):
-        started = time.monotonic()
-        jobs = [subprocess.Popen([sys.executable, "-c", WORK]) for _ in range(os.cpu_count() or 1)]
-        for job in jobs:
-            job.wait()
-        times.append(time.monotonic() - started)
-    return statistics.median(times)
 
 
 def cost(client: DockerClient) -> None:

@@ -1,7 +1,6 @@
 """The owner's tail latency beside pilots, and what they harvest meanwhile.
 
-Rounds of an open-loop owner, alone and beside each way to use the idle cores, interleaved: alone,
-arm, arm, alone. Each arm's round is set against the round alone next to it.
+Rounds of an open-loop owner, alone and beside each way to use the idle cores.
 """
 
 from __future__ import annotations
@@ -9,25 +8,22 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
 
 import psutil
 
+from benchmarks.interleaved import ALONE, Arms, CpuReader, interleaved
 from benchmarks.intervals import Figure, Pair, figure
-from benchmarks.owner import REQUEST, Waited, arrivals, burn, serve
+from benchmarks.owner import REQUEST, Connect, Waited, arrivals, burn, serve
 
 CORES = os.cpu_count() or 1
 LOADS = (0.2, 0.4, 0.6, 0.8)
 BLOCKS = 3
 """Times that each arm has its two rounds at a load."""
-ROUND = 6.0
+ROUND = 5.0
 """Seconds of a round."""
-CpuReader = Callable[[], float]
-"""CPU-seconds of all pilots so far."""
-Arms = Mapping[str, Callable[[], AbstractContextManager[CpuReader]]]
-Connect = Callable[[], Callable[[], None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +43,11 @@ class Round:
         return max(0.0, 1.0 - self.busy - self.steal)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Arm:
     """The pairs of one arm at one load."""
 
-    pairs: list[Pair[Round]] = field(default_factory=list)
-
-    def add(self, alone: Round, beside: Round) -> None:
-        """Add a round and the round alone next to it."""
-        self.pairs.append(Pair(alone, beside, alone.steal, beside.steal))
+    pairs: list[Pair[Round]]
 
     def waits(self, share: float) -> Figure:
         """Return how many times longer *share* of the requests waited than alone."""
@@ -101,30 +93,7 @@ def measure(load: float, seed: int, pilots_cpu: CpuReader, connect: Connect) -> 
     return Round(waited, busy, (pilots_cpu() - used) / capacity, steal)
 
 
-def compare(load: float, arms: Arms, connect: Connect) -> Iterator[tuple[str, Arm]]:
-    """Yield the arms with their pairs at one load; the first is ``alone``, set against itself."""
-    found = {name: Arm() for name in ("alone", *arms)}
-    seed = 0
-
-    def one(pilots_cpu: CpuReader = lambda: 0.0) -> Round:
-        nonlocal seed
-        seed += 1
-        return measure(load, seed, pilots_cpu, connect)
-
-    for _ in range(BLOCKS):
-        before = one()
-        for name, start in arms.items():
-            with start() as pilots_cpu:
-                first, second = one(pilots_cpu), one(pilots_cpu)
-            after = one()
-            found[name].add(before, first)
-            found[name].add(after, second)
-            found["alone"].add(before, after)
-            before = after
-    yield from found.items()
-
-
-def latency(arms: Arms, show: Callable[[str], None], connect: Connect = lambda: burn) -> None:
+def latency(arms: Arms, show: Callable[[str], None], connect: Connect = lambda _: burn) -> None:
     """Print the table of all loads and arms."""
     show(f"{CORES} workers, requests of {1000 * REQUEST:g} ms CPU, rounds of {ROUND:g} s, ")
     show("ratios to the round alone next to it: median [95 % interval]")
@@ -135,15 +104,20 @@ def latency(arms: Arms, show: Callable[[str], None], connect: Connect = lambda: 
             f"{'p99.9 / alone':<22}{'harvested':<20}{'stolen cores':<20}{'utilisation':<20}"
             f"{'CPU':<12}dropped"
         )
-        for name, arm in compare(load, arms, connect):
-            show(_line(name, arm))
+        seeds = count(1)
+
+        def one(pilots_cpu: CpuReader, load: float = load, seeds: Iterator[int] = seeds) -> Round:
+            return measure(load, next(seeds), pilots_cpu, connect)
+
+        for name, pairs in interleaved(arms, one, BLOCKS).items():
+            show(_line(name, Arm(pairs)))
 
 
 def _line(name: str, arm: Arm) -> str:
     tail = arm.waits(0.99)
     figures = [tail, arm.waits(0.999), arm.harvested(), arm.stolen(), arm.utilisation()]
     shown = [str(each) for each in figures]
-    if name == "alone":
+    if name == ALONE:
         shown[2:] = [""] * 3
     widths = (22, 22, 20, 20, 20)
     before, after = (

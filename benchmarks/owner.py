@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import multiprocessing
 import random
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,32 +61,19 @@ def burn() -> None:
         pass
 
 
-def ask_redis(port: int) -> Callable[[], None]:
-    """Return what asks a Redis server on this machine for about a request's time of work."""
-    work = b"EVAL", b"local x = 0 for i = 1, 60000 do x = x + i end return 1", b"0"
-    command = b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in work)
-    connection = socket.create_connection(("127.0.0.1", port))
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def ask() -> None:
-        connection.sendall(b"*%d\r\n%s" % (len(work), command))
-        if not connection.recv(64).startswith(b":1"):
-            raise ConnectionError("not the answer of a Redis server")
-
-    return ask
+Connect = Callable[[int], Callable[[], None]]
+"""Makes the connection of a worker, by its number; returns what does one request."""
 
 
-def serve(
-    times: list[float], workers: int, connect: Callable[[], Callable[[], None]] = lambda: burn
-) -> Waited:
+def serve(times: list[float], workers: int, connect: Connect = lambda _: burn) -> Waited:
     """Answer requests that arrive at these *times*; each worker makes its own connection."""
     context: ForkContext = multiprocessing.get_context("fork")
     taken = context.Value("L", 0)
     latencies = context.RawArray("d", len(times))
     begin = time.monotonic() + _LEAD
 
-    def work() -> None:
-        request = connect()
+    def work(number: int) -> None:
+        request = connect(number)
         while True:
             with taken.get_lock():
                 mine = taken.value
@@ -101,7 +87,7 @@ def serve(
             request()
             latencies[mine] = time.monotonic() - due
 
-    processes = [context.Process(target=work) for _ in range(workers)]
+    processes = [context.Process(target=work, args=(each,)) for each in range(workers)]
     for process in processes:
         process.start()
     for process in processes:

@@ -13,16 +13,21 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from benchmarks.peers import Pool, Rule060
-from benchmarks.rig import INSTANCE, SERVICE, SLEEP, clear, cpu_of, mine, row, service, wait
+import psutil
+
+from benchmarks.arms import plancton, pool
+from benchmarks.interleaved import ALONE, Arms, CpuReader, interleaved
+from benchmarks.intervals import Figure, Pair, figure
+from benchmarks.peers import Rule060
+from benchmarks.rig import SERVICE, row
 from plancton.config.schema import Config
 from plancton.engine.model.node import Protection
-from plancton.runtime.docker import container_spec as spec
+from plancton.engine.records.ledger import Account
 from plancton.runtime.docker.client import DockerClient
 from plancton.service.node import LocalNode
 from plancton.service.trace_recorder import record_trace
@@ -30,7 +35,9 @@ from plancton.simulation.simulator import Assumptions, Simulation, SimulationRes
 from plancton.simulation.trace import Trace, read_trace
 
 CORES = os.cpu_count() or 1
-LIFE = 40
+BLOCKS = 2
+"""Times that each arm serves the foreground twice."""
+LIFE = 20
 BURN = [
     "sh",
     "-c",
@@ -54,13 +61,15 @@ class Start:
 
 def timetable() -> list[Start]:
     """Return the phases: nothing, one core, all cores, bursts, a ramp."""
-    table = [Start(15, 1, 8, "one core"), Start(30, CORES, 10, "all cores")]
-    table += [Start(46 + 5 * i, CORES, 1.5, "bursts") for i in range(5)]
-    ramp = [Start(74 + 4 * i, 1, 4 * (CORES - i) + 2, "ramp") for i in range(CORES)]
+    table = [Start(5, 1, 5, "one core"), Start(_ALL_CORES, CORES, 5, "all cores")]
+    table += [Start(20 + 4 * i, CORES, 1.5, "bursts") for i in range(3)]
+    ramp = [Start(33 + 2 * i, 1, 2 * (CORES - i) + 2, "ramp") for i in range(CORES)]
     return table + ramp
 
 
-LONG = 74 + 4 * CORES + 14.0
+_ALL_CORES = 12
+"""When all cores are wanted at once."""
+LONG = 33 + 2 * CORES + 8.0
 """Seconds of the whole."""
 
 
@@ -70,27 +79,29 @@ class Run:
 
     took: dict[str, list[float]] = field(default_factory=dict)
     """Seconds of each job, by phase."""
-    cpu: float = 0.0
-    """CPU-seconds of all jobs."""
+    idle: float = 0.0
+    """Core-seconds that nobody used."""
+    steal: float = 0.0
+    """Share of all cores' time that the hypervisor gave to others."""
     pilots: list[tuple[float, float]] = field(default_factory=list)
     """CPU-seconds of pilots at moments of the table."""
 
+    @property
     def harvested(self) -> float:
         """CPU-seconds of pilots."""
-        return self.pilots[-1][1] - self.pilots[0][1] if self.pilots else 0.0
+        return self.pilots[-1][1] - self.pilots[0][1]
 
-    def slowdown(self, alone: Run) -> float:
-        """How much longer all jobs took than alone."""
-        mine = sum(sum(times) for times in self.took.values())
-        return mine / sum(sum(times) for times in alone.took.values())
+    def seconds(self, phase: str = "") -> float:
+        """Seconds that all jobs of a phase took together, or those of all phases."""
+        return sum(sum(times) for name, times in self.took.items() if phase in ("", name))
 
-    def quiet_after(self, start: float, end: float) -> float | None:
-        """Seconds from *start* until pilots use almost nothing over a fifth of a second."""
-        looks = [(at, used) for at, used in self.pilots if start <= at <= end]
+    def quiet_after(self) -> float | None:
+        """Seconds after all cores are wanted until pilots use almost nothing for a fifth of one."""
+        looks = [(at, used) for at, used in self.pilots if _ALL_CORES <= at <= _ALL_CORES + 5]
         for at, used in looks:
             later = next(((t, u) for t, u in looks if t >= at + 0.2), None)
             if later and (later[1] - used) / (later[0] - at) < _QUIET * CORES:
-                return at - start
+                return at - _ALL_CORES
         return None
 
 
@@ -111,15 +122,14 @@ class Work:
     def _job(self, turns: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, "-S", "-c", _JOB, str(turns)])
 
-    def run(self, pilots_cpu: Callable[[], float | None]) -> Run:
+    def run(self, pilots_cpu: CpuReader) -> Run:
         """Run the timetable while *pilots_cpu* is looked at."""
         run, began, over = Run(), time.monotonic(), threading.Event()
+        before = psutil.cpu_times()
 
         def look() -> None:
             while not over.wait(_LOOK):
-                used = pilots_cpu()
-                if used is not None:
-                    run.pilots.append((time.monotonic() - began, used))
+                run.pilots.append((time.monotonic() - began, pilots_cpu()))
 
         watcher = threading.Thread(target=look, daemon=True)
         watcher.start()
@@ -136,17 +146,18 @@ class Work:
         time.sleep(max(0.0, began + LONG - time.monotonic()))
         over.set()
         watcher.join()
+        after = psutil.cpu_times()
+        run.idle = after.idle + after.iowait - before.idle - before.iowait
+        run.steal = (after.steal - before.steal) / (CORES * (time.monotonic() - began))
         return run
 
     def _wait(self, job: subprocess.Popen[bytes], start: Start, run: Run) -> None:
         began = time.monotonic()
-        _, _, usage = os.wait4(job.pid, 0)
-        job.returncode = 0
+        job.wait()
         run.took.setdefault(start.phase, []).append(time.monotonic() - began)
-        run.cpu += usage.ru_utime + usage.ru_stime
 
 
-def alone(work: Work) -> tuple[Run, Trace]:
+def recorded(work: Work) -> Trace:
     """Run the foreground with nothing beside it, and record it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "foreground.csv"
@@ -156,9 +167,9 @@ def alone(work: Work) -> tuple[Run, Trace]:
             daemon=True,
         )
         recorder.start()
-        run = work.run(lambda: None)
+        work.run(lambda: 0.0)
         recorder.join()
-        return run, read_trace(path)
+        return read_trace(path)
 
 
 def simulated(
@@ -174,40 +185,58 @@ def simulated(
     return Simulation(made, trace, assumptions=assumptions, rule=rule).run()
 
 
+@contextmanager
+def _plancton(client: DockerClient, accounts: list[Account]) -> Iterator[CpuReader]:
+    with plancton(client, {}, BURN, short_life=5) as pilots_cpu:
+        yield pilots_cpu
+        accounts.append(LocalNode(SERVICE["paths"]).engine.snapshot().ledger.total)
+
+
 def proof(client: DockerClient) -> None:
     """Serve one foreground with Plancton and with its peers, and compare."""
-    print(f"one foreground of {LONG:.0f} s, pilots that burn CPU for {LIFE} s each")
-    work = Work()
-    base, trace = alone(work)
-    idle = CORES * LONG - base.cpu
-    labels, pilot = {spec.INSTANCE: INSTANCE}, {**SLEEP, "command": BURN}
-    runs: dict[str, tuple[Run, str]] = {}
-    with service(pilot, min_room=0.5, short_life=5, protect={}):
-        wait(lambda: len(mine(client)) == CORES)
-        runs["Plancton"] = work.run(cpu_of(f"plancton-{INSTANCE}")), ""
-        total = LocalNode(SERVICE["paths"]).engine.snapshot().ledger.total
-        lost = f"{total.evicted} evicted, {total.frozen} frozen, {total.lost:.0f} core-s lost"
-        runs["Plancton"] = runs["Plancton"][0], lost
-        started = total.started
-    clear(client)
-    pools: dict[str, dict[str, Any]] = {
-        "plain containers, in a loop": {},
-        "--cpu-shares 2, in a loop": {"cpu_shares": 2},
-        "--restart=always": {"restart_policy": {"Name": "always"}},
+    print(f"one foreground of {LONG:.0f} s, pilots that burn CPU for {LIFE} s each; ", end="")
+    print("against the run alone next to it: median [95 % interval]")
+    work, accounts = Work(), list[Account]()
+    trace = recorded(work)
+    arms: Arms = {
+        "Plancton": lambda: _plancton(client, accounts),
+        "plain containers, in a loop": lambda: pool(client, BURN),
+        "--cpu-shares 2, in a loop": lambda: pool(client, BURN, cpu_shares=2),
+        "--restart=always": lambda: pool(client, BURN, restart_policy={"Name": "always"}),
     }
-    for name, host in pools.items():
-        with Pool(BURN, labels, CORES, **host):
-            wait(lambda: len(mine(client)) == CORES)
-            runs[name] = work.run(cpu_of("docker")), "none ever gives way"
-    for name, (run, note) in runs.items():
-        share = run.harvested() / idle
-        quiet = run.quiet_after(30, 40)
-        reaction = "never" if quiet is None else f"{quiet:.2f} s"
-        text = f"slowdown {run.slowdown(base):.2f}, quiet after {reaction}; {note}"
-        row(f"{name}: harvested share", f"{share:.3f}", text)
-        for phase in base.took:
-            mean = statistics.mean(run.took[phase]) / statistics.mean(base.took[phase])
-            row(f"  slowdown, {phase}", f"{mean:.2f}")
+    found = interleaved(arms, work.run, BLOCKS)
+    for name, pairs in found.items():
+        _show(name, pairs)
+    total = sum(accounts, Account())
+    text = f"{total.evicted} evicted, {total.frozen} frozen, {total.lost:.0f} core-s lost"
+    row("Plancton, all its runs", f"{total.started} started", text)
+    _simulations(trace, _harvested(found["Plancton"]))
+
+
+def _harvested(pairs: list[Pair[Run]]) -> Figure:
+    return figure(pairs, lambda a, b: min(b.harvested, a.idle) / a.idle, highest=1)
+
+
+def _slowdown(pairs: list[Pair[Run]], phase: str = "") -> Figure:
+    return figure(pairs, lambda a, b: b.seconds(phase) / a.seconds(phase), lowest=1)
+
+
+def _show(name: str, pairs: list[Pair[Run]]) -> None:
+    slowdown = _slowdown(pairs)
+    if name == ALONE:
+        row("alone: slowdown", str(slowdown), f"{slowdown.dropped} pairs dropped")
+        return
+    stolen = figure(pairs, lambda a, b: max(0.0, b.harvested - a.idle))
+    quiet = [at for pair in pairs if (at := pair.beside.quiet_after()) is not None]
+    after = f"{statistics.median(quiet):.2f} s" if len(quiet) == len(pairs) else "never"
+    row(f"{name}: harvested share", str(_harvested(pairs)), f"stolen {stolen} core-s")
+    row("  slowdown", str(slowdown), f"quiet after {after}; {slowdown.dropped} pairs dropped")
+    for phase in pairs[0].alone.took:
+        row(f"  slowdown, {phase}", str(_slowdown(pairs, phase)))
+
+
+def _simulations(trace: Trace, real: Figure) -> None:
+    """Print what the simulator makes of the recorded foreground."""
     settings: dict[str, object] = {"pilots": [{"cpus": 1, "memory": "64MB"}]}
     rules = {
         "0.6.0 rule, defaults (simulated)": Rule060(),
@@ -218,6 +247,5 @@ def proof(client: DockerClient) -> None:
         text = f"slowdown {result.slowdown:.2f}; {rule.killed} killed, {rule.lost:.0f} core-s lost"
         row(f"{name}: share", f"{result.share or 0:.3f}", text)
     ours = simulated(trace, settings)
-    real = runs["Plancton"][0].harvested() / idle
-    text = f"real {real:.3f}; started {ours.account.started}, real {started}"
+    text = f"real {real}; started {ours.account.started}"
     row("Plancton simulated on the recorded trace", f"{ours.share or 0:.3f}", text)
