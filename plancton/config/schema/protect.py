@@ -165,9 +165,13 @@ class Protect(Group):
     evict_room: Annotated[float, Field(ge=0.71, le=10)] = 0.75
     """Overcommitted means: the room is below minus this part of the youngest pilot's cores.
     With min_room it spans more than one pilot, so starting and evicting never take turns."""
-    latency: Annotated[Literal["off", "balanced"], BeforeValidator(off_if_false)] = "balanced"
+    latency: Annotated[Literal["off", "balanced", "strict"], BeforeValidator(off_if_false)] = (
+        "balanced"
+    )
     """How the owner's tail latency is kept. balanced: each pilot is bound to cores of its own
-    while together they cover all; off: pilots roam."""
+    while together they cover all. strict: also, pilots run beside a foreground that uses up to
+    half of the node, so that every core stays covered; they get half of their cores at least.
+    off: pilots roam."""
     victim: Literal["youngest", "least-lost"] = "youngest"
     """Who goes first: the youngest pilot, or the one whose work since its start or its last
     checkpoint is least. One that has checkpointed within the last minute comes before both."""

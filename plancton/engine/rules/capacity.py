@@ -17,6 +17,13 @@ There a pilot takes cores from the foreground, which then looks smaller than it 
 some are always left, and as soon as they are used up the foreground may want more.
 """
 
+STARTED, KEPT = 0.5, 0.35
+"""Parts of their promised cores that pilots get at least, with ``protect.latency: strict``.
+
+Above the first one more is started where a core has none yet, below the second the youngest is
+frozen. A start leaves the first at least, so none makes the other due.
+"""
+
 
 def cores(pilots: Iterable[Pilot] | Iterable[schema.Profile]) -> float:
     """Cores promised to these pilots."""
@@ -72,17 +79,32 @@ class Capacity:
             return None
         return limits.ceiling * load.ncpus - limits.reserve - load.foreground - committed
 
-    def fits(self, cpus: float, room: float) -> bool:
-        """Say whether a pilot of so many cores may run in this *room*."""
+    def fits(self, cpus: float, room: float, committed: float) -> bool:
+        """Say whether a pilot of so many cores may run in this *room* beside those *committed*."""
         if self.unprotected:
             return room >= cpus + HEADROOM
-        return room >= self.policy.spawn.min_room * cpus
+        promised = committed + cpus
+        return room >= self.policy.spawn.min_room * cpus or (
+            promised <= self._cores_to_cover and room + committed >= STARTED * promised
+        )
 
-    def is_overcommitted(self, victim: Pilot, room: float) -> bool:
-        """Say whether the pilots are promised too much: *victim*, or one like it, has to go."""
+    def is_overcommitted(self, victim: Pilot, room: float, committed: float) -> bool:
+        """Say whether the pilots are promised too much: *victim*, or one like it, has to go.
+
+        *committed* are the cores promised to them all.
+        """
         if self.unprotected and self.pressure_load is not None:
             return self.pressure_load.idle < SATURATED
-        return room < -self.policy.protect.evict_room * victim.cpus
+        if room >= -self.policy.protect.evict_room * victim.cpus:
+            return False
+        return committed > self._cores_to_cover or room + committed < KEPT * committed
+
+    @property
+    def _cores_to_cover(self) -> int:
+        """Cores of which each is to have a pilot, as far as pilots bear it."""
+        protected = self.observation.host.protection is Protection.IDLE
+        wanted = protected and self.policy.protect.latency == "strict"
+        return self.observation.host.ncpus if wanted else 0
 
     def memory_room(self, pilots: Iterable[Pilot], starts: Iterable[schema.Profile]) -> float:
         """Bytes available beside what was promised to pilots and is not used by them yet."""

@@ -31,7 +31,7 @@ def kept_free(
         if reason is None or reason.code is not Code.NO_ROOM:
             continue
         empty = context.room(())
-        fits = empty is not None and context.capacity.fits(profile.cpus, empty)
+        fits = empty is not None and context.capacity.fits(profile.cpus, empty, 0.0)
         if not fits or owed >= _OWED * recent_use(context, able):
             continue
         since = context.kept_free_since.setdefault(profile.name, context.now)

@@ -18,7 +18,12 @@ def freeze(context: DecisionContext) -> None:
         for pilot in victims if alarm.all_at_once else victims[:1]:
             context.add_action(Freeze(pilot, alarm.reason))
     victims, room = _freezable(context), context.room(context.kept_running())
-    if victims and room is not None and context.capacity.is_overcommitted(victims[0], room):
+    committed = context.committed(context.kept_running())
+    if (
+        victims
+        and room is not None
+        and context.capacity.is_overcommitted(victims[0], room, committed)
+    ):
         _relieve(context, victims, room)
     else:
         context.overcommitted_since = None
@@ -60,11 +65,12 @@ def _reason(context: DecisionContext, room: float, lasted: float) -> Reason:
 def _freeze_excess(
     context: DecisionContext, victims: list[Pilot], room: float, reason: Reason
 ) -> None:
+    committed = context.committed(context.kept_running())
     for pilot in victims:
-        if not context.capacity.is_overcommitted(pilot, room):
+        if not context.capacity.is_overcommitted(pilot, room, committed):
             return
         context.add_action(Freeze(pilot, reason))
-        room += pilot.cpus
+        room, committed = room + pilot.cpus, committed - pilot.cpus
 
 
 def _freezable(context: DecisionContext) -> list[Pilot]:

@@ -31,7 +31,9 @@ def place(context: DecisionContext) -> None:
     """Decide which CPUs each pilot may use, those included that are about to start."""
     domains = context.observation.host.cpu_domains
     usable = usable_cpus(context.observation.host)
-    context.placement = _placement(context, domains, usable)
+    placement = _placement(context, domains, usable)
+    text = f"{context.policy.protect.latency}: {placement.text}"
+    context.placement = replace(placement, text=text)
     if context.placement.cpus or any(isinstance(a, Spawn) and a.cpus for a in context.actions):
         return
     if context.bind_failure and context.now >= context.bind_failure.retry_at:
@@ -39,17 +41,16 @@ def place(context: DecisionContext) -> None:
 
 
 def _placement(context: DecisionContext, domains: Domains, usable: Cpus) -> Placement:
-    mode = context.policy.protect.latency
     failure = context.bind_failure
     if failure is not None and context.now < failure.retry_at:
         left = format_duration(failure.retry_at - context.now)
-        return Placement(False, f"{mode}: {failure.why}; next try in {left}")
-    if mode == "off":
-        return _roam(context, "off: pilots roam", usable)
+        return Placement(False, f"{failure.why}; next try in {left}")
+    if context.policy.protect.latency == "off":
+        return _roam(context, "pilots roam", usable)
     if context.observation.host.protection is not Protection.IDLE:
-        return _roam(context, "balanced: pilots roam, they are not in the idle class", usable)
+        return _roam(context, "pilots roam, they are not in the idle class", usable)
     if len(usable) < 2:
-        return _roam(context, "balanced: pilots roam, there is only one core to use", usable)
+        return _roam(context, "pilots roam, there is only one core to use", usable)
     return _spread_or_roam(context, domains, usable)
 
 
@@ -59,7 +60,7 @@ def _spread_or_roam(context: DecisionContext, domains: Domains, usable: Cpus) ->
     demands = [Demand(pilot.cpus, cpus_of(pilot, usable)) for pilot in running]
     demands += [Demand(action.profile.cpus) for action in starts]
     placed = spread(demands, domains)
-    text = "balanced: each pilot on cores of its own"
+    text = "each pilot on cores of its own"
     covered = min(len(usable), sum(size_of(each, usable) for each in demands[: len(running)]))
     waits = _waits_for_refill(
         context, covered < len(usable) and any(_is_bound(p, usable) for p in running)
@@ -67,7 +68,7 @@ def _spread_or_roam(context: DecisionContext, domains: Domains, usable: Cpus) ->
     if placed is None:
         what = f"{covered} of {len(usable)} cores"
         if not waits:
-            return _roam(context, f"balanced: pilots roam, they cover {what}", usable)
+            return _roam(context, f"pilots roam, they cover {what}", usable)
         placed, text = fill(demands, domains), f"{text}; {what} covered"
         # Until the core has its pilot again, the others stay as they are.
         placed[: len(running)] = [each.bound for each in demands[: len(running)]]

@@ -110,7 +110,9 @@ def _blocked(context: DecisionContext, profile: schema.Profile) -> Reason | None
 
 def _no_cores(context: DecisionContext, profile: schema.Profile) -> Reason | None:
     room, load = context.spawn_room(), context.capacity.spawn_load
-    if room is None or load is None or context.capacity.fits(profile.cpus, room):
+    if room is None or load is None:
+        return None
+    if context.capacity.fits(profile.cpus, room, context.committed()):
         return None
     return Reason.of(
         Code.NO_ROOM,

@@ -20,7 +20,8 @@ def thaw(context: DecisionContext) -> None:
         context.room_since = None
         return
     room, memory = context.spawn_room(), _memory(context)
-    if room is None or not context.capacity.fits(frozen[0].cpus, room):
+    committed = context.committed()
+    if room is None or not context.capacity.fits(frozen[0].cpus, room, committed):
         context.room_since = None
         return
     if (frozen[0].swapped or 0) > memory:
@@ -35,10 +36,11 @@ def thaw(context: DecisionContext) -> None:
         if not _may_go_on(context, pilot):
             continue
         swapped = pilot.swapped or 0
-        if not context.capacity.fits(pilot.cpus, room) or swapped > memory:
+        if not context.capacity.fits(pilot.cpus, room, committed) or swapped > memory:
             return
         context.add_action(Thaw(pilot, Reason.of(Code.THAW, room=room)))
-        room, memory = room - pilot.cpus, memory - swapped
+        room, committed = room - pilot.cpus, committed + pilot.cpus
+        memory -= swapped
         _hold_others(context, pilot)
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from plancton.engine.model.action import Spawn
+from plancton.config import schema
+from plancton.engine.model.action import Freeze, Spawn
 from plancton.engine.model.node import CpuLoad, Protection
 from plancton.engine.model.operator import Mode
 from plancton.engine.model.reason import Code, Reason
@@ -39,6 +40,43 @@ def test_without_the_idle_class_some_of_the_node_stays_free() -> None:
     seen = look(foreground=1.9, host=bare)
     assert len(run(seen).actions) == 1
     assert len(run(replace(seen, host=HOST)).actions) == 2
+
+
+STRICT = replace(policy(8), protect=schema.Protect(latency="strict"))
+
+
+@pytest.mark.parametrize(
+    ("foreground", "balanced", "strict"), [(0.4, 4, 4), (1.9, 2, 4), (2.1, 2, 3), (3.7, 0, 0)]
+)
+def test_strict_covers_all_cores_while_pilots_get_half_of_theirs(
+    foreground: float, balanced: int, strict: int
+) -> None:
+    """With two of four cores in use, four pilots have half a core each."""
+    seen = look(foreground=foreground)
+    assert len(run(seen, policy(8)).actions) == balanced
+    assert len(run(seen, STRICT).actions) == strict
+
+
+def test_strict_promises_no_more_cores_than_there_are() -> None:
+    """What covers all is enough."""
+    four = [replace(OLD, id=f"p{i}", name=f"p{i}") for i in range(4)]
+    assert codes(run(look(*four, foreground=0.2), STRICT)) == [Code.NO_ROOM]
+
+
+@pytest.mark.parametrize(("foreground", "freezes"), [(2.5, 0), (2.7, 1), (3.4, 3)])
+def test_strict_freezes_once_pilots_get_a_third_of_theirs(foreground: float, freezes: int) -> None:
+    """And only as many as it takes."""
+    four = [replace(OLD, id=f"p{i}", name=f"p{i}") for i in range(4)]
+    state = State(overcommitted_since=NOW - 150)
+    decision = run(look(*four, foreground=foreground), STRICT, state)
+    assert len([a for a in decision.actions if isinstance(a, Freeze)]) == freezes
+
+
+def test_strict_changes_nothing_without_the_idle_class() -> None:
+    """There more pilots would slow the foreground."""
+    low = replace(HOST, protection=Protection.LOW_WEIGHT)
+    seen = look(foreground=1.9, host=low)
+    assert len(run(seen, STRICT).actions) == len(run(seen, policy(8)).actions)
 
 
 @pytest.mark.parametrize(

@@ -145,13 +145,15 @@ LOADS = st.floats(0, 8)
     st.lists(st.sampled_from([0.5, 1.0, 1.5, 3.0]), min_size=1, max_size=3),
     st.integers(0, 12),
     st.sampled_from(Protection),
+    st.sampled_from(["balanced", "strict"]),
 )
 def test_steady_load_reaches_a_fixed_point(
-    before: float, then: float, sizes: list[float], maximum: int, protection: Protection
+    before: float, then: float, sizes: list[float], maximum: int, protection: Protection, mode: str
 ) -> None:
     """After any change of load all is quiet within minutes, and stays so."""
     profiles = [schema.Profile(name=f"p{i}", cpus=c) for i, c in enumerate(sizes)]
-    loop = Loop(policy(maximum, *profiles), protection)
+    protect = schema.Protect.model_validate({"latency": mode})
+    loop = Loop(replace(policy(maximum, *profiles), protect=protect), protection)
     for foreground in (before, then):
         for _ in range(100):
             loop.tick(foreground, 30.0)
