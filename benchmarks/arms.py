@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from benchmarks.interleaved import Arms, CpuReader
-from benchmarks.latency import latency
+from benchmarks.latency import latency, offer
+from benchmarks.owner import Connect
 from benchmarks.peers import Pool
 from benchmarks.redis import redis_servers
 from benchmarks.rig import INSTANCE, SLEEP, clear, cpu_of, mine, service, wait
@@ -16,6 +17,10 @@ from plancton.runtime.docker import container_spec as spec
 from plancton.runtime.docker.client import DockerClient
 
 CORES = os.cpu_count() or 1
+SETTLE = 14.0
+"""Seconds of the owner's load before an arm is measured: the foreground is a mean over 10 s."""
+_AT_ONCE = {"freeze_after": "1s", "evict_after": "1d"}
+"""What Plancton would do after minutes of the same load."""
 _BURN = ["sh", "-c", "while :; do :; done"]
 
 
@@ -45,23 +50,37 @@ def _reader(group: str) -> CpuReader:
 
 def own_program(client: DockerClient) -> None:
     """Print the tail latency of an owner that burns CPU, beside each arm."""
-    latency(_arms(client), _show)
+    latency(lambda *owner: _arms(client, *owner), _show)
 
 
 def redis(client: DockerClient) -> None:
     """Print the tail latency of Redis, beside each arm."""
     with redis_servers() as connect:
-        latency(_arms(client), _show, connect)
+        latency(lambda *owner: _arms(client, *owner), _show, connect)
 
 
-def _arms(client: DockerClient) -> Arms:
+def _arms(client: DockerClient, load: float, connect: Connect) -> Arms:
+    def mode(name: str) -> AbstractContextManager[CpuReader]:
+        return _settled(plancton(client, {**_AT_ONCE, "latency": name}), load, connect)
+
     return {
-        "Plancton, balanced": lambda: plancton(client, {"latency": "balanced"}),
-        "Plancton, off": lambda: plancton(client, {"latency": "off"}),
+        "Plancton, strict": lambda: mode("strict"),
+        "Plancton, balanced": lambda: mode("balanced"),
+        "Plancton, off": lambda: mode("off"),
         "plain containers": lambda: pool(client),
         "--cpu-shares 2": lambda: pool(client, cpu_shares=2),
         "parent of normal weight": lambda: pool(client, cgroup_parent=f"/{INSTANCE}"),
     }
+
+
+@contextmanager
+def _settled(
+    arm: AbstractContextManager[CpuReader], load: float, connect: Connect
+) -> Iterator[CpuReader]:
+    """Let an arm come to what it does under the owner's load in the long run."""
+    with arm as pilots_cpu:
+        offer(load, SETTLE, 0, connect)
+        yield pilots_cpu
 
 
 def _show(text: str) -> None:

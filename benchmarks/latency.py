@@ -24,6 +24,8 @@ BLOCKS = 3
 """Times that each arm has its two rounds at a load."""
 ROUND = 5.0
 """Seconds of a round."""
+AWAKE = 0.75
+"""Possible ratio of latencies: pilots keep cores awake, which otherwise would have to wake up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ class Arm:
 
     def waits(self, share: float) -> Figure:
         """Return how many times longer *share* of the requests waited than alone."""
-        return figure(self.pairs, lambda a, b: b.waited.at(share) / a.waited.at(share), lowest=1)
+        return figure(
+            self.pairs, lambda a, b: b.waited.at(share) / a.waited.at(share), lowest=AWAKE
+        )
 
     def harvested(self) -> Figure:
         """Return the share of what was idle alone that pilots used, and not more than that."""
@@ -83,9 +87,8 @@ class Arm:
 
 def measure(load: float, seed: int, pilots_cpu: CpuReader, connect: Connect) -> Round:
     """Run one round at *load*, a share of all cores."""
-    times = arrivals(load * CORES / REQUEST, ROUND, seed)
     before, used, began = psutil.cpu_times(), pilots_cpu(), time.monotonic()
-    waited = serve(times, CORES, connect)
+    waited = offer(load, ROUND, seed, connect)
     after, capacity = psutil.cpu_times(), CORES * (time.monotonic() - began)
     idle = after.idle + after.iowait - before.idle - before.iowait
     steal = (after.steal - before.steal) / capacity
@@ -93,8 +96,17 @@ def measure(load: float, seed: int, pilots_cpu: CpuReader, connect: Connect) -> 
     return Round(waited, busy, (pilots_cpu() - used) / capacity, steal)
 
 
-def latency(arms: Arms, show: Callable[[str], None], connect: Connect = lambda _: burn) -> None:
-    """Print the table of all loads and arms."""
+def offer(load: float, seconds: float, seed: int, connect: Connect) -> Waited:
+    """Have the owner serve requests that take a share *load* of all cores."""
+    return serve(arrivals(load * CORES / REQUEST, seconds, seed), CORES, connect)
+
+
+def latency(
+    arms_at: Callable[[float, Connect], Arms],
+    show: Callable[[str], None],
+    connect: Connect = lambda _: burn,
+) -> None:
+    """Print the table of all loads and arms; *arms_at* makes those for a load of this owner."""
     show(f"{CORES} workers, requests of {1000 * REQUEST:g} ms CPU, rounds of {ROUND:g} s, ")
     show("ratios to the round alone next to it: median [95 % interval]")
     for load in LOADS:
@@ -109,7 +121,7 @@ def latency(arms: Arms, show: Callable[[str], None], connect: Connect = lambda _
         def one(pilots_cpu: CpuReader, load: float = load, seeds: Iterator[int] = seeds) -> Round:
             return measure(load, next(seeds), pilots_cpu, connect)
 
-        for name, pairs in interleaved(arms, one, BLOCKS).items():
+        for name, pairs in interleaved(arms_at(load, connect), one, BLOCKS).items():
             show(_line(name, Arm(pairs)))
 
 
