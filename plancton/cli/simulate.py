@@ -78,7 +78,19 @@ def simulate(
         return
     made_up = synthetic or "day"
     run = traces.read_trace(trace) if trace else traces.synthetic_trace(made_up, cores or 8)
+    _warn_of_unknown_figures(configs, run)
     _node(configs, run, assumptions, json, svg)
+
+
+def _warn_of_unknown_figures(configs: list[tuple[str, Config]], trace: Trace) -> None:
+    """Say which objectives cannot be replayed: nothing is run or asked in a simulation."""
+    from plancton.cli.terminal import say_error
+
+    for name, config in configs:
+        for each in config.protect.slo:
+            if not each.waited and each.name not in trace.figures:
+                what = f"{trace.name} has no column 'slo {each.name}'"
+                say_error(f"warning: {name}: {what}, so nothing is known of this objective")
 
 
 def _protection(word: str) -> Protection:

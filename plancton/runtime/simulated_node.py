@@ -51,7 +51,7 @@ class SimulatedNode(SimulatedMachine):
         self.unenforced: frozenset[Limit] = frozenset()
         self.figures: dict[str, float | str] = {}
         """What figures are, by name; or why they cannot be read."""
-        self._last_figures: dict[str, Reading] = {}
+        self._readings: dict[str, Reading] = {}
         self._references: frozenset[str] = frozenset()
         self._requests = 0
 
@@ -100,15 +100,18 @@ class SimulatedNode(SimulatedMachine):
     # --- Figures ------------------------------------------------------------------------
 
     def watch(self, figures: Iterable[Figure]) -> None:
-        """Read none but the simulated ones."""
+        """Take note of the figures; none is really read."""
+        self._readings = {each.name: self._readings.get(each.name, Reading()) for each in figures}
 
     def readings(self) -> Mapping[str, Reading]:
         """Return what the figures are, or were before they could not be read."""
-        for name, found in self.figures.items():
-            before = self._last_figures.get(name, Reading())
-            new = replace(before, error=found) if isinstance(found, str) else None
-            self._last_figures[name] = new or Reading(float(found), self._now)
-        return dict(self._last_figures)
+        for name, before in self._readings.items():
+            match self.figures.get(name, "nothing is known of it in this simulation"):
+                case str(error):
+                    self._readings[name] = replace(before, error=error)
+                case value:
+                    self._readings[name] = Reading(value, self._now)
+        return dict(self._readings)
 
     # --- Images -------------------------------------------------------------------------
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from plancton.config.load import load
 from plancton.config.schema import Config
 from plancton.engine.model.node import HostSample
+from plancton.engine.model.objective import Reading
 from plancton.engine.ports import RuntimeUnavailableError
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.client import docker_url
 from plancton.runtime.docker.runtime import DockerRuntime
+from plancton.runtime.figures.reader import FigureReader
 from plancton.runtime.file_modes import GROUP, opener
 from plancton.runtime.host import HostSampler
 from plancton.service.instance import instance_name
@@ -36,20 +41,45 @@ def record_trace(config: Path, output: Path, interval: float, seconds: float) ->
         runtime.check()
     runtime.close()
     sampler = HostSampler(parent, lambda: runtime.data_root)
-    begin, rows = sampler.sample(clock.now()), 0
-    local = clock.wall() + time.localtime().tm_gmtoff
-    opened = open(output, "x", encoding="utf-8", opener=opener(GROUP))  # noqa: SIM115 (below)
-    with opened as file, suppress(KeyboardInterrupt):
-        file.write(trace_header(begin.ncpus, begin.memory_total, local))
-        last = begin
-        while last.at - begin.at < seconds:
-            time.sleep(max(0.0, begin.at + (rows + 1) * interval - clock.now()))
-            new = sampler.sample(clock.now())
-            file.write(trace_row(_point(begin, last, new)))
-            file.flush()
-            last, rows = new, rows + 1
-        file.write(trace_row(_point(begin, begin, last, at=last.at - begin.at)))
-    return rows + 1
+    names = [each.name for each in known.protect.slo if not each.waited]
+    with _figures_of(known, clock) as figures:
+        begin, rows = sampler.sample(clock.now()), 0
+        local = clock.wall() + time.localtime().tm_gmtoff
+        opened = open(output, "x", encoding="utf-8", opener=opener(GROUP))  # noqa: SIM115 (below)
+        with opened as file, suppress(KeyboardInterrupt):
+            file.write(trace_header(begin.ncpus, begin.memory_total, local, names))
+            last = begin
+            while last.at - begin.at < seconds:
+                time.sleep(max(0.0, begin.at + (rows + 1) * interval - clock.now()))
+                new = sampler.sample(clock.now())
+                point = replace(_point(begin, last, new), figures=_known(figures.readings()))
+                file.write(trace_row(point, names))
+                file.flush()
+                last, rows = new, rows + 1
+            file.write(trace_row(_point(begin, begin, last, at=last.at - begin.at), names))
+        return rows + 1
+
+
+@contextmanager
+def _figures_of(config: Config, clock: SystemClock) -> Iterator[FigureReader]:
+    """Yield what reads the figures of the owner's objectives meanwhile."""
+    reader = FigureReader(clock.now)
+    reader.watch(each for each in config.protect.slo if not each.waited)
+    thread = threading.Thread(target=reader.run, name="figures", daemon=True)
+    thread.start()
+    try:
+        yield reader
+    finally:
+        reader.stop()
+        thread.join()
+
+
+def _known(readings: Mapping[str, Reading]) -> dict[str, float]:
+    return {
+        name: each.value
+        for name, each in readings.items()
+        if each.value is not None and not each.error
+    }
 
 
 def _point(

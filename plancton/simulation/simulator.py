@@ -212,6 +212,7 @@ def _core_seconds_used(node: SimulatedNode) -> tuple[float, float]:
 def _apply_point(node: SimulatedNode, point: TracePoint) -> None:
     node.foreground = min(point.foreground, float(node.ncpus))
     node.foreground_memory = point.memory
+    node.figures = dict(point.figures)
     stalled = {
         "memory": Stalled(point.stall_memory, 0.0),
         "io": Stalled(point.stall_io, 0.0),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TextIO
 
@@ -40,6 +40,8 @@ class TracePoint:
     stall_memory: float = 0.0
     stall_io: float = 0.0
     """Per cent."""
+    figures: Mapping[str, float] = field(default_factory=dict)
+    """Figures of the owner's objectives, by name, as far as they are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,28 @@ class Trace:
         """Its length."""
         return self.points[-1].at
 
+    @property
+    def figures(self) -> frozenset[str]:
+        """Names of the figures that it tells anywhere."""
+        return frozenset(name for point in self.points for name in point.figures)
 
-def trace_header(ncpus: int, memory: float, start: float) -> str:
-    """Return the two first lines of a trace file."""
-    names = ",".join(field.name for field in fields(TracePoint))
+
+_COLUMNS = tuple(each.name for each in fields(TracePoint) if each.name != "figures")
+_FIGURE = "slo "
+"""What the columns of figures begin with."""
+
+
+def trace_header(ncpus: int, memory: float, start: float, figures: Iterable[str] = ()) -> str:
+    """Return the two first lines of a trace file, which has columns for these *figures*."""
+    names = ",".join((*_COLUMNS, *(f"{_FIGURE}{name}" for name in figures)))
     return f"{_MAGIC} ncpus={ncpus} memory={memory:.0f} start={start:.0f}\n{names}\n"
 
 
-def trace_row(point: TracePoint) -> str:
-    """Return one line of a trace file."""
-    return ",".join(f"{value:.6g}" for value in asdict(point).values()) + "\n"
+def trace_row(point: TracePoint, figures: Iterable[str] = ()) -> str:
+    """Return one line of a trace file; what is not known is empty."""
+    values = [getattr(point, name) for name in _COLUMNS]
+    values += [point.figures.get(name) for name in figures]
+    return ",".join("" if value is None else f"{value:.6g}" for value in values) + "\n"
 
 
 def read_trace(path: Path) -> Trace:
@@ -112,7 +126,13 @@ def _point(values: Mapping[str, str]) -> TracePoint:
     others = ("memory", "disk_free", "user_idle", "stall_memory", "stall_io")
     known |= {name: float(values[name]) for name in others if values.get(name)}
     whole = {n: int(float(values[n])) for n in ("users", "on_battery") if values.get(n)}
-    return TracePoint(**known, **whole)  # type: ignore[arg-type]
+    return TracePoint(**known, **whole, figures=_figures(values))  # type: ignore[arg-type]
+
+
+def _figures(values: Mapping[str, str]) -> dict[str, float]:
+    columns = [name for name in values if name and name.startswith(_FIGURE) and values[name]]
+    found = {name.removeprefix(_FIGURE): float(values[name]) for name in columns}
+    return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
 def _office(hour: float, ncpus: int, minute: int) -> float:

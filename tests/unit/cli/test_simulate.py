@@ -50,3 +50,15 @@ def test_simulate_prints_a_fleet_and_refuses_what_it_has_not() -> None:
     refused = CliRunner().invoke(app, [*options, "--cores", "4"])
     assert refused.exit_code == 2
     assert "cores and owners of their own" in refused.output
+
+
+def test_an_objective_that_the_trace_does_not_tell_is_named(tmp_path: Path) -> None:
+    """Nothing is run or asked in its place."""
+    config = tmp_path / "slo.yaml"
+    ran = tmp_path / "ran"
+    slo = {"name": "p99", "command": ["/usr/bin/touch", str(ran)], "limit": 1}
+    config.write_text(json.dumps({"protect": {"slo": [slo]}}))
+    result = CliRunner().invoke(app, ["simulate", "-c", str(config), "--synthetic", "idle"])
+    assert result.exit_code == 0
+    assert "slo.yaml: idle has no column 'slo p99'" in " ".join(result.output.split())
+    assert not ran.exists()

@@ -57,3 +57,18 @@ def test_the_same_seed_gives_the_same_day() -> None:
         Simulation(Config(), HOUR, assumptions=each).run().account for each in lives
     )
     assert first == again != other
+
+
+def test_an_objective_is_replayed_from_the_trace() -> None:
+    """Its figure is a column; the command is not run."""
+    levels = ((0, 10.0), (600, 41.0), (900, 10.0), (1800, 10.0))
+    points = tuple(TracePoint(at, 0.0, figures={"p99": value}) for at, value in levels)
+    slo = {"name": "p99", "command": ["/bin/false"], "limit": 25}
+    watched = Config.model_validate({"protect": {"slo": [slo]}})
+    trace, given = Trace("t", 4, 16e9, points), Assumptions(exact_life=True, life=7200)
+    plain = Simulation(Config(), trace, assumptions=given).run()
+    guarded = Simulation(watched, trace, assumptions=given).run()
+    assert plain.account.frozen == 0
+    assert guarded.account.frozen == 4
+    # One each 20 s; a minute after the violation one goes on, and one each minute.
+    assert plain.account.harvested - guarded.account.harvested == pytest.approx(1620, rel=0.05)

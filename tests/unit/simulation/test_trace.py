@@ -24,6 +24,26 @@ def test_a_trace_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_trace(path) == Trace("t", 8, 16e9, points, 86400.0)
 
 
+def test_figures_have_columns_of_their_own(tmp_path: Path) -> None:
+    """What is not known at a row is empty; what is no number is none."""
+    points = (
+        TracePoint(0, 0.5, figures={"p99": 12.5, "queue": 3.0}),
+        TracePoint(1, 0.5, figures={"p99": 41.0}),
+        TracePoint(2, 0.5),
+    )
+    path = tmp_path / "t.csv"
+    rows = "".join(trace_row(point, ["p99", "queue"]) for point in points)
+    path.write_text(trace_header(8, 16e9, 86400.0, ["p99", "queue"]) + rows)
+    read = read_trace(path)
+    assert read.points == points
+    assert read.figures == {"p99", "queue"}
+    path.write_text("# plancton-trace 1 ncpus=2 memory=1\nat,foreground,slo a\n0,1,nan\n1,1,\n")
+    assert not read_trace(path).figures
+    path.write_text("# plancton-trace 1 ncpus=2 memory=1\nat,foreground,slo a\n0,1,x\n1,1,\n")
+    with pytest.raises(TraceError, match=":3: a number"):
+        read_trace(path)
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
