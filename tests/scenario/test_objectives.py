@@ -37,6 +37,7 @@ def test_violated_and_kept_again() -> None:
     assert node.running == 2
     assert node.said("p99 is 41 ms, over its limit of 25 ms for 20 s")
     assert _signal(node.latest).endswith("freeze above 25 ms) freeze")
+    assert [each.name for each in node.latest.signals if each.acts] == ["slo p99"]
     frozen = [pilot.name for pilot in node.latest.pilots if pilot.state == "frozen"]
     assert frozen == [max(pilot.name for pilot in node.latest.pilots)]
     node.run(20)

@@ -82,7 +82,8 @@ class Stage:
         )
         node = self.rig.node
         node.lifetime = lambda _: 100000.0
-        self.rig.engine.ports = Ports(node, node, node, self.rig.settings, self.orders, node, node)
+        ports = Ports(node, node, node, self.rig.settings, self.orders, node, node, figures=node)
+        self.rig.engine.ports = ports
         self.rig.engine.builder.identity = Identity(
             "node7.lab.example", "root", "1.0.0", 4711, node.wall()
         )
@@ -168,6 +169,18 @@ def pressure() -> Stage:
     return stage
 
 
+def objectives() -> Stage:
+    """Return a node whose owner has two objectives: one is violated, one cannot be read."""
+    shop = {"name": "shop latency", "command": ["/bin/p99"], "limit": 25, "unit": "ms"}
+    queue = {"name": "queue", "command": ["/bin/queue"], "limit": 100}
+    stage = Stage(8, pilots=[PILOT], protect={"slo": [shop, queue]})
+    stage.rig.node.figures |= {"shop latency": 12.0, "queue": "the command did not end within 2 s"}
+    stage.run(300)
+    stage.rig.node.figures["shop latency"] = 41.0
+    stage.run(50)
+    return stage
+
+
 def docker_away() -> Stage:
     """Return a node whose Docker does not answer any more."""
     stage = healthy()
@@ -203,6 +216,7 @@ STATES = {
     "healthy": healthy,
     "draining": draining,
     "pressure": pressure,
+    "objectives": objectives,
     "docker-away": docker_away,
     "disconnected": disconnected,
     "empty": empty,

@@ -8,6 +8,7 @@ from plancton.config.units import format_duration, format_size, level_of
 from plancton.engine.model.node import HostSample, Observation, Protection
 from plancton.engine.model.policy import evict_after, freeze_after
 from plancton.engine.model.pressure import Step
+from plancton.engine.model.reason import Code
 from plancton.engine.model.state import State
 from plancton.engine.rules.objectives import known_value, reading_of, signal_of, with_unit
 from plancton.engine.views.snapshot import ObjectiveView, SignalView
@@ -49,7 +50,7 @@ def _acts(name: str, state: State) -> str:
     steps = [
         w.alarm.step for w in state.tracked_alarms.values() if w.active and w.alarm.signal == name
     ]
-    if name == "cpu" and state.frozen:
+    if name == "cpu" and any(f.reason.code is Code.PRESSURE for f in state.frozen.values()):
         return "freeze"
     return _WORDS[max(steps)] if steps else ""
 
