@@ -26,6 +26,7 @@ from plancton.engine.views.text import (
     network_line,
     printable,
     sink_line,
+    waited_line,
 )
 
 _NOT_PLAIN = re.compile(r"[^\x20-\x7e\n]")
@@ -65,6 +66,7 @@ def status_text(snapshot: Snapshot) -> str:
         ("latency", s.latency),
         *([("network", network_line(s.host.network))] if s.host and s.host.network else []),
         ("cpu", _cpu(s)),
+        *([("waited", waited)] if (waited := waited_line(s)) else []),
         ("host", _host(s)),
         ("pilots", f"{_count(s)}; at most {s.maximum}, {s.committed:g} cores promised"),
         ("so far", _so_far(s)),

@@ -141,6 +141,11 @@ def format_duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds >= 10 else f"{round(seconds, 1):g} s"
 
 
+def format_wait(share: float) -> str:
+    """Write a share of time that was waited, by the second: ``2.1 ms``, ``340 ms``."""
+    return f"{1000 * share:.1f} ms" if share < 0.01 else f"{1000 * share:.0f} ms"
+
+
 def format_rate(rate: float) -> str:
     """Write bits per second with a unit: ``50 Mbit/s``, ``1.5 Gbit/s``."""
     for power, unit in ((9, "Gbit/s"), (6, "Mbit/s")):

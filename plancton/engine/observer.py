@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from plancton.engine.model.cpu_load import RECENT, cpu_load, remember, waited_share
+from plancton.engine.model.cpu_load import RECENT, cpu_load, remember
 from plancton.engine.model.node import HostSample, Observation
 from plancton.engine.model.operator import Mode, PilotCommand
 from plancton.engine.model.pilot import Pilot, PilotState
@@ -42,7 +42,6 @@ class Observer:
             cpu_load(self._samples, promised, RECENT),
             dict(self.commands),
             self._ports.runtime.unenforced,
-            waited_share(self._samples),
             self._ports.figures.readings(),
         )
 

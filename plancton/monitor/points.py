@@ -144,6 +144,8 @@ def _host(s: Snapshot) -> dict[str, Field]:
         load = s.load
         fields |= {"ncpus": load.ncpus, "foreground": load.foreground}
         fields |= {"own": load.own, "idle": load.idle}
+        if load.waited is not None:
+            fields["waited"] = load.waited
     if s.room is not None:
         fields["room"] = s.room
     if s.host is not None:
@@ -184,6 +186,10 @@ def _ledger(total: Account) -> dict[str, Field]:
         "harvested_core_seconds": float(total.harvested),
         "missed_core_seconds": float(sum(total.missed.values())),
         "lost_core_seconds": float(total.lost),
+        "waited_seconds": float(total.waited),
+        "waited_alone_seconds": float(total.waited_alone),
+        "foreground_core_seconds": float(total.foreground),
+        "foreground_alone_core_seconds": float(total.foreground_alone),
         "started": total.started,
         "ended": sum(total.ended.values()),
         "lived_seconds": float(total.lived),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from plancton.config.units import format_duration, format_size
+from plancton.config.units import format_duration, format_size, format_wait
 from plancton.engine.model.cpu_list import format_cpu_list
 from plancton.engine.model.operator import Mode
 from plancton.engine.views.snapshot import PilotView, Snapshot
@@ -161,6 +161,8 @@ def load_legend(moment: Moment) -> StyledLine:
     ]
     if ceiling is not None and ceiling < load.ncpus:
         parts.append((f"  ┄ ceiling {ceiling:.1f}", WARN))
+    if load.waited is not None:
+        parts.append((f"  waits {format_wait(load.waited)}/s", DIM))
     return parts
 
 

@@ -76,10 +76,10 @@ class Stall(Group):
 
 
 class Stalls(Group):
-    """Pressure stall information, where the kernel has it."""
+    """Pressure stall information, where the kernel has it. On cgroup v1 cpu includes pilots."""
 
     cpu: Stall = Stall()
-    """Waiting for a core. Pilots in the idle class wait too, and are counted by the kernel."""
+    """Waiting for a core. On v1 use it only without the idle class, in which pilots wait."""
     memory: Stall = Stall()
     """Waiting for memory. A pilot at its own limit counts too."""
     io: Stall = Stall()

@@ -47,17 +47,11 @@ def cpu_load(
         own = min(busy, promised)
     else:
         own = min(busy, max(0.0, (last.own_seconds - first.own_seconds) / span))
-    return CpuLoad(last.ncpus, busy - own, own, last.ncpus - busy, span)
+    waited = _waited(first, last, span)
+    return CpuLoad(last.ncpus, busy - own, own, last.ncpus - busy, span, waited)
 
 
-def waited_share(samples: tuple[HostSample, ...]) -> float | None:
-    """Return the milliseconds a second that the foreground's tasks waited for a core of late.
-
-    None: that cannot be read, or not yet.
-    """
-    if not samples or samples[-1].at - samples[0].at < GAP:
-        return None
-    first, last = samples[0], samples[-1]
+def _waited(first: HostSample, last: HostSample, span: float) -> float | None:
     if first.waited_seconds is None or last.waited_seconds is None:
         return None
-    return 1000 * max(0.0, last.waited_seconds - first.waited_seconds) / (last.at - first.at)
+    return max(0.0, last.waited_seconds - first.waited_seconds) / span

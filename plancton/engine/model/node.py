@@ -128,6 +128,8 @@ class CpuLoad:
     own: float
     idle: float
     span: float
+    waited: float | None = None
+    """Seconds that tasks of the foreground waited for a core, per second; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +162,5 @@ class Observation:
     """The operator's, by ID of the pilot."""
     unenforced: frozenset[Limit] = frozenset()
     """Limits of pilots that this node's kernel, or its container engine, does not enforce."""
-    waited: float | None = None
-    """Milliseconds a second that the foreground's tasks waited for a core of late; None where
-    that is not known."""
     objectives: Mapping[str, Reading] = field(default_factory=dict)
     """Readings of the figures of the owner's objectives, by name."""

@@ -47,7 +47,20 @@ def interval(before: HostSample | None, observation: Observation, why: str) -> A
         if running and name in before.stalled
     }
     some = {key: value for key, value in missed.items() if value > 0}
-    return Account(seconds=span, harvested=own, missed=some, stalled=stalled)
+    entry = Account(seconds=span, harvested=own, missed=some, stalled=stalled)
+    return entry + _waited(before, now, busy - own, beside_pilots=bool(running))
+
+
+def _waited(
+    before: HostSample, now: HostSample, foreground: float, *, beside_pilots: bool
+) -> Account:
+    """Return what the foreground, which used so many core-seconds, waited for a core."""
+    if before.waited_seconds is None or now.waited_seconds is None:
+        return Account()
+    waited = max(0.0, now.waited_seconds - before.waited_seconds)
+    if beside_pilots:
+        return Account(waited=waited, foreground=foreground)
+    return Account(waited_alone=waited, foreground_alone=foreground)
 
 
 def reclaimed(before: Mapping[str, int], pilots: Iterable[Pilot]) -> int:

@@ -21,6 +21,14 @@ class Account:
     """Core-seconds that nobody used, by why pilots did not."""
     stalled: Mapping[str, float] = field(default_factory=dict)
     """Seconds in which some task waited for cpu, memory or io while pilots ran, by resource."""
+    waited: float = 0.0
+    """Seconds that tasks of the foreground waited for a core while pilots ran."""
+    waited_alone: float = 0.0
+    """The same while none ran: what they wait for each other."""
+    foreground: float = 0.0
+    """Core-seconds of the foreground while pilots ran and its waiting was known."""
+    foreground_alone: float = 0.0
+    """The same while none ran."""
     started: int = 0
     ended: Mapping[str, int] = field(default_factory=dict)
     """Pilots that are gone, by why."""
@@ -45,6 +53,10 @@ class Account:
             harvested=self.harvested + other.harvested,
             missed=_sum(self.missed, other.missed),
             stalled=_sum(self.stalled, other.stalled),
+            waited=self.waited + other.waited,
+            waited_alone=self.waited_alone + other.waited_alone,
+            foreground=self.foreground + other.foreground,
+            foreground_alone=self.foreground_alone + other.foreground_alone,
             started=self.started + other.started,
             ended=_sum(self.ended, other.ended),
             lived=self.lived + other.lived,
@@ -61,6 +73,16 @@ class Account:
         """Mean seconds that a pilot lived; None before the first has ended."""
         ended = sum(self.ended.values())
         return self.lived / ended if ended else None
+
+    @property
+    def waited_share(self) -> float | None:
+        """Seconds waited per core-second of the foreground beside pilots; None: not known."""
+        return self.waited / self.foreground if self.foreground > 0 else None
+
+    @property
+    def waited_share_alone(self) -> float | None:
+        """The same without pilots."""
+        return self.waited_alone / self.foreground_alone if self.foreground_alone > 0 else None
 
     @property
     def idle(self) -> float:

@@ -28,7 +28,9 @@ def reading_of(objective: Objective, observation: Observation) -> Reading:
     """Return what was read of an objective's figure."""
     host = observation.host
     if objective.waited:
-        return Reading(observation.waited, host.at, host.waited_missing)
+        waited = observation.load.waited if observation.load else None
+        value = None if waited is None else 1000 * waited
+        return Reading(value, host.at, host.waited_missing)
     return observation.objectives.get(objective.name) or Reading()
 
 

@@ -93,6 +93,8 @@ def _disk(host: HostSample, disk: schema.Disk) -> tuple[str, str, str]:
 def _stall(host: HostSample, name: str, stall: schema.Stall) -> tuple[str, str, str]:
     measured = host.stalled.get(name)
     reading = f"{measured.percent:.0f} % of 10 s" if measured else "not measured by this kernel"
+    if measured and name == "cpu":
+        reading += ", the foreground alone" if measured.foreground_only else ", pilots included"
     steps = (
         ("stop", stall.stop_above),
         ("freeze", stall.freeze_above),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar, cast
 
-from plancton.config.units import format_duration, format_rate, format_size
+from plancton.config.units import format_duration, format_rate, format_size, format_wait
 from plancton.engine.model.node import NetworkShare
 from plancton.engine.model.reason import Code
 from plancton.engine.records.ledger import Account, Ledger
@@ -113,6 +113,29 @@ def sink_line(sink: SinkState) -> str:
     return f"{sink.name} fails{since}: {sink.error} ({figures})"
 
 
+def waited_line(snapshot: Snapshot) -> str:
+    """Return what the foreground waits for a core, in one line; empty: it is being measured."""
+    load, host, today = snapshot.load, snapshot.host, snapshot.ledger.today
+    if host is not None and host.waited_seconds is None:
+        return f"not known: {host.waited_missing}" if host.waited_missing else "not known"
+    if load is None or load.waited is None:
+        return ""
+    shares = [
+        f"{format_wait(share)} {when} pilots"
+        for share, when in ((today.waited_share, "beside"), (today.waited_share_alone, "without"))
+        if share is not None
+    ]
+    per_second = f"; today, per CPU second: {', '.join(shares)}" if shares else ""
+    span = format_duration(load.span)
+    return f"the foreground waited {format_wait(load.waited)} a second (over {span}){per_second}"
+
+
+def _waited(seconds: float, share: float | None) -> str:
+    if share is None:
+        return "-"
+    return f"{format_duration(seconds)} ({format_wait(share)} per CPU second)"
+
+
 def account_line(account: Account) -> str:
     """Return an account in one line."""
     share = "" if account.share is None else f" ({100 * account.share:.0f} % of what was idle)"
@@ -139,6 +162,12 @@ def ledger_table(ledger: Ledger) -> tuple[tuple[str, ...], list[tuple[str, ...]]
     for name in total.stalled:
         spans = (format_duration(account.stalled.get(name, 0.0)) for account in (today, total))
         rows.append((f"some task waited for {name}", *spans))
+    if total.foreground or total.foreground_alone:
+        add("foreground waited, beside pilots", lambda a: _waited(a.waited, a.waited_share))
+        add(
+            "foreground waited, without pilots",
+            lambda a: _waited(a.waited_alone, a.waited_share_alone),
+        )
     add("pilots started", lambda a: str(a.started))
     for cause in sorted(total.ended):
         counts = (str(account.ended.get(cause, 0)) for account in (today, total))

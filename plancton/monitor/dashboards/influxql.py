@@ -27,7 +27,11 @@ def each(function: str, *fields: str) -> str:
     return ", ".join(f'{function}("{field}") AS "{field}"' for field in fields)
 
 
+def growth(field: str) -> str:
+    """Return how fast a counter grows, per second."""
+    return f'non_negative_derivative(last("{field}"), 1s)'
+
+
 def rate(*fields: str) -> str:
-    """Return how fast counters grow, per second."""
-    parts = (f'non_negative_derivative(last("{field}"), 1s) AS "{field}"' for field in fields)
-    return ", ".join(parts)
+    """Return how fast counters grow, each named by itself."""
+    return ", ".join(f'{growth(field)} AS "{field}"' for field in fields)

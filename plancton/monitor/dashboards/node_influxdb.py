@@ -27,6 +27,13 @@ _PILOTS_BY_STATE = _over_time(
     legend="$tag_profile $col",
 )
 _CORES_BY_USE = rate("harvested_core_seconds", "missed_core_seconds", "lost_core_seconds")
+_WAITED = ", ".join(
+    f'{influxql.growth(waited)} / {influxql.growth(used)} AS "{name}"'
+    for waited, used, name in (
+        ("waited_seconds", "foreground_core_seconds", "beside pilots"),
+        ("waited_alone_seconds", "foreground_alone_core_seconds", "without pilots"),
+    )
+)
 _PRESSURES = each("mean", "pressure_cpu", "pressure_memory", "pressure_io")
 
 NODE_INFLUXDB = Dashboard(
@@ -50,6 +57,8 @@ NODE_INFLUXDB = Dashboard(
         ),
         Panel("Cores harvested, missed and lost").of(_columns(_CORES_BY_USE, "plancton_ledger")),
         Panel(panels.PRESSURE_TITLE, unit="percent").of(_columns(_PRESSURES, "plancton_host")),
+        panels.WAITED_NOW.of(_columns(each("mean", "waited"), "plancton_host")),
+        panels.WAITED.of(_columns(_WAITED, "plancton_ledger")),
         panels.MEMORY_AND_DISK.of(
             _columns(each("mean", "memory_available", "disk_free"), "plancton_host")
         ),

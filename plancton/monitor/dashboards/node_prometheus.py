@@ -41,6 +41,14 @@ NODE_PROMETHEUS = Dashboard(
         Panel(panels.PRESSURE_TITLE, unit="percentunit").of(
             _rate("plancton_stalled_seconds_total", "{{resource}}")
         ),
+        panels.WAITED_NOW.of(_rate("plancton_foreground_waited_seconds_total", "waited")),
+        panels.WAITED.of(
+            Query(
+                f"rate(plancton_waited_seconds_total{ONE_NODE}{RANGE}) "
+                f"/ rate(plancton_waited_foreground_core_seconds_total{ONE_NODE}{RANGE})",
+                "{{pilots}}",
+            )
+        ),
         panels.MEMORY_AND_DISK.of(
             _value("plancton_memory_available_bytes", "memory"),
             _value("plancton_disk_free_bytes", "disk"),

@@ -61,6 +61,8 @@ CPU_IN_USE_NOW = Panel("CPU in use", "stat", "percent")
 CPU_CORES = Panel("CPU cores", "stack")
 PILOTS = Panel("Pilots", "stack")
 PRESSURE_TITLE = "Tasks that wait (PSI)"
+WAITED_NOW = Panel("Foreground waits for a core, per second", unit="s")
+WAITED = Panel("Foreground waited per CPU second, beside pilots and without", unit="s")
 MEMORY_AND_DISK = Panel("Memory available, disk free", unit="bytes")
 LOAD = Panel("Load")
 TICK = Panel("The engine's tick", unit="s")

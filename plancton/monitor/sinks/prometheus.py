@@ -98,6 +98,9 @@ def _host(s: Snapshot) -> Iterator[Metric]:
     if host.inodes_total:
         yield _gauge("disk_free_inodes", "Free where Docker keeps its data.", host.inodes_free)
     yield _gauge("load1", "Load average over a minute.", host.load1)
+    if host.waited_seconds is not None:
+        words = "What tasks of the foreground waited for a core since the engine's start."
+        yield _counter("foreground_waited_seconds", words, host.waited_seconds)
     stalled = ((name, each.seconds) for name, each in host.stalled.items())
     words = "Seconds since boot in which some task waited."
     yield _counters("stalled_seconds", words, "resource", stalled)
@@ -119,6 +122,12 @@ def _ledger(s: Snapshot) -> Iterator[Metric]:
     words = "CPU time that nobody used, by why pilots did not."
     yield _counters("missed_core_seconds", words, "reason", total.missed.items())
     yield _counter("lost_core_seconds", "CPU time of evicted pilots.", total.lost)
+    waited = {"beside": total.waited, "without": total.waited_alone}
+    words = "What tasks of the foreground waited for a core, beside pilots and without."
+    yield _counters("waited_seconds", words, "pilots", waited.items())
+    used = {"beside": total.foreground, "without": total.foreground_alone}
+    words = "CPU time of the foreground while its waiting was known."
+    yield _counters("waited_foreground_core_seconds", words, "pilots", used.items())
     yield _counter("pilots_started", "Pilots started.", total.started)
     lived, ended = total.lived, sum(total.ended.values())
     words = "How long the pilots that are gone ran."

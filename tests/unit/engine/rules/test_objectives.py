@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plancton.config.schema import Objective
-from plancton.engine.model.node import Observation
+from plancton.engine.model.node import CpuLoad, Observation
 from plancton.engine.model.objective import Reading
 from plancton.engine.model.pilot import Pilot
 from plancton.engine.model.reason import Code, Reason
@@ -165,7 +165,8 @@ def test_what_the_owner_waited_may_be_the_figure(
 ) -> None:
     """Measured by Plancton itself; where that cannot be, it says so."""
     slo = {"name": "the wait", "waited": True, "limit": 25, "after": 0}
-    seen = look(OLD, host=replace(HOST, waited_missing=missing), waited=waited)
+    load = CpuLoad(4, 0.0, 0.0, 4.0, 10.0, None if waited is None else waited / 1000)
+    seen = look(OLD, host=replace(HOST, waited_missing=missing), load=load)
     decision = run(seen, guarded(slo=[slo]))
     assert kinds(decision) == acts
     said = [str(each.reason) for each in decision.actions] + [str(f) for f in decision.findings]
