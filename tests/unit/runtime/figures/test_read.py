@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import ssl
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -67,6 +70,7 @@ def test_a_command_prints_the_figure(tmp_path: Path) -> None:
         (shell("echo nan"), "the answer is not a number: 'nan'"),
         (shell("true"), "the answer is not a number: ''"),
         (shell("echo 5; echo no such shop >&2; exit 3"), "exit code 3: no such shop"),
+        (shell(r"printf '\033[31mred\a' >&2; exit 1"), "exit code 1: ?[31mred?"),
         (shell("kill -9 $$"), "the command was ended by signal 9"),
         (["/no/such"], "/no/such cannot be run: No such file or directory"),
         (["/etc/passwd"], "/etc/passwd cannot be run: Permission denied"),
@@ -161,6 +165,31 @@ def test_a_server_that_is_not_there() -> None:
     assert "Connection refused" in why(http="http://me:secret@127.0.0.1:9/")
     assert "secret" not in why(http="http://me:secret@127.0.0.1:9/?key=secret")
     assert "/no/such cannot be read" in why(http="https://127.0.0.1:9/", ca_file="/no/such")
+
+
+def test_https_is_checked_against_the_chosen_authority(server: Server, tmp_path: Path) -> None:
+    """Not trusted without it."""
+    key, certificate = tmp_path / "key", tmp_path / "ca.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=x", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    address = server.address.replace("http:", "https:")
+    assert "certificate is not trusted: self-signed certificate" in why(http=address)
+    assert read_figure(figure(http=address, ca_file=str(certificate))) == 7
+    late = why(http=f"{address}/dribble", ca_file=str(certificate))
+    assert late == "there is no whole answer within 0.5 s"
+
+
+def test_a_server_that_only_listens(tmp_path: Path) -> None:
+    """Neither a greeting of TLS nor an answer ever comes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}/"
+        assert why(http=f"http://{address}") == "there is no whole answer within 0.5 s"
+        assert why(http=f"https://{address}") == "there is no whole answer within 0.5 s"
 
 
 def _result(kind: str, result: Any) -> str:

@@ -1,0 +1,34 @@
+"""The verb config check, and what it says of objectives."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from plancton.cli.app import app
+
+
+def test_commands_of_objectives_that_cannot_be_run_are_named(tmp_path: Path) -> None:
+    """Before they are missed; nothing of them is run."""
+    plain, ran = tmp_path / "plain", tmp_path / "ran"
+    plain.write_text("#!/bin/sh\necho 1\n")
+    commands = {
+        "good": ["/usr/bin/touch", str(ran)],
+        "gone": ["/no/such"],
+        "plain": [str(plain)],
+        "folder": ["/usr"],
+    }
+    slo = [{"name": name, "limit": 1, "command": words} for name, words in commands.items()]
+    file = tmp_path / "config.yaml"
+    file.write_text(json.dumps({"protect": {"slo": slo}}))
+    where = [f"--{name}={tmp_path}" for name in ("rundir", "statedir")]
+    result = CliRunner().invoke(app, ["config", "check", str(file), *where])
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.output.split())
+    assert "protect.slo[gone].command: /no/such is not there" in said
+    assert f"protect.slo[plain].command: {plain} is not executable" in said.replace("- ", "-")
+    assert "protect.slo[folder].command: /usr is not executable" in said
+    assert "protect.slo[good]" not in said
+    assert not ran.exists()
