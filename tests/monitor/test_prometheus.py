@@ -9,6 +9,8 @@ from pathlib import Path
 import requests
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 
+from plancton.config.schema import Figure
+from plancton.runtime.figures import FigureError, read_figure
 from tests.conftest import until
 from tests.monitor.conftest import Reporter
 from tests.monitor.servers import Process, PrometheusServer, free_port
@@ -32,6 +34,26 @@ def test_it_is_scraped(
     headers = {"Accept": "application/openmetrics-text; version=1.0.0"}
     answer = requests.get(f"http://{address}/metrics", headers=headers, timeout=5)
     assert list(openmetrics(answer.text))  # type: ignore[no-untyped-call]
+
+
+def test_a_figure_is_read_from_it(tmp_path: Path, run: Callable[[Process], None]) -> None:
+    """An owner's objective asks the real one: one number, or why there is none."""
+    server = PrometheusServer(tmp_path / "prometheus", "127.0.0.1:9")
+    run(server)
+    until(lambda: server.ask("up == 0"), 30)
+
+    def read(query: str) -> float | str:
+        fields = {"name": "x", "prometheus": server.address, "query": query}
+        try:
+            return read_figure(Figure.model_validate(fields))
+        except FigureError as error:
+            return str(error)
+
+    assert read("up + 1.5") == 1.5
+    assert read("scalar(up) + 2") == 2
+    assert read("up{job='other'}") == "the query has 0 results; it must have one"
+    assert read("0 / up") == "the result is not a number: 'NaN'"
+    assert "parse error: unclosed left parenthesis" in str(read("rate(up[1m]"))
 
 
 def test_the_address_changes(reporter: Callable[..., Reporter]) -> None:
