@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import arms, engine, fleet, proof, scale, verbs
+from benchmarks import arms, engine, fleet, guests, proof, scale, verbs
 from benchmarks import network as network_
 from benchmarks import screen as screen_
 from benchmarks.rig import INSTANCE, SERVICE, SLEEP, clear, mine, row, service, wait
@@ -75,6 +75,7 @@ BENCHES: dict[str, Callable[[DockerClient], None]] = {
     "proof": proof.proof,
     "latency": arms.own_program,
     "redis": arms.redis,
+    "placement": lambda _: guests.placement_anywhere(),
     "network": network,
     "scale": lambda _: scale.scale(row),
     "verbs": verbs_beside,

@@ -17,7 +17,7 @@ TIED = ("setpriv", "--pdeathsig=KILL")
 QEMU = (
     *TIED,
     "qemu-system-x86_64",
-    *("-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "3072"),
+    *("-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "3072"),
     *("-nodefaults", "-display", "none"),
     *("-append", "root=/dev/vda rw console=ttyS0 quiet mitigations=off net.ifnames=0"),
     *("-device", "virtio-net-pci,netdev=n,romfile=", "-device", "virtio-rng-pci"),
@@ -31,10 +31,14 @@ class GuestError(AssertionError):
 class Guest:
     """One machine. Its disk is as built at each ``boot``, and keeps changes over ``reboot``."""
 
-    def __init__(self, folder: Path) -> None:
-        """Prepare, building the disk if there is none; nothing runs yet."""
+    def __init__(self, folder: Path, release: str = "bookworm", cpus: int = 2) -> None:
+        """Prepare, building the disk if there is none; nothing runs yet.
+
+        *release* is one of Debian's. All *cpus* are cores of one socket, and so share a cache.
+        """
         self.folder = folder
-        self.image = built()
+        self.image = built(release)
+        self.cpus = cpus
         self.port = _free_port()
         self._machine: subprocess.Popen[bytes] | None = None
         self._master: subprocess.Popen[bytes] | None = None
@@ -46,7 +50,8 @@ class Guest:
         disk = f"file={self.image}/root.img,format=raw,if=virtio,snapshot=on,cache=unsafe"
         network = f"user,id=n,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:22"
         kernel = ("-kernel", f"{self.image}/vmlinuz", "-initrd", f"{self.image}/initrd")
-        command = [*QEMU, *kernel, "-drive", disk, "-netdev", network]
+        cores = ("-smp", f"{self.cpus},sockets=1,cores={self.cpus}")
+        command = [*QEMU, *cores, *kernel, "-drive", disk, "-netdev", network]
         command += ["-serial", f"file:{self.folder}/console"]
         with (self.folder / "qemu").open("wb") as log:
             self._machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log)
@@ -170,9 +175,9 @@ class Guest:
         (self.folder / "ssh").unlink(missing_ok=True)
 
 
-def built() -> Path:
+def built(release: str = "bookworm") -> Path:
     """Return the folder of the guest's files, building them if there are none."""
-    command = [ROOT / "scripts/guest"]
+    command = [str(ROOT / "scripts/guest"), release]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=900)
     return Path(done.stdout.strip())
 
