@@ -84,6 +84,25 @@ def test_it_runs_enabled_and_protected(node: Guest) -> None:
     assert "runs already" in node.run("plancton start")
 
 
+def test_each_pilot_is_bound_to_a_core_and_unbound(node: Guest) -> None:
+    """By systemd, in the kernel; it outlives a ``daemon-reload``, and goes with the mode."""
+
+    def cpus() -> list[str]:
+        each = "docker inspect -f '{{.State.Pid}}' $(docker ps -q)"
+        return sorted(node.run(f"for p in $({each}); do {allowed}; done").split())
+
+    allowed = "sed -n 's/^Cpus_allowed_list:.//p' /proc/$p/status"
+    soon(lambda: status(node).get("spread"))
+    soon(lambda: cpus() == ["0", "1"])
+    node.run("systemctl daemon-reload")
+    assert cpus() == ["0", "1"]
+    configure(node, "/etc/plancton/config.yaml", protect={"latency": "off"})
+    soon(lambda: cpus() == ["0-1", "0-1"])
+    configure(node, "/etc/plancton/config.yaml")
+    soon(lambda: cpus() == ["0", "1"])
+    assert not status(node)["warnings"]
+
+
 def test_bootstrap_again_changes_nothing(node: Guest) -> None:
     """The same process, the same pilots; a changed source replaces and keeps the old one."""
     before, running = pid(node), pilots(node)
