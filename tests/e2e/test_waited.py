@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -10,8 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from plancton.runtime.cgroup.hierarchy import hierarchy
 from plancton.runtime.run_delay import RunDelay
+from tests.conftest import until
+from tests.e2e.service import Service
 
 BURN = [sys.executable, "-S", "-c", "while True: pass"]
 SECONDS = 4
@@ -39,6 +44,22 @@ def burners(cgroup: str, count: int) -> Iterator[None]:
         while (place / "cgroup.procs").read_text() and time.monotonic() < end:
             time.sleep(0.01)
         place.rmdir()
+
+
+@pytest.mark.docker
+def test_status_and_ledger_say_it(service: Service) -> None:
+    """Beside a pilot that sleeps, so that the owner's processes wait for each other alone."""
+    service.configure(spawn={"maximum": 1})
+    service.start()
+    until(lambda: len(service.names()) == 1)
+    with burners(f"waited-owner-{os.getpid()}", 2):
+        until(lambda: service.status()["ledger"]["total"]["waited"] > 3.0, 60)
+        text = service.run("status").stdout
+    waited = re.search(r"^waited +the foreground waited (\d+) ms a second", text, re.MULTILINE)
+    assert waited, text
+    assert int(waited[1]) > 100
+    assert "foreground waited, beside pilots" in service.run("ledger").stdout
+    assert service.stop() == 0
 
 
 def test_two_owners_on_one_core_wait_a_second_each_second() -> None:

@@ -132,7 +132,7 @@ def waited_line(snapshot: Snapshot) -> str:
 
 def _waited(seconds: float, share: float | None) -> str:
     if share is None:
-        return "-"
+        return format_duration(seconds) if seconds else "-"
     return f"{format_duration(seconds)} ({format_wait(share)} per CPU second)"
 
 
@@ -162,7 +162,7 @@ def ledger_table(ledger: Ledger) -> tuple[tuple[str, ...], list[tuple[str, ...]]
     for name in total.stalled:
         spans = (format_duration(account.stalled.get(name, 0.0)) for account in (today, total))
         rows.append((f"some task waited for {name}", *spans))
-    if total.foreground or total.foreground_alone:
+    if total.waited or total.waited_alone or total.foreground or total.foreground_alone:
         add("foreground waited, beside pilots", lambda a: _waited(a.waited, a.waited_share))
         add(
             "foreground waited, without pilots",

@@ -1,0 +1,65 @@
+"""What the foreground waited for a core, where the kernel keeps the pressure of each cgroup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.vm.guest import Guest
+from tests.vm.test_service import configure, pilots, soon, status
+
+BURN = "while :; do :; done"
+SPAN = 15.0
+
+
+@pytest.fixture(scope="module")
+def node(guest: Guest) -> Iterator[Guest]:
+    """Return the guest with one pilot that sleeps, and four burners beside it in its slice."""
+    configure(guest, "/etc/plancton/config.yaml", maximum=1)
+    guest.run("plancton bootstrap", 180)
+    soon(lambda: len(pilots(guest)) == 1)
+    burner = f"docker run -d --cgroup-parent plancton.slice --network none busybox sh -c '{BURN}'"
+    burners = [guest.run(burner, 120) for _ in range(4)]
+    yield guest
+    guest.run(f"docker rm -f {' '.join(burners)}", 120)
+    guest.run("plancton bootstrap --uninstall --purge", 180, check=False)
+
+
+def host(guest: Guest) -> dict[str, Any]:
+    """Return the node as Plancton saw it last."""
+    found: dict[str, Any] = status(guest).get("host") or {}
+    return found
+
+
+def after(guest: Guest, at: float) -> dict[str, Any]:
+    """Return the node as Plancton saw it *at* a time of its clock, or soon after."""
+    soon(lambda: host(guest).get("at", 0.0) >= at)
+    return host(guest)
+
+
+def test_pilots_that_wait_for_each_other_are_not_in_it(node: Guest) -> None:
+    """They raise the pressure of the node, and not that of the foreground."""
+    seen = after(node, host(node)["at"] + SPAN)
+    of_node = node.run("head -n 1 /proc/pressure/cpu")
+    percent = float(of_node.partition("avg10=")[2].split()[0])
+    assert percent > 80
+    assert seen["stalled"]["cpu"]["percent"] < percent / 2
+    assert seen["stalled"]["cpu"]["foreground_only"] is True
+    assert "the foreground alone" in node.run("plancton status", 60)
+
+
+def test_two_owners_on_one_core_wait_for_it(node: Guest) -> None:
+    """One of them waits at any time; the ledger, kept beside pilots, has it."""
+    owner = f"systemd-run --unit owner -p CPUAffinity=0 sh -c '{BURN} & {BURN}'"
+    node.run(owner)
+    try:
+        before = after(node, host(node)["at"] + 3)
+        seen = after(node, before["at"] + SPAN)
+    finally:
+        node.run("systemctl stop owner")
+    waited = seen["waited_seconds"] - before["waited_seconds"]
+    assert 0.5 <= waited / (seen["at"] - before["at"]) <= 1.5
+    assert status(node)["ledger"]["total"]["waited"] >= waited
+    assert "foreground waited, beside pilots" in node.run("plancton ledger", 60)
