@@ -39,17 +39,6 @@ def after(guest: Guest, at: float) -> dict[str, Any]:
     return host(guest)
 
 
-def test_pilots_that_wait_for_each_other_are_not_in_it(node: Guest) -> None:
-    """They raise the pressure of the node, and not that of the foreground."""
-    seen = after(node, host(node)["at"] + SPAN)
-    of_node = node.run("head -n 1 /proc/pressure/cpu")
-    percent = float(of_node.partition("avg10=")[2].split()[0])
-    assert percent > 80
-    assert seen["stalled"]["cpu"]["percent"] < percent / 2
-    assert seen["stalled"]["cpu"]["foreground_only"] is True
-    assert "the foreground alone" in node.run("plancton status", 60)
-
-
 def test_two_owners_on_one_core_wait_for_it(node: Guest) -> None:
     """One of them waits at any time; the ledger, kept beside pilots, has it."""
     owner = f"systemd-run --unit owner -p CPUAffinity=0 sh -c '{BURN} & {BURN}'"
