@@ -166,6 +166,7 @@ def test_pilots_keep_to_their_rates_in_both_directions(service: Service, crowd: 
     assert len(service.names()) == 2
 
 
+@pytest.mark.quiet
 def test_each_alone_and_with_a_limit_raised_live(service: Service, crowd: Crowd) -> None:
     """No limit of all is needed, and a change is in force within a tick."""
     each: dict[str, Any] = {"network": {"each": "5Mbit"}}

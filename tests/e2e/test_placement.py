@@ -106,6 +106,11 @@ def test_what_a_killed_service_left_is_taken_over(
     assert service.status()["spawned"] == 0
 
 
+def bind_warnings(service: Service) -> list[str]:
+    """Return what status warns of about this mode; a slow machine has other warnings."""
+    return [each for each in service.status()["warnings"] if each.startswith("protect.latency: ")]
+
+
 def test_a_docker_that_updates_nothing_is_left_in_peace(
     proxy: DockerProxy, tmp_path: Path, instance: str, containers: Containers
 ) -> None:
@@ -117,14 +122,14 @@ def test_a_docker_that_updates_nothing_is_left_in_peace(
         until(lambda: len(service.names()) == CORES)
         proxy.spoil(gateway, r"POST \S*/update")
         service.configure()
-        until(lambda: service.status()["warnings"])
+        until(lambda: bind_warnings(service))
         ticks = service.status()["tick"]
         until(lambda: service.status()["tick"] > ticks + 5)
         assert proxy.spoiled == 1
         assert len(service.names()) == CORES
         assert allowed(containers) == ALL
-        (warning,) = service.status()["warnings"]
-        assert warning.startswith("protect.latency: Docker does not bind containers to CPUs 0: ")
+        (warning,) = bind_warnings(service)
+        assert "Docker does not bind containers to CPUs 0: " in warning
         assert "next try in " in service.status()["latency"]
         assert not service.status()["degraded"]
     finally:

@@ -18,6 +18,7 @@ from plancton.runtime.run_delay import RunDelay
 from tests.conftest import until
 from tests.e2e.service import Service
 
+pytestmark = pytest.mark.quiet
 BURN = [sys.executable, "-S", "-c", "while True: pass"]
 SECONDS = 4
 
