@@ -20,7 +20,7 @@ from benchmarks.owner import REQUEST, Connect, Waited, arrivals, burn, serve
 
 CORES = os.cpu_count() or 1
 LOADS = (0.2, 0.4, 0.6, 0.8)
-BLOCKS = 3
+BLOCKS = 2
 """Times that each arm has its two rounds at a load."""
 ROUND = 5.0
 """Seconds of a round."""
@@ -112,8 +112,8 @@ def latency(
     for load in LOADS:
         show(f"\nowner's load {load:.0%}")
         show(
-            f"{'':<26}{'p50 ms':>8}{'p99 ms':>8}{'p99.9':>8}  {'p99 / alone':<22}"
-            f"{'p99.9 / alone':<22}{'harvested':<20}{'stolen cores':<20}{'utilisation':<20}"
+            f"{'':<26}{'p50 ms':>8}{'p99 ms':>8}{'p99.9':>8}  {'p99 / alone':<26}"
+            f"{'p99.9 / alone':<26}{'harvested':<20}{'stolen cores':<20}{'utilisation':<20}"
             f"{'CPU':<12}dropped"
         )
         seeds = count(1)
@@ -131,7 +131,7 @@ def _line(name: str, arm: Arm) -> str:
     shown = [str(each) for each in figures]
     if name == ALONE:
         shown[2:] = [""] * 3
-    widths = (22, 22, 20, 20, 20)
+    widths = (26, 26, 20, 20, 20)
     before, after = (
         statistics.mean(round_.busy for round_ in rounds)
         for rounds in ([p.alone for p in arm.pairs], [p.beside for p in arm.pairs])
