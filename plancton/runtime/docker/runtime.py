@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from plancton.runtime.network.guard import NetworkGuard
 
 _ALPHABET = string.ascii_lowercase + string.digits
+_FREEZE_TRIES = 5
 _LOG_LINES, _LOG_BYTES = 20, 4096
 _PATIENCE = 5.0
 """Seconds in which Docker has to answer whether it answers at all."""
@@ -323,14 +324,18 @@ class DockerRuntime:
     def freeze(self, pilot: Pilot) -> None:
         """Pause the container.
 
-        The freezer of cgroup v1 may give up on a busy machine, in each engine's own words, so it
-        is tried twice.
+        The freezer of cgroup v1 may give up on a busy machine, in each engine's own words: a
+        pilot in the idle class must run for a moment to be frozen. So it is tried again.
         """
         with self._about(pilot.label) as client:
-            try:
-                _if_needed(lambda: client.pause(pilot.id), text="already paused")
-            except ActionError:
-                _if_needed(lambda: client.pause(pilot.id), text="already paused")
+            for tries_left in reversed(range(_FREEZE_TRIES)):
+                try:
+                    _if_needed(lambda: client.pause(pilot.id), text="already paused")
+                except ActionError:
+                    if not tries_left:
+                        raise
+                else:
+                    return
 
     def thaw(self, pilot: Pilot) -> None:
         """Unpause the container; its swap is bounded again before."""
