@@ -177,7 +177,9 @@ def pilot_from(
         created_at=created - offset,
         started_at=_to_boot_clock(started, offset),
         deadline_at=_to_boot_clock(deadline, offset),
-        finished_at=_to_boot_clock(inspection.finished if inspection else None, offset),
+        finished_at=_to_boot_clock(
+            _end(inspection.finished if inspection else None, started), offset
+        ),
         exit_code=inspection.exit_code if inspection else None,
         oom_killed=inspection.oom_killed if inspection else False,
         error=inspection.error if inspection else "",
@@ -206,6 +208,11 @@ def _created(
 def _first_start(started: float | None, created: float) -> float | None:
     """Return when a pilot first started: somebody may have restarted it, which buys no time."""
     return None if started is None else min(started, created + START_LIMIT)
+
+
+def _end(finished: float | None, started: float | None) -> float | None:
+    """Return when a pilot ended: Docker may stamp the start of a very short one after its end."""
+    return None if finished is None else max(finished, started or finished)
 
 
 def started_pilot(

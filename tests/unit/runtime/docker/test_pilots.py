@@ -159,6 +159,18 @@ def test_a_restart_by_hand_buys_no_time(tmp_path: Path) -> None:
     assert pilot.deadline_at == 950.0 + START_LIMIT + 60.0
 
 
+def test_a_pilot_never_ends_before_its_start(tmp_path: Path) -> None:
+    """Docker may stamp the start of one that ends at once after its end."""
+    item = {"Id": "a", "Names": ["/plancton-x-aaaaaa"], "State": "exited", "Created": 1000950}
+    item["Labels"] = {spec.CLOCK: "1000000.000"}
+    began, ended = "1970-01-12T14:02:31.250Z", "1970-01-12T14:02:31.000Z"
+    short = {"Status": "exited", "StartedAt": began, "FinishedAt": ended, "ExitCode": 3}
+    runtime = DockerRuntime("unix:///x", "t", SimulatedNode(), ParentCgroup("t", tmp_path))
+    runtime._client = Listing([item], {"a": short})  # type: ignore[assignment]
+    (pilot,) = runtime.pilots()
+    assert (pilot.started_at, pilot.finished_at) == (951.25, 951.25)
+
+
 PILOT = "plancton-worker-abc123"
 
 
