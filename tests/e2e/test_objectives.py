@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,12 @@ def paused(containers: Containers) -> set[str]:
     return {name for name, frozen in states.items() if frozen}
 
 
+def logged(service: Service, text: str) -> list[tuple[datetime, str]]:
+    """Return when something was logged, and of which pilot."""
+    lines = (line.split() for line in service.log.splitlines() if f" {text} " in line)
+    return [(datetime.fromisoformat(words[0]), words[4].removeprefix("pilot=")) for words in lines]
+
+
 def test_a_violated_objective_freezes_and_thaws(
     service: Service, containers: Containers, tmp_path: Path
 ) -> None:
@@ -43,16 +50,18 @@ def test_a_violated_objective_freezes_and_thaws(
     until(lambda: len(service.names()) == 2, 60)
     pilots = {each["name"]: each["age"] for each in service.status()["pilots"]}
     figure.write_text("41\n")
-    until(lambda: "pilot frozen" in service.log)
-    first = next(line for line in service.log.splitlines() if "pilot frozen" in line)
-    assert f"pilot={min(pilots, key=lambda name: pilots[name])} " in first
+    until(lambda: logged(service, "pilot frozen"))
+    assert logged(service, "pilot frozen")[0][1] == min(pilots, key=lambda name: pilots[name])
     said = service.run("why").stdout
     assert "shop latency is 41 ms, over its limit of 25 ms for " in said
     assert "slo shop latency: 41 ms" in service.run("status").stdout
     until(lambda: len(paused(containers)) == 2)
     figure.write_text("12\n")
     until(lambda: not paused(containers))
-    assert service.log.count("pilot thawed") == 2
+    for text, wait in (("pilot frozen", 3), ("pilot thawed", 4)):
+        (first, one), (second, other) = logged(service, text)
+        assert {one, other} == set(pilots)
+        assert (second - first).total_seconds() >= wait - 1  # stamps are whole seconds
     assert set(pilots) == service.names()
     assert service.status()["evicted"] == 0
 
