@@ -349,7 +349,7 @@ def test_a_refused_wish_is_said_and_not_tried_for_ever(monkeypatch: pytest.Monke
 
 def test_after_a_suspend_a_busy_owner_is_still_seen() -> None:
     """What the boot clock counts and no CPU counter does: not idle time, and no room."""
-    rig = Rig(4, protect={"freeze": False, "evict_after": "1h"})
+    rig = Rig(4, protect={"freeze": False, "evict_after": "1h", "latency": "off"})
     rig.node.lifetime = lambda _: 10_000.0
     rig.node.foreground = 2.0
     rig.run(30)

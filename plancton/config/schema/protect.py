@@ -153,7 +153,8 @@ class Protect(Group):
     freeze: bool = True
     """Freeze pilots before they are ended; false: for pilots that cannot bear it."""
     freeze_after: Annotated[Duration, Field(ge=0)] = 120.0
-    """How long the CPU must be overcommitted before the youngest pilots are frozen."""
+    """How long the CPU must be overcommitted before the youngest pilots are frozen. In the idle
+    class: how long pilots must be starved."""
     freeze_after_unprotected: Annotated[Duration, Field(ge=0)] = 1.0
     """The same where the idle class does not protect the foreground meanwhile."""
     thaw_after: Annotated[Duration, Field(ge=0)] = 2.0
@@ -162,16 +163,21 @@ class Protect(Group):
     """How long a pilot stays frozen before it is ended."""
     hold_after_eviction: Annotated[Duration, Field(ge=0)] = 60.0
     """How long nothing is started after an eviction."""
+    starved: Annotated[float, Field(ge=0, le=0.2)] = 0.1
+    """In the idle class pilots cost the foreground nothing by running, so they run on, however
+    little is left to them. Those that get less than this part of their cores hardly get on: they
+    are starved. 0: none ever is."""
     evict_room: Annotated[float, Field(ge=0.71, le=10)] = 0.75
-    """Overcommitted means: the room is below minus this part of the youngest pilot's cores.
+    """Without the idle class, overcommitted means: the room is below minus this part of the
+    youngest pilot's cores.
     With min_room it spans more than one pilot, so starting and evicting never take turns."""
     latency: Annotated[Literal["off", "balanced", "strict"], BeforeValidator(off_if_false)] = (
         "balanced"
     )
     """How the owner's tail latency is kept. balanced: each pilot is bound to cores of its own
-    while together they cover all. strict: also, pilots run beside a foreground that uses up to
-    half of the node, so that every core stays covered; they get half of their cores at least.
-    off: pilots roam."""
+    while together they cover all, and one is started where a core has none, as long as each gets
+    a quarter of its cores. strict: as long as each gets a tenth, and none is frozen for the CPU.
+    off: pilots roam, and start only where there is room."""
     victim: Literal["youngest", "least-lost"] = "youngest"
     """Who goes first: the youngest pilot, or the one whose work since its start or its last
     checkpoint is least. One that has checkpointed within the last minute comes before both."""

@@ -23,6 +23,7 @@ class Code(StrEnum):
     PILOT_COMMAND = "wish"
     GRACE_OVER = "grace-over"
     PRESSURE = "pressure"
+    STARVED = "starved"
     FROZEN_LONG = "frozen-long"
     SHRINK = "shrink"
     OVER_DISK = "over-disk"
@@ -83,6 +84,7 @@ class Code(StrEnum):
 EVICTIONS = frozenset(
     {
         Code.PRESSURE,
+        Code.STARVED,
         Code.FROZEN_LONG,
         Code.LOW_MEMORY,
         Code.FULL_DISK,
@@ -105,6 +107,8 @@ _SENTENCES: Mapping[Code, str] = {
     Code.GRACE_OVER: "it did not end within its grace after SIGTERM, which was sent because {why}",
     Code.PRESSURE: "the CPU is overcommitted by {excess:.1f} cores since {since_s}: "
     "the foreground uses {foreground:.1f} of {ncpus}, {committed:g} are promised to pilots",
+    Code.STARVED: "pilots hardly get on since {since_s}: {gets:.1f} cores are left to them, and "
+    "{committed:g} promised",
     Code.FROZEN_LONG: "it was frozen for {frozen_s}, because {why}",
     Code.THAW: "{room:.1f} cores are free again",
     Code.ADOPTED_FROZEN: "it was found frozen",

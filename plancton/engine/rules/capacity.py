@@ -17,12 +17,10 @@ There a pilot takes cores from the foreground, which then looks smaller than it 
 some are always left, and as soon as they are used up the foreground may want more.
 """
 
-STARTED, KEPT = 0.5, 0.35
-"""Parts of their promised cores that pilots get at least, with ``protect.latency: strict``.
-
-Above the first one more is started where a core has none yet, below the second the youngest is
-frozen. A start leaves the first at least, so none makes the other due.
-"""
+STARTED_AT = {"balanced": 0.25, "strict": 0.1}
+"""By ``protect.latency``: the part of their promised cores that pilots must get, for one more to
+start where a core has none yet. Those that run are kept below it, so that starting and freezing
+never take turns."""
 
 
 def cores(pilots: Iterable[Pilot] | Iterable[schema.Profile]) -> float:
@@ -83,28 +81,37 @@ class Capacity:
         """Say whether a pilot of so many cores may run in this *room* beside those *committed*."""
         if self.unprotected:
             return room >= cpus + HEADROOM
-        promised = committed + cpus
-        return room >= self.policy.spawn.min_room * cpus or (
-            promised <= self._cores_to_cover and room + committed >= STARTED * promised
-        )
+        if room >= self.policy.spawn.min_room * cpus:
+            return True
+        least, promised = STARTED_AT.get(self.policy.protect.latency), committed + cpus
+        if not self.idle_class or least is None or promised > self._cores_to_cover:
+            return False
+        return room + committed >= least * promised
 
     def is_overcommitted(self, victim: Pilot, room: float, committed: float) -> bool:
         """Say whether the pilots are promised too much: *victim*, or one like it, has to go.
 
-        *committed* are the cores promised to them all.
+        *committed* are the cores promised to them all. In the idle class they cost the foreground
+        nothing by running, so there only those go that hardly get on.
         """
+        protect = self.policy.protect
+        if self.idle_class:
+            least = 0.0 if protect.latency == "strict" else protect.starved
+            return room + committed < least * committed
         if self.unprotected and self.pressure_load is not None:
             return self.pressure_load.idle < SATURATED
-        if room >= -self.policy.protect.evict_room * victim.cpus:
-            return False
-        return committed > self._cores_to_cover or room + committed < KEPT * committed
+        return room < -protect.evict_room * victim.cpus
 
     @property
-    def _cores_to_cover(self) -> int:
-        """Cores of which each is to have a pilot, as far as pilots bear it."""
-        protected = self.observation.host.protection is Protection.IDLE
-        wanted = protected and self.policy.protect.latency == "strict"
-        return self.observation.host.ncpus if wanted else 0
+    def idle_class(self) -> bool:
+        """Whether the kernel runs pilots only on what the foreground leaves."""
+        return self.observation.host.protection is Protection.IDLE
+
+    @property
+    def _cores_to_cover(self) -> float:
+        """Cores of which each is to have a pilot: all that are lent."""
+        limits = self.policy.spawn
+        return limits.ceiling * self.observation.host.ncpus - limits.reserve
 
     def memory_room(self, pilots: Iterable[Pilot], starts: Iterable[schema.Profile]) -> float:
         """Bytes available beside what was promised to pilots and is not used by them yet."""

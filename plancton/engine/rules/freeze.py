@@ -51,14 +51,17 @@ def _relieve(context: DecisionContext, victims: list[Pilot], room: float) -> Non
 
 
 def _reason(context: DecisionContext, room: float, lasted: float) -> Reason:
-    load = context.capacity.pressure_load
+    load, committed = context.capacity.pressure_load, cores(context.kept_running())
+    if context.capacity.idle_class:
+        gets = max(0.0, room + committed)
+        return Reason.of(Code.STARVED, gets=gets, since_s=lasted, committed=committed)
     return Reason.of(
         Code.PRESSURE,
         excess=-room,
         since_s=lasted,
         foreground=load.foreground if load else 0.0,
         ncpus=load.ncpus if load else 0,
-        committed=cores(context.kept_running()),
+        committed=committed,
     )
 
 

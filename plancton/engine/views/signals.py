@@ -13,6 +13,7 @@ from plancton.engine.model.state import State
 from plancton.engine.rules.objectives import known_value, reading_of, signal_of, with_unit
 from plancton.engine.views.snapshot import ObjectiveView, SignalView
 
+_CPU = (Code.PRESSURE, Code.STARVED)
 _WORDS = {Step.STOP: "stop", Step.FREEZE: "freeze", Step.EVICT: "evict"}
 
 
@@ -50,7 +51,7 @@ def _acts(name: str, state: State) -> str:
     steps = [
         w.alarm.step for w in state.tracked_alarms.values() if w.active and w.alarm.signal == name
     ]
-    if name == "cpu" and any(f.reason.code is Code.PRESSURE for f in state.frozen.values()):
+    if name == "cpu" and any(f.reason.code in _CPU for f in state.frozen.values()):
         return "freeze"
     return _WORDS[max(steps)] if steps else ""
 

@@ -29,6 +29,7 @@ HOST = HostSample(
     protection=Protection.IDLE,
     own_memory=0,
 )
+LOW_WEIGHT = replace(HOST, protection=Protection.LOW_WEIGHT)
 PROFILE = schema.Profile()
 PACE = {"freeze_after": "30s", "evict_after": "120s"}
 PROTECT = schema.Protect.model_validate(PACE)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from plancton.config import schema
-from plancton.engine.model.action import Freeze, Spawn
+from plancton.engine.model.action import Spawn
 from plancton.engine.model.node import CpuLoad, Protection
 from plancton.engine.model.operator import Mode
+from plancton.engine.model.policy import Policy
 from plancton.engine.model.reason import Code, Reason
 from plancton.engine.model.state import Frozen, State
 from tests.unit.engine.rules.tables import (
     HOST,
+    LOW_WEIGHT,
     NOW,
     OLD,
     YOUNG,
     codes,
     frozen,
+    guarded,
     look,
     policy,
     pressed,
@@ -39,44 +43,51 @@ def test_without_the_idle_class_some_of_the_node_stays_free() -> None:
     bare = replace(HOST, protection=Protection.WEIGHT_ONLY)
     seen = look(foreground=1.9, host=bare)
     assert len(run(seen).actions) == 1
-    assert len(run(replace(seen, host=HOST)).actions) == 2
+    assert len(run(replace(seen, host=HOST), guarded(latency="off")).actions) == 2
 
 
-STRICT = replace(policy(8), protect=schema.Protect(latency="strict"))
+def covering(latency: str, **spawn: Any) -> Policy:
+    """Return a policy of this mode that allows more pilots than there are cores."""
+    return replace(policy(8, per_tick=8, **spawn), protect=schema.Protect(latency=latency))
 
 
 @pytest.mark.parametrize(
-    ("foreground", "balanced", "strict"), [(0.4, 4, 4), (1.9, 2, 4), (2.1, 2, 3), (3.7, 0, 0)]
+    ("foreground", "off", "balanced", "strict"),
+    [
+        (0.4, 4, 4, 4),
+        (1.9, 2, 4, 4),
+        (2.9, 1, 4, 4),
+        (3.1, 1, 3, 4),
+        (3.55, 0, 1, 4),
+        (3.95, 0, 0, 0),
+    ],
 )
-def test_strict_covers_all_cores_while_pilots_get_half_of_theirs(
-    foreground: float, balanced: int, strict: int
+def test_cores_are_covered_while_pilots_get_a_part_of_theirs(
+    foreground: float, off: int, balanced: int, strict: int
 ) -> None:
-    """With two of four cores in use, four pilots have half a core each."""
+    """A quarter of them, or a tenth: with 2.9 of 4 cores in use, four pilots have 1.1 together."""
     seen = look(foreground=foreground)
-    assert len(run(seen, policy(8)).actions) == balanced
-    assert len(run(seen, STRICT).actions) == strict
+    starts = [len(run(seen, covering(m)).actions) for m in ("off", "balanced", "strict")]
+    assert starts == [off, balanced, strict]
 
 
-def test_strict_promises_no_more_cores_than_there_are() -> None:
+def test_no_more_cores_are_promised_than_there_are() -> None:
     """What covers all is enough."""
     four = [replace(OLD, id=f"p{i}", name=f"p{i}") for i in range(4)]
-    assert codes(run(look(*four, foreground=0.2), STRICT)) == [Code.NO_ROOM]
+    assert codes(run(look(*four, foreground=0.2), covering("strict"))) == [Code.NO_ROOM]
 
 
-@pytest.mark.parametrize(("foreground", "freezes"), [(2.5, 0), (2.7, 1), (3.4, 3)])
-def test_strict_freezes_once_pilots_get_a_third_of_theirs(foreground: float, freezes: int) -> None:
-    """And only as many as it takes."""
-    four = [replace(OLD, id=f"p{i}", name=f"p{i}") for i in range(4)]
-    state = State(overcommitted_since=NOW - 150)
-    decision = run(look(*four, foreground=foreground), STRICT, state)
-    assert len([a for a in decision.actions if isinstance(a, Freeze)]) == freezes
+@pytest.mark.parametrize("spawn", [{"reserve": 1}, {"ceiling": 0.75}])
+def test_cores_that_are_not_lent_are_not_covered(spawn: dict[str, float]) -> None:
+    """They stay free of pilots."""
+    assert len(run(look(foreground=1.9), covering("balanced", **spawn)).actions) == 3
 
 
-def test_strict_changes_nothing_without_the_idle_class() -> None:
-    """There more pilots would slow the foreground."""
-    low = replace(HOST, protection=Protection.LOW_WEIGHT)
-    seen = look(foreground=1.9, host=low)
-    assert len(run(seen, STRICT).actions) == len(run(seen, policy(8)).actions)
+def test_without_the_idle_class_more_pilots_would_slow_the_foreground() -> None:
+    """There only room counts."""
+    seen = look(foreground=1.9, host=LOW_WEIGHT)
+    starts = [len(run(seen, covering(m)).actions) for m in ("off", "balanced", "strict")]
+    assert starts == [2, 2, 2]
 
 
 @pytest.mark.parametrize(

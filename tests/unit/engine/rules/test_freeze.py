@@ -11,6 +11,7 @@ from plancton.engine.model.reason import Code
 from plancton.engine.model.state import State
 from tests.unit.engine.rules.tables import (
     HOST,
+    LOW_WEIGHT,
     NOW,
     OLD,
     YOUNG,
@@ -39,13 +40,47 @@ def test_lasting_pressure_freezes_then_ends() -> None:
     assert kinds(run(stopped, state=state, now=NOW + 149)) == []
     late = run(stopped, state=state, now=NOW + 150)
     assert kinds(late) == ["Terminate young", "Terminate old"]
-    assert "frozen for 2 min, because the CPU is overcommitted" in str(late.actions[0].reason)
+    why = "it was frozen for 2 min, because pilots hardly get on since 30 s: 0.0 cores are left"
+    assert why in str(late.actions[0].reason)
+
+
+def test_beside_others_work_pilots_go_as_soon_as_they_are_promised_too_much() -> None:
+    """Without the idle class, at a low weight."""
+    seen = pressed(OLD, host=LOW_WEIGHT)
+    due = run(seen, state=State(overcommitted_since=NOW - 60))
+    assert kinds(due) == ["Freeze old"]
+    assert str(due.actions[0].reason) == (
+        "the CPU is overcommitted by 1.0 cores since 1 min: the foreground uses 4.0 of 4, "
+        "1 are promised to pilots"
+    )
+
+
+@pytest.mark.parametrize(
+    ("foreground", "starved", "freezes"),
+    [(3.5, 0.1, 0), (3.61, 0.1, 1), (3.75, 0.1, 2), (4.0, 0.1, 4), (3.5, 0.2, 2), (3.99, 0.0, 0)],
+)
+def test_in_the_idle_class_only_starved_pilots_are_frozen(
+    foreground: float, starved: float, freezes: int
+) -> None:
+    """Four that get a tenth of their cores run on; of those that get less, as many as it takes."""
+    four = [pilot(f"p{i}", created_at=NOW - i) for i in range(4)]
+    state = State(overcommitted_since=NOW - 60)
+    decision = run(look(*four, foreground=foreground), guarded(starved=starved), state)
+    assert [a.reason.code for a in decision.actions] == [Code.STARVED] * freezes
+
+
+def test_with_strict_none_is_frozen_for_the_cpu() -> None:
+    """A core without a pilot would pull the owner's threads together."""
+    state = State(overcommitted_since=NOW - 150)
+    decision = run(look(OLD, YOUNG, foreground=3.99), guarded(latency="strict"), state)
+    assert not decision.actions
+    assert decision.state.overcommitted_since is None
 
 
 def test_only_what_is_too_much_is_frozen_the_youngest_first() -> None:
     """Three cores of foreground leave room for one of three pilots."""
     third = pilot("third", created_at=NOW - 5)
-    seen = look(OLD, YOUNG, third, foreground=3.0)
+    seen = look(OLD, YOUNG, third, foreground=3.0, host=LOW_WEIGHT)
     state = State(overcommitted_since=NOW - 60)
     assert kinds(run(seen, state=state)) == ["Freeze third", "Freeze young"]
 
@@ -100,6 +135,6 @@ def test_without_the_idle_class_a_full_node_is_freed_at_once() -> None:
 def test_a_pilot_that_is_asked_to_go_now_counts_no_more() -> None:
     """Nobody is frozen beside it for the room that it leaves."""
     going = replace(YOUNG, deadline_at=NOW)
-    seen = look(OLD, going, foreground=3.0)
+    seen = look(OLD, going, foreground=3.0, host=LOW_WEIGHT)
     decision = run(seen, state=State(overcommitted_since=NOW - 60))
     assert kinds(decision) == ["Terminate young"]

@@ -13,7 +13,9 @@ from plancton.engine.model.pilot import PilotState
 from plancton.engine.model.policy import Policy
 from plancton.engine.model.reason import Code
 from plancton.engine.model.state import State
-from tests.unit.engine.rules.tables import NOW, codes, kinds, look, pilot, policy, run
+from tests.unit.engine.rules.tables import NOW, codes, guarded, kinds, look, pilot, policy, run
+
+ROAMING = guarded(latency="off")
 
 
 @pytest.mark.parametrize(
@@ -22,9 +24,9 @@ from tests.unit.engine.rules.tables import NOW, codes, kinds, look, pilot, polic
         (look(), policy(4), 4, [Code.FULL]),
         (look(), policy(9), 4, [Code.NO_ROOM]),
         (look(), policy(4, per_tick=2), 2, [Code.PER_TICK]),
-        (look(foreground=2.0), policy(4), 2, [Code.NO_ROOM]),
-        (look(foreground=2.4), policy(4), 2, [Code.NO_ROOM]),
-        (look(foreground=2.6), policy(4), 1, [Code.NO_ROOM]),
+        (look(foreground=2.0), ROAMING, 2, [Code.NO_ROOM]),
+        (look(foreground=2.4), ROAMING, 2, [Code.NO_ROOM]),
+        (look(foreground=2.6), ROAMING, 1, [Code.NO_ROOM]),
         (look(), policy(4, ceiling=0.5), 2, [Code.NO_ROOM]),
         (look(), policy(4, reserve=3), 1, [Code.NO_ROOM]),
         (look(), policy(0), 0, [Code.FULL]),

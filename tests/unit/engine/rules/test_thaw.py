@@ -10,6 +10,7 @@ from plancton.engine.model.reason import Code, Reason
 from plancton.engine.model.state import Frozen, State
 from tests.unit.engine.rules.tables import (
     HOST,
+    LOW_WEIGHT,
     NOW,
     OLD,
     YOUNG,
@@ -25,7 +26,7 @@ from tests.unit.engine.rules.tables import (
 
 def test_thaws_the_last_frozen_first_when_there_has_been_room_for_long_enough() -> None:
     """In the reverse order of freezing, as far as there is room; nothing starts before."""
-    seen = look(frozen(OLD), frozen(YOUNG), foreground=2.6)
+    seen = look(frozen(OLD), frozen(YOUNG), foreground=2.6, host=LOW_WEIGHT)
     both = {
         "old": Frozen(Reason.of(Code.PRESSURE), NOW - 9),
         "young": Frozen(Reason.of(Code.TTL), NOW),
@@ -36,7 +37,8 @@ def test_thaws_the_last_frozen_first_when_there_has_been_room_for_long_enough() 
     assert codes(first) == [Code.FROZEN_FIRST]
     later = run(seen, state=first.state, now=NOW + 2)
     assert kinds(later) == ["Thaw old"]
-    again = run(look(OLD, frozen(YOUNG), foreground=2.6), state=later.state, now=NOW + 9)
+    still = look(OLD, frozen(YOUNG), foreground=2.6, host=LOW_WEIGHT)
+    again = run(still, state=later.state, now=NOW + 9)
     assert kinds(again) == []
 
 
