@@ -68,6 +68,15 @@ class ConfigFile:
         self._remote_text: Fetched | None = None
         """The remote text that is in force."""
 
+    @property
+    def in_force(self) -> ConfigState:
+        """What ``current`` returned last, whatever the file says by now.
+
+        For all but the engine's loop: a configuration read in the middle of a tick would be
+        confirmed by that tick, though it was neither said nor decided under.
+        """
+        return self._state
+
     def current(self, *, reload: bool = False) -> ConfigState:
         """Return the configuration in force, reading the file if it changed or if *reload*."""
         stamp = self._look()

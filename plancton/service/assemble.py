@@ -101,7 +101,7 @@ def locked_service(
             log.warning("no log file", extra={"fields": {"error": trouble}})
         with pidfile(paths.pid if detached or paths.pidfile else None):
             service = build_service(locked, paths)
-            monitor = locked.config_file.current().config.monitor
+            monitor = locked.config_file.in_force.config.monitor
             if monitor.require_at_start:
                 service.metrics.write_start_event(monitor, __version__)
             yield service
@@ -109,7 +109,7 @@ def locked_service(
 
 def build_service(locked: LockedInstance, paths: Paths) -> EngineService:
     """Build the engine and its helpers; nothing runs yet."""
-    config = locked.config_file.current().config
+    config = locked.config_file.in_force.config
     clock, state = SystemClock(), paths.state_file(locked.instance)
     pulled = PulledImagesFile(paths.pulled_images(locked.instance), locked.url)
     remover = ImageRemover(locked.url, clock, pulled, lambda: good_images_of_others(state))
@@ -176,7 +176,7 @@ def build_service(locked: LockedInstance, paths: Paths) -> EngineService:
 def network_guard(locked: LockedInstance) -> NetworkGuard:
     """Return what keeps the pilots of an instance to their share of the network."""
     config_file = locked.config_file
-    return NetworkGuard(locked.instance, lambda: config_file.current().config.protect.network)
+    return NetworkGuard(locked.instance, lambda: config_file.in_force.config.protect.network)
 
 
 def build_engine(
@@ -195,19 +195,19 @@ def build_engine(
     """Build an engine on the real node; *reclaimer* is one of the same *parent*."""
     config_file, instance = locked.config_file, locked.instance
     clock, mode_store = SystemClock(), markers or MarkerFiles(paths.rundir)
-    parent, name = parent or ParentCgroup(instance), node_name(config_file.current().config)
+    parent, name = parent or ParentCgroup(instance), node_name(config_file.in_force.config)
     runtime = DockerRuntime(
         locked.url,
         instance,
         clock,
         parent,
-        oom_score_adj=lambda: config_file.current().config.protect.oom_score_adj,
+        oom_score_adj=lambda: config_file.in_force.config.protect.oom_score_adj,
         features=JobFeatures(paths.features),
         disk=disk,
         network=network,
-        docker_config=config_file.current().config.image.docker_config,
+        docker_config=config_file.in_force.config.image.docker_config,
         node=name,
-        frozen_may_swap=lambda: config_file.current().config.protect.memory.reclaim_below != "off",
+        frozen_may_swap=lambda: config_file.in_force.config.protect.memory.reclaim_below != "off",
     )
     host = HostSampler(parent, lambda: runtime.data_root, reclaimer, network.share)
     state_store = StateFile(paths.state_file(instance))

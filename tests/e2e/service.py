@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,13 @@ from tests.conftest import until
 CORES = os.cpu_count() or 1
 PLANCTON = str(Path(sys.executable).with_name("plancton"))
 STAND_IN = 'mount --bind "$0" /proc/stat && exec "$@"'
+
+
+def remove_at_once(folder: Path) -> None:
+    """Remove a folder in which a running service may make files at any moment."""
+    gone = folder.with_name(f"{folder.name}-gone")
+    folder.rename(gone)
+    shutil.rmtree(gone)
 
 
 class Service:

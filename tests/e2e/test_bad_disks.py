@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import until
 from tests.e2e.conftest import Containers
-from tests.e2e.service import Service
+from tests.e2e.service import Service, remove_at_once
 
 pytestmark = pytest.mark.docker
 
@@ -182,9 +182,11 @@ def test_full_disks_stop_nothing(on_disks: Service, containers: Containers) -> N
 def test_folders_that_vanish_stop_nothing(service: Service, containers: Containers) -> None:
     """They are made again, and the log goes on there."""
     service.configure(spawn={"maximum": 1})
+    (service.folder / "state").mkdir()  # it is written when the engine ends
     service.start()
+    until(service.names)
     for name in ("state", "log"):
-        shutil.rmtree(service.folder / name, ignore_errors=True)
+        remove_at_once(service.folder / name)
     goes_on(service, containers, 2)
     until(lambda: "revision=2" in log_file(service))
     assert service.stop() == 0

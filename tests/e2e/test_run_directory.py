@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +15,7 @@ from plancton.service.process.lock import holder
 from plancton.service.process.paths import default_paths
 from tests.conftest import until
 from tests.e2e.conftest import Containers
-from tests.e2e.service import PLANCTON, Service
+from tests.e2e.service import PLANCTON, Service, remove_at_once
 
 pytestmark = pytest.mark.docker
 MADE_ANEW = "files of the run directory were gone and are made anew"
@@ -52,7 +51,7 @@ def _instance(service: Service) -> None:
 
 
 def _folder(service: Service) -> None:
-    shutil.rmtree(service.rundir)
+    remove_at_once(service.rundir)
     _instance_lock(service).unlink()
 
 
@@ -121,7 +120,7 @@ def test_a_directory_that_another_took_is_left_to_it(service: Service, tmp_path:
     other.rundir = service.rundir
     other.configure(spawn={"maximum": 0})
     os.kill(service.process.pid, signal.SIGSTOP)
-    shutil.rmtree(service.rundir)
+    remove_at_once(service.rundir)
     other.start()
     os.kill(service.process.pid, signal.SIGCONT)
     try:

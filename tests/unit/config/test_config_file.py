@@ -32,6 +32,18 @@ def test_a_file_is_watched_and_the_last_good_one_kept(tmp_path: Path) -> None:
     assert file.current().config == Config()
 
 
+def test_what_is_in_force_changes_only_where_the_loop_reads(tmp_path: Path) -> None:
+    """Whoever asks within a tick gets, and leaves, the configuration of that tick."""
+    path = tmp_path / "c.yaml"
+    path.write_text("node: {interval: 9s}")
+    file = ConfigFile(path)
+    first = file.first()
+    path.write_text("node: {interval: 10s}")
+    assert file.in_force is first
+    assert file.confirm() is first
+    assert file.current() is file.in_force is not first
+
+
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
     """Else a typing error would silently mean the defaults."""
     with pytest.raises(FileNotFoundError):
