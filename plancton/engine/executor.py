@@ -51,8 +51,8 @@ def execute(action: Action, runtime: Runtime, images: Images, *, bind: bool = Tr
 def _start(action: Spawn, runtime: Runtime, cpus: tuple[int, ...]) -> Outcome:
     """Start a pilot; where it cannot be bound to its CPUs, without them."""
     try:
-        pilot = runtime.start(action.profile, action.image_id, cpus)
+        pilot = runtime.start(action.profile, action.image_id, cpus, action.held_to)
     except NotBoundError as error:
-        pilot = runtime.start(action.profile, action.image_id)
+        pilot = runtime.start(action.profile, action.image_id, held_to=action.held_to)
         return Outcome(action, started=pilot, not_bound=str(error))
     return Outcome(action, started=pilot)

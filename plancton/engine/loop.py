@@ -11,7 +11,7 @@ from plancton.config.effective import ConfigState
 from plancton.config.evaluate import evaluate, names_for
 from plancton.config.expressions import ExpressionError
 from plancton.config.schema import Config
-from plancton.engine.binder import bind_pilots
+from plancton.engine.binder import bind_pilots, hold_pilots
 from plancton.engine.bookkeeper import Bookkeeper
 from plancton.engine.configurator import Configurator
 from plancton.engine.dry_run import preview
@@ -23,6 +23,7 @@ from plancton.engine.model.node import Observation
 from plancton.engine.model.operator import Mode
 from plancton.engine.model.placement import Placement
 from plancton.engine.model.policy import Policy
+from plancton.engine.model.quotas import Quotas
 from plancton.engine.model.reason import Code, Reason
 from plancton.engine.model.state import State
 from plancton.engine.observer import Observer
@@ -34,6 +35,7 @@ from plancton.engine.rules.apply_outcomes import apply_outcome
 from plancton.engine.rules.canary import pinned_images
 from plancton.engine.rules.decide import decide, decide_safely
 from plancton.engine.rules.placement import all_unbound, binding_failed
+from plancton.engine.rules.quotas import quota_refused
 from plancton.engine.schedule import Schedule, retry_after
 from plancton.engine.snapshot_builder import Identity, SnapshotBuilder
 from plancton.engine.views.preview import Preview
@@ -169,6 +171,7 @@ class Engine:
         self.recorder.figures(wall, observation.objectives)
         policy = self._newest_policy = self._policy(config, observation, wall)
         decision = self._decide(observation, policy, now, wall)
+        self._hold(decision.quotas, wall)
         if self._act(decision, policy, wall) or not decision.placement.spread:
             self._bind(decision.placement, wall)
         self._note_recovery(wall)
@@ -299,6 +302,22 @@ class Engine:
             if isinstance(action, Spawn) and outcome.error:
                 failed.add(action.profile.name)
         return bindable and not failed
+
+    def _hold(self, quotas: Quotas, wall: float) -> None:
+        """Have pilots held to the cores that they may use now."""
+        seen = self.builder.observation
+        if seen is None or not quotas.cores:
+            return
+        pilots, error = hold_pilots(seen.pilots, quotas.cores, self.ports.runtime)
+        self.builder.observation = replace(seen, pilots=pilots)
+        if error:
+            self.state = quota_refused(self.state, error, self.ports.clock.now())
+            self.recorder.event(
+                wall, "CPU limits of pilots cannot be changed", logging.WARNING, error=error
+            )
+        else:
+            self.state = replace(self.state, quota_failure=None)
+            self.recorder.event(wall, quotas.text, changed=len(quotas.cores))
 
     def _bind(self, placement: Placement, wall: float) -> None:
         """Have pilots on their CPUs, and unbound ones on all."""

@@ -65,16 +65,26 @@ class Runtime(Protocol):
         Raises RuntimeUnavailableError; never returns a partial list.
         """
 
-    def start(self, profile: Profile, image_id: str = "", cpus: tuple[int, ...] = ()) -> Pilot:
+    def start(
+        self,
+        profile: Profile,
+        image_id: str = "",
+        cpus: tuple[int, ...] = (),
+        held_to: float | None = None,
+    ) -> Pilot:
         """Create and start one pilot, of the very image *image_id* if given; returns it.
 
-        With *cpus* it is bound to them. Raises ImageMissingError, NotBoundError, ActionError
+        With *cpus* it is bound to them. *held_to* are the cores of its quota, infinite: it has
+        none; None: those promised. Raises ImageMissingError, NotBoundError, ActionError
         (nothing is left behind, unless the engine hangs on the container), or
         RuntimeUnavailableError (a container may exist; the next ``pilots`` tells).
         """
 
     def bind(self, pilot: Pilot, cpus: tuple[int, ...]) -> None:
         """Let a pilot use these CPUs only. Gone, or ended, is fine."""
+
+    def hold(self, pilot: Pilot, cores: float) -> None:
+        """Let a pilot use so many cores, infinite: all. Gone, or ended, is fine."""
 
     def freeze(self, pilot: Pilot) -> None:
         """Stop a pilot where it is. Gone, or frozen already, is fine."""

@@ -163,7 +163,8 @@ class SnapshotBuilder:
         said = (*config.warnings, *trouble, *self.ignored, *limits, *self._network(), *stale)
         failure = state.bind_failure
         unbound = (f"protect.latency: {failure.why}",) if failure else ()
-        return (*said, *unbound, *map(sink_line, filter(_fails, self.sinks)))
+        refused = (f"cpu_limit: {failure.why}",) if (failure := state.quota_failure) else ()
+        return (*said, *unbound, *refused, *map(sink_line, filter(_fails, self.sinks)))
 
     def _network(self) -> tuple[str, ...]:
         share = self.observation.host.network if self.observation else None

@@ -5,7 +5,7 @@ Only the physics: who owns the cores, what is left to containers, and when these
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from plancton.config.schema import Profile
@@ -33,7 +33,7 @@ class SimulatedMachine:
         self.ncpus, self.foreground = ncpus, 0.0
         self.foreground_memory, self.memory_total = 4e9, 256e9
         self.memory_use, self.pilot_cpu = 0.25, 1.0
-        """Parts of its memory limit and of its cores that each pilot uses."""
+        """Parts of its memory limit, and of the cores that it may use, that each pilot uses."""
         self.write_rate = 0.0
         """Bytes a second that each running pilot writes to disk."""
         self.protection = Protection.IDLE
@@ -104,10 +104,12 @@ class SimulatedMachine:
     def _use_cpu(self, seconds: float) -> None:
         """Share the cores: to the foreground first, or by weight where nothing protects it.
 
-        Pilots get what is left, up to their quota. Starting containers costs the node, too.
+        Pilots share what is left by the cores promised to them, up to their quota. Starting
+        containers costs the node, too.
         """
         running = [c for c in self.containers.values() if c.pilot.state is PilotState.RUNNING]
-        pilots_want = sum(each.pilot.cpus for each in running) * self.pilot_cpu
+        wants = [self._cores_of(each.pilot) * self.pilot_cpu for each in running]
+        pilots_want = sum(wants)
         wanted = min(self.foreground, float(self.ncpus))
         starts = min(self._start_debt, max(0.0, self.ncpus - wanted) * seconds)
         self._start_debt -= starts
@@ -115,9 +117,9 @@ class SimulatedMachine:
         got = wanted
         if self.protection is Protection.WEIGHT_ONLY and wanted + pilots_want > available:
             got = max(available - pilots_want, available * wanted / (wanted + pilots_want))
-        granted = min(1.0, max(0.0, available - got) / pilots_want) if pilots_want else 0.0
-        for each in running:
-            used = each.pilot.cpus * self.pilot_cpu * granted * seconds
+        shares = share_out(max(0.0, available - got), wants, [c.pilot.cpus for c in running])
+        for each, share in zip(running, shares, strict=True):
+            used = share * seconds
             self._own_seconds += used
             size = (
                 each.pilot.written.size if each.pilot.written else 0
@@ -132,6 +134,11 @@ class SimulatedMachine:
         self.foreground_wanted += wanted * seconds
         self.foreground_got += got * seconds
         self.foreground_waited += (wanted - got + self.foreground_delay) * seconds
+
+    def _cores_of(self, pilot: Pilot) -> float:
+        """Return the cores that a pilot may use: by its quota, and by the CPUs it is bound to."""
+        quota = pilot.cpus if pilot.held_to is None else pilot.held_to
+        return min(quota, float(len(pilot.bound_to) or self.ncpus))
 
     def _exit(self, container: Container, code: int) -> None:
         self.ended.add(container.pilot.id)
@@ -148,3 +155,21 @@ class SimulatedMachine:
         """Return what really runs, oldest first."""
         everything = sorted(self.containers.values(), key=lambda c: c.pilot.created_at)
         return [c.pilot for c in everything if c.pilot.state is PilotState.RUNNING]
+
+
+def share_out(available: float, wants: Sequence[float], weights: Sequence[float]) -> list[float]:
+    """Return what each gets: its part by weight, and what others leave of theirs, by weight too."""
+    got = [0.0] * len(wants)
+    hungry = [index for index, want in enumerate(wants) if want > 0]
+    while hungry:
+        each = available / sum(weights[index] for index in hungry)
+        full = {index for index in hungry if wants[index] <= each * weights[index]}
+        if not full:
+            for index in hungry:
+                got[index] = each * weights[index]
+            break
+        for index in full:
+            got[index] = wants[index]
+        available = max(0.0, available - sum(wants[index] for index in full))
+        hungry = [index for index in hungry if index not in full]
+    return got

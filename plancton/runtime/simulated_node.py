@@ -43,6 +43,8 @@ class SimulatedNode(SimulatedMachine):
         """Reasons why the engine is away, and why it refuses to start a container."""
         self.cannot_bind = ""
         """Why the engine binds no container to CPUs; empty: it does."""
+        self.cannot_hold = ""
+        """Why the engine changes no container's CPU quota; empty: it does."""
         self.hangs_on_start = self.keeps_exited = self.cannot_freeze = False
         self.started = 0
         self.actions: list[str] = []
@@ -184,7 +186,13 @@ class SimulatedNode(SimulatedMachine):
         pilots = [container.pilot for container in self.containers.values()]
         return tuple(sorted(pilots, key=lambda pilot: (pilot.created_at, pilot.id)))
 
-    def start(self, profile: Profile, image_id: str = "", cpus: tuple[int, ...] = ()) -> Pilot:
+    def start(
+        self,
+        profile: Profile,
+        image_id: str = "",
+        cpus: tuple[int, ...] = (),
+        held_to: float | None = None,
+    ) -> Pilot:
         """Create and start a container."""
         self._count_request()
         if cpus and self.cannot_bind:
@@ -212,6 +220,8 @@ class SimulatedNode(SimulatedMachine):
             disk=profile.disk,
             image_id=image_id or self._image(profile.image),
             bound_to=cpus,
+            most_cores=profile.most_cores,
+            held_to=profile.cpus if held_to is None else held_to,
         )
         self._start_debt += self.start_cost
         life = self.lifetime(profile)
@@ -231,6 +241,16 @@ class SimulatedNode(SimulatedMachine):
         container = self.containers.get(pilot.id)
         if container is not None:
             container.pilot = replace(container.pilot, bound_to=cpus)
+
+    def hold(self, pilot: Pilot, cores: float) -> None:
+        """Change a container's CPU quota."""
+        self._count_request()
+        self.actions.append(f"hold {pilot.name} {cores:g}")
+        if self.cannot_hold:
+            raise ActionError(self.cannot_hold)
+        container = self.containers.get(pilot.id)
+        if container is not None:
+            container.pilot = replace(container.pilot, held_to=cores)
 
     def freeze(self, pilot: Pilot) -> None:
         """Pause a container."""

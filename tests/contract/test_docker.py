@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -88,6 +90,96 @@ def test_settings_reach_the_container(
     assert text.count("Read-only file system") == 2
     assert "value with blanks\n" in text  # Docker does not keep the order of two streams
     assert not (tmp_path / "x").exists()
+
+
+BURNER = Profile(command=("sh", "-c", "while :; do :; done & while :; do :; done"), network="none")
+"""Two processes that want a core each."""
+
+
+def kernel_quota(docker_client: DockerClient, id_: str) -> float:
+    """Return the cores that the kernel lets a container use."""
+    pid = docker_client.inspect_container(id_)["State"]["Pid"]
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if "cpu" in controllers.split(","):
+            place = Path("/sys/fs/cgroup/cpu") / path.lstrip("/")
+            quota, period = (place / f"cpu.cfs_{key}_us" for key in ("quota", "period"))
+            words = [quota.read_text().strip(), period.read_text().strip()]
+            break
+        if not controllers:
+            words = (Path("/sys/fs/cgroup") / path.lstrip("/") / "cpu.max").read_text().split()
+    return math.inf if words[0] in ("max", "-1") else int(words[0]) / int(words[1])
+
+
+def test_a_quota_is_the_kernels(runtime: DockerRuntime, docker_client: DockerClient) -> None:
+    """Set and lifted again, also of a frozen pilot; another look at Docker says the same."""
+    runtime.start(SLEEPER, held_to=math.inf)
+    (pilot,) = runtime.pilots()
+    assert kernel_quota(docker_client, pilot.id) == math.inf
+    host = docker_client.inspect_container(pilot.id)["HostConfig"]
+    assert (host["CpuQuota"], host["NanoCpus"]) == (0, 0)
+    for cores in (1.5, math.inf, 0.5):
+        runtime.hold(pilot, cores)
+        assert kernel_quota(docker_client, pilot.id) == cores
+        again = DockerRuntime(docker_url(), runtime.instance, SystemClock(), runtime.parent)
+        assert again.pilots()[0].held_to == cores
+        again.close()
+        runtime.freeze(pilot)
+    runtime.bind(pilot, (0,))
+    assert kernel_quota(docker_client, pilot.id) == 0.5
+
+
+TWO_CORES = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="there is no second core")
+
+
+def prefer(runtime: DockerRuntime) -> None:
+    """Have pilots run before all else, whatever else this machine has to do."""
+    name = (runtime.parent.name or "").lstrip("/")
+    place, files = Path("/sys/fs/cgroup") / name, {"cpu.idle": "0", "cpu.weight": "10000"}
+    if not (place / "cpu.weight").exists():
+        place, files = Path("/sys/fs/cgroup/cpu") / name, {"cpu.idle": "0", "cpu.shares": "262144"}
+    for name, value in files.items():
+        (place / name).write_text(value)
+
+
+def used(runtime: DockerRuntime, seconds: float) -> dict[str, float]:
+    """Return the cores that each profile's only pilot uses over some seconds."""
+
+    def counters() -> dict[str, float]:
+        return {pilot.profile: pilot.cpu_seconds or 0.0 for pilot in runtime.pilots()}
+
+    before, begun = counters(), time.monotonic()
+    until(lambda: time.monotonic() - begun >= seconds, seconds + 5)
+    after, span = counters(), time.monotonic() - begun
+    return {profile: (after[profile] - before[profile]) / span for profile in after}
+
+
+@TWO_CORES
+def test_a_pilot_without_a_limit_uses_more_cores_than_were_promised(
+    runtime: DockerRuntime,
+) -> None:
+    """Two threads of it run at once; held to its promise they have one core between them."""
+    pilot = runtime.start(BURNER, held_to=math.inf)
+    prefer(runtime)
+    until(lambda: used(runtime, 0.5)["default"] > 1.3, 60)
+    runtime.hold(pilot, 1.0)
+    used(runtime, 0.2)
+    assert used(runtime, 1)["default"] < 1.2
+
+
+@TWO_CORES
+def test_what_was_promised_is_shared_out_first(runtime: DockerRuntime) -> None:
+    """Two pilots without a limit want all cores: each gets them by its promise, 3 to 1."""
+    for name, cpus in (("large", 1.5), ("small", 0.5)):
+        runtime.start(BURNER.model_copy(update={"name": name, "cpus": cpus}), held_to=math.inf)
+
+    prefer(runtime)
+
+    def by_promise() -> bool:
+        now = used(runtime, 2)
+        return 1.8 < now["large"] / max(0.01, now["small"]) < 5
+
+    until(by_promise, 60)
 
 
 def test_a_start_on_cpus_that_are_not_there_is_refused_for_them(runtime: DockerRuntime) -> None:

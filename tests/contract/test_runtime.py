@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import inf
 
 import pytest
 
@@ -181,6 +182,30 @@ def test_binding_what_has_gone_is_no_error(node: Node) -> None:
     node.runtime.bind(pilot, (0,))
     node.runtime.remove(ended)
     node.runtime.bind(pilot, (0,))
+    assert node.runtime.pilots() == ()
+
+
+@pytest.mark.parametrize(("first", "then"), [(None, 2.5), (2.5, inf), (inf, 1.0)])
+def test_a_pilot_is_held_to_other_cores(node: Node, first: float | None, then: float) -> None:
+    """At its start and later; that is known without asking again, and by another look."""
+    node.runtime.start(SLEEPER.model_copy(update={"cpu_limit": "none"}), held_to=first)
+    pilot = node.only()
+    assert pilot.held_to == (1.0 if first is None else first)
+    assert pilot.most_cores == inf
+    node.runtime.hold(pilot, then)
+    before = node.runtime.requests
+    assert node.only().held_to == then
+    assert node.runtime.requests - before == 1
+    assert node.only().cpus == 1.0
+
+
+def test_holding_what_has_gone_is_no_error(node: Node) -> None:
+    """Nor what has ended."""
+    pilot = node.start(SHORT)
+    ended = node.ends()
+    node.runtime.hold(pilot, inf)
+    node.runtime.remove(ended)
+    node.runtime.hold(pilot, inf)
     assert node.runtime.pilots() == ()
 
 

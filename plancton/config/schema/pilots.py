@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import posixpath
 import re
 import shlex
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -51,6 +52,17 @@ def _command(value: Any) -> Any:
     return [_text(each, f"word {number}") for number, each in enumerate(value, 1)]
 
 
+Cores = Annotated[float, Field(ge=0.01, le=4096)]
+
+
+def _cpu_limit(value: Any) -> Any:
+    """Say what it may be at once: of a union each member complains by itself."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value not in ("promised", "none") and not (number and 0.01 <= value <= 4096):
+        raise ValueError("must be promised, none, or a number of cores from 0.01 to 4096")
+    return value
+
+
 ExitCode = Annotated[int, Field(ge=0, le=255)]
 
 
@@ -90,8 +102,15 @@ class Profile(Group):
         WithJsonSchema({"type": ["string", "array"], "items": {"type": ["string", "number"]}}),
     ] = ("/bin/sleep", "60")
     """What to run: a list, or a string split as a shell would. Empty: the image's own."""
-    cpus: Annotated[float, Field(ge=0.01, le=4096)] = 1.0
-    """Cores promised to each pilot, and its CPU quota."""
+    cpus: Cores = 1.0
+    """Cores promised to each pilot: what room and shares count."""
+    cpu_limit: Annotated[
+        Literal["promised", "none"] | Cores,
+        BeforeValidator(_cpu_limit),
+        WithJsonSchema({"type": ["number", "string"], "examples": ["promised", "none", 4]}),
+    ] = "promised"
+    """Most cores that each pilot may use: promised (its cpus), none (no limit), or a number of
+    cores. Beyond its cpus it gets only cores that are idle, and only in the idle class."""
     memory: Annotated[Size, Field(ge=6 * 2**20)] = 2_000_000_000
     """Memory limit of each pilot."""
     swap: Annotated[Size, Field(ge=0)] = 0
@@ -157,11 +176,30 @@ class Profile(Group):
         """``allow.binds``, within which a remote configuration's binds must stay; None: trusted."""
         return self._bind_folders
 
+    @property
+    def most_cores(self) -> float:
+        """Cores that a pilot may use in the idle class; infinite: all."""
+        match self.cpu_limit:
+            case "promised":
+                return self.cpus
+            case "none":
+                return math.inf
+            case number:
+                return number
+
     def bound_within(self, folders: tuple[str, ...]) -> Profile:
         """Return this profile as one of a remote configuration."""
         bounded = self.model_copy()
         bounded._bind_folders = folders
         return bounded
+
+    @field_validator("cpu_limit")
+    @classmethod
+    def _check_cpu_limit(cls, limit: str | float, info: ValidationInfo) -> str | float:
+        cpus = info.data.get("cpus", 0.0)
+        if isinstance(limit, float) and limit < cpus:
+            raise ValueError(f"is below cpus ({cpus:g}), which are promised")
+        return limit
 
     @field_validator("binds")
     @classmethod

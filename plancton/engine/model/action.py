@@ -9,6 +9,7 @@ from plancton.config import schema
 from plancton.engine.model.bounds import Bounds
 from plancton.engine.model.pilot import Pilot
 from plancton.engine.model.placement import Placement
+from plancton.engine.model.quotas import Quotas
 from plancton.engine.model.reason import Reason
 from plancton.engine.model.state import State
 
@@ -23,6 +24,8 @@ class Spawn:
     """The very image to use; empty: what the profile's reference means now."""
     cpus: tuple[int, ...] = ()
     """CPUs that it is bound to; none: it may use all."""
+    held_to: float | None = None
+    """Cores that its quota lets it use, infinite: it has none; None: those promised."""
     did: ClassVar[str] = "started"
     urgency: ClassVar[int] = 4
 
@@ -142,3 +145,5 @@ class Decision:
     """IDs of the frozen pilots whose memory goes to swap now."""
     placement: Placement = field(default_factory=Placement)
     """Which CPUs pilots may use."""
+    quotas: Quotas = field(default_factory=Quotas)
+    """How many cores pilots may use."""

@@ -78,6 +78,10 @@ class Pilot:
     received: int | None = None
     bound_to: tuple[int, ...] = ()
     """CPUs that it may use; none: all."""
+    most_cores: float | None = None
+    """Cores that it may use in the idle class, infinite: all; None: those promised."""
+    held_to: float | None = None
+    """Cores that its quota lets it use now, infinite: it has none; None: that is not known."""
 
     @property
     def label(self) -> str:

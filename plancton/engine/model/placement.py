@@ -20,7 +20,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class BindFailure:
-    """The container engine did not bind a pilot: how often in a row, and until when it rests."""
+    """The engine did not change a running pilot: how often in a row, and until when it rests."""
 
     failures: int
     retry_at: float

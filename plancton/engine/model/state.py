@@ -101,6 +101,7 @@ class State:
     uncovered_since: float | None = None
     """Since when a core has no pilot, though pilots are bound to the others."""
     bind_failure: BindFailure | None = None
+    quota_failure: BindFailure | None = None
 
     def put_off(self, seconds: float) -> State:
         """Return the state after a suspend: in it no pressure lasted, and no pilot could end."""

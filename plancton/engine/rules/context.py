@@ -14,6 +14,7 @@ from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.placement import Placement
 from plancton.engine.model.policy import Policy
 from plancton.engine.model.pressure import Alarm, Step
+from plancton.engine.model.quotas import Quotas
 from plancton.engine.model.reason import EVICTIONS, Code, Reason
 from plancton.engine.model.state import Frozen, State
 from plancton.engine.rules.alarms import detect_alarms, track_alarms
@@ -50,7 +51,8 @@ class DecisionContext:
         self.thaw_hold_until = state.thaw_hold_until
         self.overcommitted_since, self.room_since = state.overcommitted_since, state.room_since
         self.uncovered_since, self.bind_failure = state.uncovered_since, state.bind_failure
-        self.placement = Placement()
+        self.quota_failure = state.quota_failure
+        self.placement, self.quotas = Placement(), Quotas()
         self.tracked_alarms = track_alarms(
             detect_alarms(observation, policy), state.tracked_alarms, now
         )
@@ -212,6 +214,7 @@ class DecisionContext:
             counted_exits=self.counted_exits,
             uncovered_since=self.uncovered_since,
             bind_failure=self.bind_failure,
+            quota_failure=self.quota_failure,
             used=self.used,
             used_at=self.now,
         )

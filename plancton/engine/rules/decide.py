@@ -19,6 +19,7 @@ from plancton.engine.rules.evict import evict
 from plancton.engine.rules.freeze import freeze
 from plancton.engine.rules.operator import apply_operator_requests
 from plancton.engine.rules.placement import place
+from plancton.engine.rules.quotas import set_quotas
 from plancton.engine.rules.reap import is_orphan, reap
 from plancton.engine.rules.reclaim import reclaim
 from plancton.engine.rules.scale_down import scale_down
@@ -42,6 +43,7 @@ RULES: tuple[Rule, ...] = (
     freeze,
     scale_down,
     spawn,
+    set_quotas,
     place,
     note_unknown_objectives,
 )
@@ -85,4 +87,5 @@ def _decided(rules: tuple[Rule, ...], context: DecisionContext) -> Decision:
         bounds=bounds(context),
         reclaim=reclaim(context),
         placement=context.placement,
+        quotas=context.quotas,
     )

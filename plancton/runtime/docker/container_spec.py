@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ PROFILE = PREFIX + "profile"
 DEADLINE = PREFIX + "deadline"
 TTL = PREFIX + "ttl"
 CPUS = PREFIX + "cpus"
+CPU_LIMIT = PREFIX + "cpu_limit"
 GRACE = PREFIX + "grace"
 MEMORY = PREFIX + "memory"
 DISK = PREFIX + "disk"
@@ -29,6 +31,9 @@ VERSION = PREFIX + "version"
 PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 """How mounts below a bind mount spread (mount(8))."""
 _PERIOD = 100_000
+"""Microseconds over which a quota counts."""
+_WEIGHT = 1024
+"""CPU weight of a container of which nothing is said, and of a pilot for each core."""
 
 
 def labels_for(
@@ -48,6 +53,7 @@ def labels_for(
         DEADLINE: f"{wall + profile.ttl:.3f}",
         TTL: f"{profile.ttl:.3f}",
         CPUS: f"{profile.cpus:g}",
+        CPU_LIMIT: cpu_limit_text(profile.most_cores),
         GRACE: f"{profile.grace:g}",
         MEMORY: f"{profile.memory}",
         DISK: f"{profile.disk}",
@@ -55,6 +61,26 @@ def labels_for(
         SPEC: spec_hash(profile),
         VERSION: version,
     }
+
+
+def cpu_limit_text(cores: float) -> str:
+    """Return the most cores that a pilot may use as its label has them."""
+    return "none" if math.isinf(cores) else f"{cores:g}"
+
+
+def quota_of(cores: float) -> dict[str, int]:
+    """Return the CPU quota that lets a container use so many cores; infinite: none."""
+    if math.isinf(cores):
+        return {}
+    return {"CpuPeriod": _PERIOD, "CpuQuota": int(cores * _PERIOD)}
+
+
+def held_to(host_config: Mapping[str, Any]) -> float | None:
+    """Return the cores that a container's HostConfig lets it use; infinite: it has no quota."""
+    quota, period = host_config.get("CpuQuota"), host_config.get("CpuPeriod")
+    if not isinstance(quota, int) or not isinstance(period, int):
+        return None
+    return quota / (period or _PERIOD) if quota > 0 else math.inf
 
 
 def spec_hash(profile: Profile) -> str:
@@ -75,13 +101,15 @@ def container_spec(
     binds: Iterable[str] = (),
     unenforced: frozenset[Limit] = frozenset(),
     cpus: tuple[int, ...] = (),
+    held_to: float | None = None,
 ) -> dict[str, Any]:
     """Return the body of ``POST /containers/create`` (Docker Engine API 1.41).
 
     *image*, *env* and *binds* are what a pilot gets beside its profile; limits that are
     *unenforced* here are not asked for. The CPU limit is a quota over a period, never NanoCpus:
-    those cannot be changed later. *disk_quota*: the storage driver can enforce the bound on the
-    pilot's disk. It is bound to the *cpus*, if there are any.
+    those cannot be changed later. It lets a pilot use the cores that it is *held_to*, None: those
+    promised. *disk_quota*: the storage driver can enforce the bound on the pilot's disk. It is
+    bound to the *cpus*, if there are any.
     """
     spec: dict[str, Any] = {
         "Image": image or profile.image,
@@ -97,6 +125,7 @@ def container_spec(
                 oom_score_adj=oom_score_adj,
                 disk_quota=disk_quota,
                 cpus=cpus,
+                held_to=profile.cpus if held_to is None else held_to,
             ),
             unenforced,
         ),
@@ -115,11 +144,11 @@ def _host_config(
     oom_score_adj: int,
     disk_quota: bool,
     cpus: tuple[int, ...],
+    held_to: float,
 ) -> dict[str, Any]:
     log_config = {"max-size": f"{profile.log_size}", "max-file": "1"}
     host: dict[str, Any] = {
-        "CpuPeriod": _PERIOD,
-        "CpuQuota": int(profile.cpus * _PERIOD),
+        **quota_of(held_to),
         "Memory": profile.memory,
         "MemorySwap": profile.memory + profile.swap,
         "OomScoreAdj": oom_score_adj,
@@ -146,9 +175,15 @@ def _host_config(
         host["CpusetCpus"] = format_cpu_list(cpus)
     if parent is not None:
         host["CgroupParent"] = parent
-    if low_weight:
-        host["CpuShares"] = 2
+    weight = 2 if low_weight else _weight(profile.cpus)
+    if weight != _WEIGHT:
+        host["CpuShares"] = weight
     return host
+
+
+def _weight(cpus: float) -> int:
+    """Return the weight that gives a pilot its promise beside others that may use more."""
+    return min(262_144, max(2, round(_WEIGHT * cpus)))
 
 
 def _ulimits(profile: Profile) -> list[dict[str, Any]]:

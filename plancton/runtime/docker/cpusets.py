@@ -1,4 +1,4 @@
-"""Binds containers to CPUs, by Docker's own cpusets."""
+"""Changes which CPUs containers use, and how much: Docker's own cpusets and quotas."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import docker.errors
 from plancton.engine.model.cpu_list import format_cpu_list
 from plancton.engine.ports import ActionError
 from plancton.runtime.docker.client import DockerClient, NonsenseError, api_error_text
+from plancton.runtime.docker.container_spec import quota_of
 
 _ABOUT_CPUS = re.compile(r"cpuset|requested CPUs", re.IGNORECASE)
 
@@ -27,19 +28,33 @@ def is_about_cpus(error: str) -> bool:
 
 
 def bind_container(client: DockerClient, id_: str, cpus: tuple[int, ...]) -> None:
-    """Change the CPUs of a container; gone, or ended, is fine. Raises ActionError.
+    """Change the CPUs of a container; gone, or ended, is fine. Raises ActionError."""
+    wanted = format_cpu_list(cpus)
+    _update(client, id_, f"bind containers to CPUs {wanted}", cpuset_cpus=wanted)
+
+
+def hold_container(client: DockerClient, id_: str, cores: float) -> None:
+    """Change the CPU quota of a container, infinite: none; gone, or ended, is fine.
+
+    Raises ActionError.
+    """
+    asked = quota_of(cores) or {"CpuQuota": -1}  # 0 would change nothing
+    period = asked.get("CpuPeriod")
+    what = "change CPU limits of containers"
+    _update(client, id_, what, cpu_quota=asked["CpuQuota"], cpu_period=period)
+
+
+def _update(client: DockerClient, id_: str, what: str, **settings: Any) -> None:
+    """Change a container.
 
     Engines that cannot update containers (Podman 4.3) answer 404, in no form of Docker's.
     """
-    wanted = format_cpu_list(cpus)
     try:
-        client.update_container(id_, cpuset_cpus=wanted)
+        client.update_container(id_, **settings)
     except (docker.errors.APIError, NonsenseError) as error:
         if _runs(client, id_):
             said = api_error_text(error) if isinstance(error, docker.errors.APIError) else error
-            raise ActionError(
-                f"Docker does not bind containers to CPUs {wanted}: {said}"
-            ) from error
+            raise ActionError(f"Docker does not {what}: {said}") from error
 
 
 def _runs(client: DockerClient, id_: str) -> bool:

@@ -62,6 +62,7 @@ class PilotCreator:
         image_id: str,
         features: JobFeatures,
         cpus: tuple[int, ...] = (),
+        held_to: float | None = None,
     ) -> str:
         """Create a pilot's container and return its ID; *bound* has its binds as mounted.
 
@@ -95,6 +96,7 @@ class PilotCreator:
             binds=environment.binds,
             unenforced=self.unenforced,
             cpus=cpus,
+            held_to=held_to,
         )
         try:
             made = self._create_within_quota(client, body, name)

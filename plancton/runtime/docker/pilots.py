@@ -52,6 +52,8 @@ class Inspection:
     """On all its networks."""
     cpus: tuple[int, ...] = ()
     """CPUs that it is bound to; none: it may use all."""
+    held_to: float | None = None
+    """Cores that its quota lets it use, infinite: it has none; None: that is not known."""
 
     @classmethod
     def of(cls, container: Mapping[str, Any], places: Places) -> Inspection:
@@ -78,6 +80,7 @@ class Inspection:
             network=network_mode(container),
             addresses=addresses(container),
             cpus=parse_cpu_list(str(host.get("CpusetCpus") or "")),
+            held_to=container_spec.held_to(host),
         )
 
 
@@ -193,7 +196,16 @@ def pilot_from(
         memory_used=memory.used(id_),
         swapped=memory.swapped(id_) if state is PilotState.PAUSED else None,
         bound_to=inspection.cpus if inspection else (),
+        most_cores=_most_cores(labels),
+        held_to=inspection.held_to if inspection else None,
     )
+
+
+def _most_cores(labels: Mapping[str, str]) -> float | None:
+    if labels.get(container_spec.CPU_LIMIT) == "none":
+        return math.inf
+    found: float | None = number_label(labels, container_spec.CPU_LIMIT, most=4096)
+    return found
 
 
 def _created(
@@ -225,6 +237,7 @@ def started_pilot(
         profile=profile.name,
         state=PilotState.RUNNING,
         cpus=profile.cpus,
+        most_cores=profile.most_cores,
         created_at=now,
         started_at=now,
         deadline_at=now + profile.ttl,

@@ -31,7 +31,12 @@ from plancton.runtime.docker.client import (
     open_client,
     translate_errors,
 )
-from plancton.runtime.docker.cpusets import bind_container, check_cpusets, is_about_cpus
+from plancton.runtime.docker.cpusets import (
+    bind_container,
+    check_cpusets,
+    hold_container,
+    is_about_cpus,
+)
 from plancton.runtime.docker.creator import PilotCreator
 from plancton.runtime.docker.disk_meter import DiskMeter, places_of
 from plancton.runtime.docker.pilots import (
@@ -262,24 +267,32 @@ class DockerRuntime:
 
     # --- act ----------------------------------------------------------------------------
 
-    def start(self, profile: Profile, image_id: str = "", cpus: tuple[int, ...] = ()) -> Pilot:
+    def start(
+        self,
+        profile: Profile,
+        image_id: str = "",
+        cpus: tuple[int, ...] = (),
+        held_to: float | None = None,
+    ) -> Pilot:
         """Create and start one pilot; see ``ports.Runtime``."""
         try:
             if cpus:
                 check_cpusets(self.info)
-            return self._start(profile, image_id, cpus)
+            return self._start(profile, image_id, cpus, held_to)
         except ActionError as error:
             if cpus and is_about_cpus(str(error)):
                 raise NotBoundError(str(error)) from error
             raise
 
-    def _start(self, profile: Profile, image_id: str, cpus: tuple[int, ...]) -> Pilot:
+    def _start(
+        self, profile: Profile, image_id: str, cpus: tuple[int, ...], held_to: float | None
+    ) -> Pilot:
         name = f"plancton-{profile.name}-{''.join(random.choices(_ALPHABET, k=6))}"  # noqa: S311 (a name)
         with self._about(name) as client:
             bound = self.bind_sources.resolved(profile, viewer_of(self.url, self.info))
             try:
                 id_ = self.creator.create(
-                    client, profile, bound, name, image_id, self.features, cpus
+                    client, profile, bound, name, image_id, self.features, cpus, held_to
                 )
             except ActionError:
                 self.features.remove(name)
@@ -319,6 +332,15 @@ class DockerRuntime:
         known = self._inspections.get(pilot.id)
         if known is not None:
             self._inspections[pilot.id] = replace(known, cpus=cpus)
+        self._keep_memory(pilot.id, frozen=pilot.frozen)
+
+    def hold(self, pilot: Pilot, cores: float) -> None:
+        """Change the container's CPU quota; what Docker changes besides is set right again."""
+        with self._about(pilot.label) as client:
+            hold_container(client, pilot.id, cores)
+        known = self._inspections.get(pilot.id)
+        if known is not None:
+            self._inspections[pilot.id] = replace(known, held_to=cores)
         self._keep_memory(pilot.id, frozen=pilot.frozen)
 
     def freeze(self, pilot: Pilot) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -93,6 +94,51 @@ def test_fallbacks_and_absences_in_the_request() -> None:
     assert "PidsLimit" not in asked["HostConfig"]
 
 
+@pytest.mark.parametrize(
+    ("cpus", "held_to", "quota"),
+    [(1, None, 100_000), (0.5, None, 50_000), (1, 2.5, 250_000), (1, math.inf, None)],
+)
+def test_a_quota_is_the_promise_or_what_was_decided(
+    cpus: float, held_to: float | None, quota: int | None
+) -> None:
+    """Without a limit there is none: no key of it is in the request."""
+    asked = spec.container_spec(
+        Profile(cpus=cpus, cpu_limit="none"),
+        labels={},
+        parent="/plancton",
+        low_weight=False,
+        oom_score_adj=1000,
+        held_to=held_to,
+    )["HostConfig"]
+    assert asked.get("CpuQuota") == quota
+    assert ("CpuPeriod" in asked) is (quota is not None)
+    assert "NanoCpus" not in asked
+
+
+@pytest.mark.parametrize(
+    ("cpus", "weight"), [(0.01, 10), (0.5, 512), (1, None), (2.5, 2560), (4096, 262_144)]
+)
+def test_the_weight_is_the_promise(cpus: float, weight: int | None) -> None:
+    """So that pilots without a limit do not take what was promised to others."""
+    assert body(cpus=cpus)["HostConfig"].get("CpuShares") == weight
+
+
+@pytest.mark.parametrize(
+    ("host", "cores"),
+    [
+        ({"CpuQuota": 150_000, "CpuPeriod": 100_000}, 1.5),
+        ({"CpuQuota": 150_000, "CpuPeriod": 0}, 1.5),
+        ({"CpuQuota": 0, "CpuPeriod": 0}, math.inf),
+        ({"CpuQuota": -1, "CpuPeriod": 100_000}, math.inf),
+        ({}, None),
+        ({"CpuQuota": "1", "CpuPeriod": None}, None),
+    ],
+)
+def test_a_quota_is_read_back(host: dict[str, Any], cores: float | None) -> None:
+    """As Docker shows it."""
+    assert spec.held_to(host) == cores
+
+
 def test_labels_hold_all_that_is_needed() -> None:
     """Deadline in seconds of the epoch; the offset of the boot clock; a hash of the settings."""
     labels = spec.labels_for(
@@ -100,4 +146,6 @@ def test_labels_hold_all_that_is_needed() -> None:
     )
     assert labels[spec.DEADLINE] == "2060.500"
     assert labels[spec.CLOCK] == "1500.250"
+    assert (labels[spec.CPUS], labels[spec.CPU_LIMIT]) == ("1", "1")
+    assert spec.cpu_limit_text(Profile(cpu_limit="none").most_cores) == "none"
     assert spec.spec_hash(Profile()) != spec.spec_hash(Profile(memory=10**9))

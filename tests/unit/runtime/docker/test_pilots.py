@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from docker.errors import NotFound
 
 from plancton.engine.ports import RuntimeUnavailableError
+from plancton.engine.rules.quotas import may_use_more
 from plancton.engine.rules.reap import START_LIMIT
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker import container_spec as spec
@@ -16,7 +18,7 @@ from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.simulated_node import SimulatedNode
 from plancton.service.process.clock import SystemClock
 
-NUMBERS = (spec.TTL, spec.DEADLINE, spec.CPUS, spec.GRACE, spec.MEMORY, spec.CLOCK)
+NUMBERS = (spec.TTL, spec.DEADLINE, spec.CPUS, spec.CPU_LIMIT, spec.GRACE, spec.MEMORY, spec.CLOCK)
 
 
 class Listing:
@@ -117,6 +119,21 @@ def test_a_container_that_makes_no_sense_is_left_alone(
     assert [pilot.id for pilot in runtime.pilots()] == ["g"]
     (said,) = runtime.ignored
     assert "carries our label and is left alone: " in said
+
+
+@pytest.mark.parametrize(("label", "most"), [({}, None), ("none", inf), ("1.5", 1.5), ("", None)])
+def test_what_a_pilot_may_use_is_in_its_labels(
+    label: str | dict[str, str], most: float | None, tmp_path: Path
+) -> None:
+    """One of a version without that label is held to its promise for good."""
+    labels = {spec.CPU_LIMIT: label} if isinstance(label, str) else label
+    item = {"Id": "a", "Names": ["/plancton-x-aaaaaa"], "State": "running", "Labels": labels}
+    details: dict[str, Any] = {"a": {"Status": "running"}}
+    runtime = DockerRuntime("unix:///x", "t", SystemClock(), ParentCgroup("t", tmp_path))
+    runtime._client = Listing([item], details)  # type: ignore[assignment]
+    (pilot,) = runtime.pilots()
+    assert (pilot.most_cores, pilot.held_to) == (most, None)
+    assert may_use_more(pilot) is (most is not None)
 
 
 @pytest.mark.parametrize(
