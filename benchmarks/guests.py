@@ -41,18 +41,18 @@ def placement_anywhere(machines: Sequence[tuple[str, int]] = MACHINES) -> None:
 
 @contextmanager
 def booted(release: str, cpus: int) -> Iterator[Guest]:
-    """Run a guest."""
+    """Run a guest that has ``benchmarks.placement``."""
     with tempfile.TemporaryDirectory(prefix="plancton-placement-") as folder:
         guest = Guest(Path(folder), release, cpus)
         try:
             guest.boot()
+            for name in NEEDED:
+                guest.write(f"{_FOLDER}/{name}", (ROOT / name).read_text())
             yield guest
         finally:
             guest.shutdown()
 
 
 def run_in(guest: Guest, command: str) -> str:
-    """Return what a shell command prints in a guest, beside ``benchmarks.placement``."""
-    for name in NEEDED:
-        guest.write(f"{_FOLDER}/{name}", (ROOT / name).read_text())
+    """Return what a shell command prints in such a guest, where ``benchmarks.placement`` is."""
     return guest.run(f"cd {_FOLDER} && {command}", _LONGEST)

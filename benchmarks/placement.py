@@ -83,8 +83,8 @@ def placement(rounds: int = 1) -> None:
     for situation in SITUATIONS:
         print(f"{situation.name:<37}", end="", flush=True)
         for load in LOADS:
-            found = [measure(situation, load, seed) for seed in range(rounds)]
-            total = Placed(sum(f.woken for f in found), sum(f.misplaced for f in found))
+            found = (measure(situation, load, seed) for seed in range(rounds))
+            total = sum(found, Placed())
             print(f"{total.woken:>8}{total.misplaced:>7}{total.share:>9.4f}", end="", flush=True)
         print(flush=True)
 

@@ -22,9 +22,13 @@ class LostError(Exception):
 class Placed:
     """Wake-ups of the owner's threads."""
 
-    woken: int
-    misplaced: int
+    woken: int = 0
+    misplaced: int = 0
     """Queued behind another owner's thread, although a core ran nothing, or nothing but a pilot."""
+
+    def __add__(self, other: Placed) -> Placed:
+        """Return those of both."""
+        return Placed(self.woken + other.woken, self.misplaced + other.misplaced)
 
     @property
     def share(self) -> float:
