@@ -12,10 +12,20 @@ def features(guest: Guest) -> set[str]:
     return set(guest.run("cat /sys/kernel/debug/sched/features").split())
 
 
-def doctor(guest: Guest) -> str:
-    """Return what the doctor says of the search."""
-    said = guest.run("plancton doctor", 120, check=False)
+def doctor(guest: Guest, user: str = "") -> str:
+    """Return what the doctor says of the search, to root or a *user*."""
+    said = guest.run("plancton doctor", 120, check=False, user=user)
     return "\n".join(line for line in said.splitlines() if line.startswith("idle-core search"))
+
+
+def test_a_plain_user_is_told_that_only_root_may_look(guest: Guest) -> None:
+    """Not that all is well, nor that the kernel lacks the feature."""
+    guest.run("useradd -m dora", check=False)
+    features = "/sys/kernel/debug/sched/features"
+    assert guest.call(f"cat {features}", user="dora").returncode == 1
+    found = doctor(guest, "dora")
+    assert f"unknown: only root may use {features}" in found
+    assert "idle-core search: run this as root" in found
 
 
 def test_the_limit_is_lifted_at_each_boot_until_it_is_taken_back(guest: Guest) -> None:
