@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from plancton.config.config_file import ConfigFile
     from plancton.config.effective import RuleStatus
     from plancton.config.load import Loaded
-    from plancton.config.schema import Config
+    from plancton.config.schema import Config, Profile
     from plancton.service.process.paths import Paths
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ def check(file: File = None, *, paths: Paths) -> None:
     from plancton.cli.expression_values import snapshot_of_engine, values_of_node
     from plancton.cli.network_warnings import network_warnings
     from plancton.config.evaluate import evaluate, names_for
+    from plancton.engine.rules.quotas import why_held
 
     path = file or paths.config
     loaded, found = _loaded(path, must_exist=file is not None or paths.asked_for_config)
@@ -52,10 +53,21 @@ def check(file: File = None, *, paths: Paths) -> None:
         if profile.maximum is not None:
             most = found_here.maxima[profile.name]
             say(f"maximum of {profile.name}: {profile.maximum.text} = {most}")
+        if profile.most_cores > profile.cpus:
+            host = snapshot.host if snapshot else None
+            say(_cpu_limit(profile, why_held(host, spawn)))
     say(f"spawn.when: {spawn.when.text} = {str(found_here.when).lower()}")
     say(f"names, {origin}:")
     for name, value in names.items():
         say(f"  {name} = {value:.4g}" if value < 1e6 else f"  {name} = {value:.0f}")
+
+
+def _cpu_limit(profile: Profile, why_held: str) -> str:
+    """Say how many cores a profile's pilots may use, and why not here."""
+    limit = profile.cpu_limit
+    more = "all that are idle" if limit == "none" else f"idle ones up to {limit:g} in all"
+    text = f"cpu_limit of {profile.name}: {profile.cpus:g} cores promised, and {more}"
+    return f"{text}; not here: {why_held}" if why_held else text
 
 
 def _missing_sources(config: Config) -> Iterator[str]:

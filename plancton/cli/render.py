@@ -69,6 +69,7 @@ def status_text(snapshot: Snapshot) -> str:
         *([("waited", waited)] if (waited := waited_line(s)) else []),
         ("host", _host(s)),
         ("pilots", f"{_count(s)}; at most {s.maximum}, {s.committed:g} cores promised"),
+        *([("cpu limit", s.cpu_limit)] if s.cpu_limit else []),
         ("so far", _so_far(s)),
         ("today", account_line(s.ledger.today)),
         ("config", f"{s.config_source}, revision {s.config_revision}"),

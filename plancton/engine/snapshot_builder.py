@@ -107,6 +107,7 @@ class SnapshotBuilder:
             protection=observation.host.protection if observation else Protection.WEIGHT_ONLY,
             protection_note=self.protection_note if observation else "",
             latency=decision.placement.text if decision else "",
+            cpu_limit=decision.quotas.text if decision else "",
             spread=decision.placement.spread if decision else False,
             load=load,
             host=observation.host if observation else None,
@@ -175,6 +176,11 @@ class SnapshotBuilder:
         cpus = cpus_of(pilot, usable)
         return () if cpus == usable else cpus
 
+    def _cpu_limit(self, pilot: Pilot) -> float | None:
+        if self.observation is None or pilot.held_to is None:
+            return None
+        return min(pilot.held_to, float(self.observation.host.ncpus))
+
     def _objectives(self, config: ConfigState) -> Iterator[str]:
         seen = self.observation
         for objective in config.config.protect.slo:
@@ -190,7 +196,7 @@ class SnapshotBuilder:
         ending = state.endings.get(pilot.id)
         frozen = state.frozen.get(pilot.id) if pilot.frozen else None
         since = pilot.created_at if pilot.started_at is None else pilot.started_at
-        slot = self.recorder.slots.of(pilot.id)
+        slot, mean = self.recorder.slots.of(pilot.id), _mean_cpu(pilot, now)
         return PilotView(
             id=pilot.id,
             name=pilot.name,
@@ -203,7 +209,9 @@ class SnapshotBuilder:
             memory=pilot.memory,
             image_id=pilot.image_id,
             note=str(ending.reason) if ending else _frozen_note(pilot, frozen) if frozen else "",
-            efficiency=_efficiency(pilot, now),
+            efficiency=None if mean is None else min(1.0, mean / pilot.cpus),
+            mean_cpu=mean,
+            cpu_limit=self._cpu_limit(pilot),
             memory_used=pilot.memory_used,
             disk=pilot.disk,
             disk_used=pilot.written.size if pilot.written else None,
@@ -243,10 +251,10 @@ def _coming(due: Due | None, boot: float) -> UpcomingEvent | None:
     return UpcomingEvent(due.at + boot, due.reason.code, dict(due.reason.values), str(due.reason))
 
 
-def _efficiency(pilot: Pilot, now: float) -> float | None:
+def _mean_cpu(pilot: Pilot, now: float) -> float | None:
     if pilot.started_at is None or pilot.cpu_seconds is None or now <= pilot.started_at:
         return None
-    return pilot.cpu_seconds / (pilot.cpus * (now - pilot.started_at))
+    return pilot.cpu_seconds / (now - pilot.started_at)
 
 
 def _shown(pilot: Pilot) -> str:

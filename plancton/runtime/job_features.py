@@ -56,6 +56,7 @@ class JobFeatures:
             return PilotEnvironment({}, [])
         deadline = math.floor(wall + profile.ttl)
         env = _variables(name, profile, node=node, instance=instance, deadline=deadline)
+        env["PLANCTON_CPU_LIMIT"] = f"{min(profile.most_cores, ncpus):g}"
         if self.folder is None:
             return PilotEnvironment(env, [])
         folder = self.folder / name

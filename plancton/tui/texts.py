@@ -166,6 +166,20 @@ def load_legend(moment: Moment) -> StyledLine:
     return parts
 
 
+def _cpu_now(pilot: PilotView) -> str:
+    cpu = "-" if pilot.cpu is None else f"{pilot.cpu:.2f}"
+    if pilot.cpu_limit and pilot.cpu_limit > pilot.cpus:
+        return f"{cpu} cores, {pilot.cpus:g} promised, at most {pilot.cpu_limit:g}"
+    return f"{cpu} of {pilot.cpus:g} cores"
+
+
+def _efficiency(pilot: PilotView) -> str:
+    part = "-" if pilot.efficiency is None else f"{100 * pilot.efficiency:.0f} %"
+    beside = (pilot.mean_cpu or 0.0) - pilot.cpus
+    more = f", and {beside:.2f} idle ones beside" if beside >= 0.05 else ""
+    return f"{part} of its cores since its start{more}"
+
+
 def pilot_facts(pilot: PilotView, moment: Moment) -> list[tuple[str, str]]:
     """Return names and values of all that is known of a pilot, then its profile's settings."""
     since, ttl = moment.snapshot_age, pilot.ttl_left
@@ -174,8 +188,6 @@ def pilot_facts(pilot: PilotView, moment: Moment) -> list[tuple[str, str]]:
     used += f", {format_size(pilot.swapped)} in swap" if pilot.swapped else ""
     disk = "-" if pilot.disk_used is None else format_size(pilot.disk_used)
     bound = f" of {format_size(pilot.disk)}" if pilot.disk else ", without a bound"
-    cpu = "-" if pilot.cpu is None else f"{pilot.cpu:.2f}"
-    efficiency = "-" if pilot.efficiency is None else f"{100 * pilot.efficiency:.0f} %"
     rows = [
         ("name", pilot.name),
         ("container", pilot.id[:12]),
@@ -185,9 +197,9 @@ def pilot_facts(pilot: PilotView, moment: Moment) -> list[tuple[str, str]]:
         ("state", pilot.state + (f": {pilot.note}" if pilot.note else "")),
         ("age", format_duration(pilot.age + since)),
         ("TTL left", left),
-        ("cpu now", f"{cpu} of {pilot.cpus:g} cores"),
+        ("cpu now", _cpu_now(pilot)),
         ("runs on", f"CPU {format_cpu_list(pilot.bound_to)}" if pilot.bound_to else "any CPU"),
-        ("efficiency", f"{efficiency} of its cores since its start"),
+        ("efficiency", _efficiency(pilot)),
         ("memory", f"{used} of {format_size(pilot.memory)}"),
         ("disk", f"{disk}{bound}"),
     ]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from plancton.config import schema
 from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.model.action import Spawn
-from plancton.engine.model.node import Limit, Protection
+from plancton.engine.model.node import HostSample, Limit, Protection
 from plancton.engine.model.pilot import Pilot
 from plancton.engine.model.placement import BindFailure
 from plancton.engine.model.quotas import Quotas
@@ -27,7 +28,7 @@ def set_quotas(context: DecisionContext) -> None:
     """Decide how many cores each pilot may use, those included that are about to start."""
     if Limit.CPUS in context.observation.unenforced:
         return
-    why_not = _why_not(context)
+    why_not = why_held(context.observation.host, context.policy.spawn)
     context.actions = [
         replace(action, held_to=action.profile.cpus if why_not else action.profile.most_cores)
         if isinstance(action, Spawn)
@@ -51,15 +52,14 @@ def set_quotas(context: DecisionContext) -> None:
         context.quotas = Quotas(text, {} if waits else changed)
 
 
-def _why_not(context: DecisionContext) -> str:
-    """Return why no pilot may use more than its promise; empty: each may."""
-    host, limits = context.observation.host, context.policy.spawn
-    if host.protection is not Protection.IDLE:
-        return "they are not in the idle class"
-    if host.own_seconds is None:
-        return "their CPU time cannot be told from the foreground's"
+def why_held(host: HostSample | None, limits: schema.Spawn) -> str:
+    """Return why no pilot may use more than its promise; empty: each may, as far as is known."""
     if limits.ceiling < 1 or limits.reserve > 0:
         return "spawn.ceiling or spawn.reserve keeps cores free"
+    if host is not None and host.protection is not Protection.IDLE:
+        return "they are not in the idle class"
+    if host is not None and host.own_seconds is None:
+        return "their CPU time cannot be told from the foreground's"
     return ""
 
 

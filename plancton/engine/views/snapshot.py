@@ -139,6 +139,7 @@ class PilotView:
     """Seconds since its start, or since its creation if it has not started."""
     ttl_left: float | None
     cpus: float
+    """Cores promised to it."""
     cpu: float | None
     """Cores used since the last tick."""
     memory: int = 0
@@ -146,7 +147,11 @@ class PilotView:
     image_id: str = ""
     note: str = ""
     efficiency: float | None = None
-    """Part of the CPU time promised to it since its start that it used."""
+    """Part of the CPU time promised to it since its start that it used, at most 1."""
+    mean_cpu: float | None = None
+    """Cores used on average since its start; beyond those promised they were idle ones."""
+    cpu_limit: float | None = None
+    """Most cores that it may use now: its quota, or all of the node; None: that is not known."""
     memory_used: int | None = None
     """Bytes it uses, file cache included; None where that cannot be read."""
     disk: int = 0
@@ -237,3 +242,5 @@ class Snapshot:
     """Profiles that wait after failures."""
     sinks: tuple[SinkState, ...]
     """The targets of metrics."""
+    cpu_limit: str = ""
+    """Whether pilots may use idle cores beyond their promise, in words; empty: none ever may."""

@@ -32,3 +32,22 @@ def test_commands_of_objectives_that_cannot_be_run_are_named(tmp_path: Path) -> 
     assert "protect.slo[folder].command: /usr is not executable" in said
     assert "protect.slo[good]" not in said
     assert not ran.exists()
+
+
+def test_what_a_cpu_limit_means_is_said(tmp_path: Path) -> None:
+    """Of the profiles that have one, and what keeps it from having an effect."""
+    pilots = [
+        {"name": "plain", "cpus": 2},
+        {"name": "free", "cpu_limit": "none"},
+        {"name": "some", "cpus": 0.5, "cpu_limit": 4},
+    ]
+    file = tmp_path / "config.yaml"
+    where = [f"--{name}={tmp_path}" for name in ("rundir", "statedir")]
+    for spawn, end in (({}, ""), ({"reserve": 1}, "; not here: spawn.ceiling or spawn.reserve")):
+        file.write_text(json.dumps({"pilots": pilots, "spawn": spawn}))
+        result = CliRunner().invoke(app, ["config", "check", str(file), *where])
+        assert result.exit_code == 0, result.output
+        assert "cpu_limit of plain" not in result.output
+        said = " ".join(result.output.split())
+        assert f"cpu_limit of free: 1 cores promised, and all that are idle{end}" in said
+        assert f"cpu_limit of some: 0.5 cores promised, and idle ones up to 4 in all{end}" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from plancton.cli.render import status_text, why_text
+from plancton.engine.model.node import Protection
 from plancton.engine.model.operator import Mode
 from tests.scenario.rig import Rig
 
@@ -26,3 +27,18 @@ def test_the_configurations_drain_is_not_the_operators() -> None:
     rig.word.value = Mode.ACTIVE
     rig.run(5)
     assert len(rig.latest.pilots) == 2
+
+
+def test_status_says_whether_pilots_may_use_more_than_their_promise() -> None:
+    """If any ever may."""
+    rig = Rig(2)
+    rig.run(5)
+    assert "cpu limit" not in status_text(rig.latest)
+    rig.settings.set(pilots=[{"image": "busybox", "cpu_limit": "none"}])
+    rig.run(5)
+    text = "cpu limit   pilots may use idle cores beyond those promised to them"
+    assert text in status_text(rig.latest)
+    rig.node.protection = Protection.WEIGHT_ONLY
+    rig.run(5)
+    text = "cpu limit   pilots are held to the cores promised to them: they are not in the idle"
+    assert text in status_text(rig.latest)
