@@ -198,3 +198,55 @@ def test_status_says_how_it_stands(
     binds(rig)
     rig.run(60)
     assert binds(rig) == []
+
+
+def shares_of(rig: Rig, seconds: float) -> tuple[float, float]:
+    """Return the part of some seconds in which pilots were bound, and the cores they used."""
+    begin, used = len(rig.seen), rig.node.own_seconds
+    rig.run(seconds)
+    spread = [seen.spread for seen in rig.seen[begin:]]
+    return sum(spread) / len(spread), (rig.node.own_seconds - used) / seconds
+
+
+def test_pilots_without_a_limit_are_bound_while_that_takes_nothing_from_them() -> None:
+    """All cores are busy: the owner's tail latency is kept as ever."""
+    rig = rig_of(2, cpu_limit="none")
+    assert sorted(bound(rig)) == [(0,), (1,)]
+    assert shares_of(rig, 1800) == pytest.approx((1.0, 2.0))
+
+
+@pytest.mark.parametrize("limit", ["none", 2])
+def test_pilots_that_could_use_what_others_leave_roam(limit: object) -> None:
+    """After ten seconds of idle cores, for ten minutes; then it is tried again."""
+    rig = rig_of(2, cpu_limit=limit)
+    rig.node.pilot_cpu = 0.6  # each wants more than half of what it may use
+    rig.run(30)
+    assert bound(rig) == [(0, 1), (0, 1)]
+    text = "pilots roam for 9.9 min: on cores of their own they left some idle"
+    assert text in rig.latest.latency
+    part, cores = shares_of(rig, 3000)
+    assert part < 0.1
+    assert cores > 1.95
+    assert 4 <= len(binds(rig)) / 2 <= 12
+    rig.node.pilot_cpu = 1.0
+    rig.run(700)
+    assert shares_of(rig, 600) == pytest.approx((1.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("latency", "pilot"),
+    [("strict", {"cpu_limit": "none"}), ("balanced", {}), ("balanced", {"cpu_limit": 1})],
+)
+def test_others_stay_bound_whatever_they_leave(latency: str, pilot: dict[str, object]) -> None:
+    """Those that may not use more anyway, and all where the tail latency goes first."""
+    rig = rig_of(2, latency, **pilot)
+    rig.node.pilot_cpu = 0.6
+    assert shares_of(rig, 900) == pytest.approx((1.0, 1.2))
+
+
+def test_pilots_without_a_limit_cover_only_what_was_promised() -> None:
+    """Two of them do not cover four cores, though they may use all."""
+    rig = rig_of(4, cpu_limit="none", maximum=2)
+    assert bound(rig) == [(), ()]
+    assert rig.latest.latency == "balanced: pilots roam, they cover 2 of 4 cores"
+    assert shares_of(rig, 60)[1] == pytest.approx(4.0)

@@ -102,6 +102,10 @@ class State:
     """Since when a core has no pilot, though pilots are bound to the others."""
     bind_failure: BindFailure | None = None
     quota_failure: BindFailure | None = None
+    left_idle_since: float | None = None
+    """Since when pilots on cores of their own leave some idle that others may use."""
+    roam_until: float = 0.0
+    """Until when pilots roam for that."""
 
     def put_off(self, seconds: float) -> State:
         """Return the state after a suspend: in it no pressure lasted, and no pilot could end."""
@@ -116,6 +120,7 @@ class State:
             overcommitted_since=_later(self.overcommitted_since, seconds),
             room_since=_later(self.room_since, seconds),
             uncovered_since=_later(self.uncovered_since, seconds),
+            left_idle_since=_later(self.left_idle_since, seconds),
             thaw_hold_until=self.thaw_hold_until + seconds,
             frozen={i: replace(f, since=f.since + seconds) for i, f in self.frozen.items()},
             endings={

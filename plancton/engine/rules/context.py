@@ -52,6 +52,7 @@ class DecisionContext:
         self.overcommitted_since, self.room_since = state.overcommitted_since, state.room_since
         self.uncovered_since, self.bind_failure = state.uncovered_since, state.bind_failure
         self.quota_failure = state.quota_failure
+        self.left_idle_since, self.roam_until = state.left_idle_since, state.roam_until
         self.placement, self.quotas = Placement(), Quotas()
         self.tracked_alarms = track_alarms(
             detect_alarms(observation, policy), state.tracked_alarms, now
@@ -215,6 +216,8 @@ class DecisionContext:
             uncovered_since=self.uncovered_since,
             bind_failure=self.bind_failure,
             quota_failure=self.quota_failure,
+            left_idle_since=self.left_idle_since,
+            roam_until=self.roam_until,
             used=self.used,
             used_at=self.now,
         )

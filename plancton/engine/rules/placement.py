@@ -4,6 +4,9 @@ The kernel queues a woken thread of the owner's behind another although a core r
 pilots. A pilot on each core, bound to it, prevents most of that. A core without any pilot beside
 bound ones makes it worse: idle for a moment, it pulls the owner's threads together. So either all
 cores are covered, or all pilots roam.
+
+Pilots count with the cores promised to them; what they may use beyond is no cover. Those that may
+use more roam while binding would take idle cores from them, see ``left_idle``.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.placement import BindFailure, Placement
 from plancton.engine.model.state import State
 from plancton.engine.rules.context import DecisionContext
+from plancton.engine.rules.left_idle import seconds_to_roam
 from plancton.engine.rules.spread import Cpus, Demand, Domains, fill, size_of, spread
 
 UNCOVERED = 10.0
@@ -72,6 +76,9 @@ def _spread_or_roam(context: DecisionContext, domains: Domains, usable: Cpus) ->
         placed, text = fill(demands, domains), f"{text}; {what} covered"
         # Until the core has its pilot again, the others stay as they are.
         placed[: len(running)] = [each.bound for each in demands[: len(running)]]
+    elif left := seconds_to_roam(context, (p for p in running if _is_bound(p, usable)), usable):
+        why = "on cores of their own they left some idle that others may use"
+        return _roam(context, f"pilots roam for {format_duration(left)}: {why}", usable)
     context.actions = _with_cpus(context.actions, placed[len(running) :])
     changed = {
         pilot.id: cpus
