@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +35,21 @@ def until(met: Callable[[], object], seconds: float = 120.0, pause: float = 0.1)
     while not met():
         assert time.monotonic() < end, f"not within {seconds} s"
         time.sleep(pause)
+
+
+def kernel_quota(client: DockerClient, id_: str) -> float:
+    """Return the cores that the kernel lets a container use."""
+    pid = client.inspect_container(id_)["State"]["Pid"]
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if "cpu" in controllers.split(","):
+            place = Path("/sys/fs/cgroup/cpu") / path.lstrip("/")
+            quota, period = (place / f"cpu.cfs_{key}_us" for key in ("quota", "period"))
+            words = [quota.read_text().strip(), period.read_text().strip()]
+            break
+        if not controllers:
+            words = (Path("/sys/fs/cgroup") / path.lstrip("/") / "cpu.max").read_text().split()
+    return math.inf if words[0] in ("max", "-1") else int(words[0]) / int(words[1])
 
 
 def sweep(client: DockerClient, instance: str) -> None:

@@ -22,7 +22,7 @@ from plancton.runtime.docker.events import EventListener
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.job_features import JobFeatures
 from plancton.service.process.clock import SystemClock
-from tests.conftest import until
+from tests.conftest import kernel_quota, until
 
 pytestmark = pytest.mark.docker
 SLEEPER = Profile(command=("sleep", "1000"), network="none")
@@ -96,21 +96,6 @@ BURNER = Profile(command=("sh", "-c", "while :; do :; done & while :; do :; done
 """Two processes that want a core each."""
 
 
-def kernel_quota(docker_client: DockerClient, id_: str) -> float:
-    """Return the cores that the kernel lets a container use."""
-    pid = docker_client.inspect_container(id_)["State"]["Pid"]
-    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        if "cpu" in controllers.split(","):
-            place = Path("/sys/fs/cgroup/cpu") / path.lstrip("/")
-            quota, period = (place / f"cpu.cfs_{key}_us" for key in ("quota", "period"))
-            words = [quota.read_text().strip(), period.read_text().strip()]
-            break
-        if not controllers:
-            words = (Path("/sys/fs/cgroup") / path.lstrip("/") / "cpu.max").read_text().split()
-    return math.inf if words[0] in ("max", "-1") else int(words[0]) / int(words[1])
-
-
 def test_a_quota_is_the_kernels(runtime: DockerRuntime, docker_client: DockerClient) -> None:
     """Set and lifted again, also of a frozen pilot; another look at Docker says the same."""
     runtime.start(SLEEPER, held_to=math.inf)
@@ -154,6 +139,7 @@ def used(runtime: DockerRuntime, seconds: float) -> dict[str, float]:
     return {profile: (after[profile] - before[profile]) / span for profile in after}
 
 
+@pytest.mark.quiet
 @TWO_CORES
 def test_a_pilot_without_a_limit_uses_more_cores_than_were_promised(
     runtime: DockerRuntime,
@@ -167,6 +153,7 @@ def test_a_pilot_without_a_limit_uses_more_cores_than_were_promised(
     assert used(runtime, 1)["default"] < 1.2
 
 
+@pytest.mark.quiet
 @TWO_CORES
 def test_what_was_promised_is_shared_out_first(runtime: DockerRuntime) -> None:
     """Two pilots without a limit want all cores: each gets them by its promise, 3 to 1."""
