@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from plancton.engine.model.action import Spawn
+from plancton.engine.model.action import Discard, Prepare, Spawn
 from plancton.engine.model.node import Observation
 from plancton.engine.model.policy import Policy
 from plancton.engine.model.state import State
@@ -25,5 +25,6 @@ def preview(observation: Observation, policy: Policy, state: State, now: float) 
             str(action.reason),
         )
         for action in decision.actions
+        if not isinstance(action, Prepare | Discard)
     )
     return Preview(policy.maximum, actions, tuple(map(str, decision.findings)))

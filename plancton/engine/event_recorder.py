@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from plancton.config.units import format_size
-from plancton.engine.model.action import Kill, Outcome, Remove, Spawn
+from plancton.engine.model.action import Discard, Kill, Outcome, Prepare, Remove, Spawn
 from plancton.engine.model.objective import Reading
 from plancton.engine.model.pilot import Pilot
 from plancton.engine.model.pulled_image import RemovedImage
@@ -72,6 +72,10 @@ class EventRecorder:
         reason = str(action.reason)
         if isinstance(action, Spawn):
             self._spawned(wall, action, outcome)
+        elif isinstance(action, Prepare | Discard):
+            level = logging.WARNING if outcome.error else logging.DEBUG
+            text = f"no {action.did}" if outcome.error else action.did
+            self.event(wall, text, level, profile=subject, error=outcome.error, reason=reason)
         elif outcome.error:
             text, level = f"pilot could not be {action.did}", logging.WARNING
             self.event(wall, text, level, pilot=subject, error=outcome.error, reason=reason)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from plancton.engine.model.action import (
     Action,
+    Discard,
     Freeze,
     Kill,
     Outcome,
+    Prepare,
     Remove,
     Spawn,
     Terminate,
@@ -40,12 +42,21 @@ def execute(action: Action, runtime: Runtime, images: Images, *, bind: bool = Tr
                 runtime.kill(action.pilot)
             case Remove():
                 return Outcome(action, log=runtime.remove(action.pilot))
+            case Prepare() | Discard():
+                _tend_spare(action, runtime)
     except ActionError as error:
         missing = isinstance(error, ImageMissingError) and isinstance(action, Spawn)
         if missing and isinstance(action, Spawn):
             images.missing(action.profile.image)
         return Outcome(action, error=str(error), image_missing=missing)
     return Outcome(action)
+
+
+def _tend_spare(action: Prepare | Discard, runtime: Runtime) -> None:
+    if isinstance(action, Prepare):
+        runtime.prepare(action.profile, action.image_id)
+    else:
+        runtime.discard(action.spare)
 
 
 def _start(action: Spawn, runtime: Runtime, cpus: tuple[int, ...]) -> Outcome:

@@ -18,7 +18,7 @@ from plancton.engine.dry_run import preview
 from plancton.engine.event_recorder import EventRecorder
 from plancton.engine.executor import execute
 from plancton.engine.mailbox import Mailbox
-from plancton.engine.model.action import Action, Decision, Outcome, Spawn
+from plancton.engine.model.action import Action, Decision, Outcome, PilotAction, Spawn
 from plancton.engine.model.node import Observation
 from plancton.engine.model.operator import Mode
 from plancton.engine.model.placement import Placement
@@ -27,7 +27,7 @@ from plancton.engine.model.quotas import Quotas
 from plancton.engine.model.reason import Code, Reason
 from plancton.engine.model.state import State
 from plancton.engine.observer import Observer
-from plancton.engine.ports import Ports, RuntimeUnavailableError
+from plancton.engine.ports import ActionError, Ports, RuntimeUnavailableError
 from plancton.engine.records.accounting import first_cause
 from plancton.engine.records.history import History
 from plancton.engine.records.metrics import expression_metrics
@@ -127,6 +127,7 @@ class Engine:
         requests = self._mailbox.receive(wait)
         if requests.quit:
             self._unbind()
+            self._discard_spares()
             return None
         self.busy_since = self.ports.clock.now()
         if requests.commands:
@@ -342,10 +343,17 @@ class Engine:
             with suppress(RuntimeUnavailableError):
                 self._bind(all_unbound(seen), self.ports.clock.wall())
 
+    def _discard_spares(self) -> None:
+        """Leave no spare behind: nobody starts pilots in them, and this engine ends."""
+        with suppress(RuntimeUnavailableError):
+            for spare in self.ports.runtime.spares:
+                with suppress(ActionError):
+                    self.ports.runtime.discard(spare)
+
     def _apply(self, action: Action, outcome: Outcome, policy: Policy, wall: float) -> None:
         self.recorder.outcome(wall, outcome, self.state)
         by_operator = action.reason.code is Code.PILOT_COMMAND
-        if outcome.error and by_operator and not isinstance(action, Spawn):
+        if outcome.error and by_operator and isinstance(action, PilotAction):
             self._observer.commands.pop(action.pilot.id, None)  # refused once is refused
         if outcome.not_bound:
             self._note_unbound(outcome.not_bound, wall)

@@ -43,6 +43,7 @@ class Observer:
             dict(self.commands),
             self._ports.runtime.unenforced,
             self._ports.figures.readings(),
+            self._ports.runtime.spares,
         )
 
     def observe_pilots(
@@ -53,7 +54,13 @@ class Observer:
         For when the node cannot be read. Raises RuntimeUnavailableError.
         """
         pilots = self._ports.runtime.pilots(ended)
-        return replace(before, pilots=pilots, mode=mode, pilot_commands=dict(self.commands))
+        return replace(
+            before,
+            pilots=pilots,
+            mode=mode,
+            pilot_commands=dict(self.commands),
+            spares=self._ports.runtime.spares,
+        )
 
     def _forget_fulfilled(self, pilots: tuple[Pilot, ...]) -> None:
         live = {pilot.id: pilot for pilot in pilots if pilot.live}

@@ -15,6 +15,7 @@ from plancton.engine.model.objective import Reading
 from plancton.engine.model.operator import Mode
 from plancton.engine.model.pilot import Pilot
 from plancton.engine.model.pulled_image import RemovedImage
+from plancton.engine.model.spare import Spare
 from plancton.engine.records.persistent_state import PersistentState
 from plancton.engine.views.snapshot import DecisionRecord, EndedPilot, SinkState, Snapshot
 
@@ -57,6 +58,10 @@ class Runtime(Protocol):
     def complaints(self) -> tuple[str, ...]:
         """What the engine said against how the last pilot was to be made, though it made it."""
 
+    @property
+    def spares(self) -> tuple[Spare, ...]:
+        """Spares of this instance, as of the last ``pilots``, which leaves them out."""
+
     def pilots(self, doubted: frozenset[str] = frozenset()) -> tuple[Pilot, ...]:
         """Return all containers of this instance, in any state, oldest first.
 
@@ -74,11 +79,18 @@ class Runtime(Protocol):
     ) -> Pilot:
         """Create and start one pilot, of the very image *image_id* if given; returns it.
 
+        A spare that is just as the pilot would be made becomes the pilot.
         With *cpus* it is bound to them. *held_to* are the cores of its quota, infinite: it has
         none; None: those promised. Raises ImageMissingError, NotBoundError, ActionError
         (nothing is left behind, unless the engine hangs on the container), or
         RuntimeUnavailableError (a container may exist; the next ``pilots`` tells).
         """
+
+    def prepare(self, profile: Profile, image_id: str = "") -> None:
+        """Make a spare of a profile. Raises as ``start`` does; nothing is left behind then."""
+
+    def discard(self, spare: Spare) -> None:
+        """Remove a spare. Gone is fine."""
 
     def bind(self, pilot: Pilot, cpus: tuple[int, ...]) -> None:
         """Let a pilot use these CPUs only. Gone, or ended, is fine."""

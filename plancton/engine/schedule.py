@@ -17,6 +17,8 @@ are frozen, while pilots may fill the disk, and without the idle class."""
 LOOK_FOR_ROOM, LOOK_FOR_ROOM_UNTIL = 0.5, 60.0
 """Seconds between ticks while a pilot waits for the foreground to leave it room, and for how
 long: bursts pass soon, and a busy owner is not to be disturbed by our looking."""
+MAKE_SPARE = 0.5
+"""Seconds after which a spare is made that had to wait for what was more urgent."""
 ENDING = 0.2
 """Seconds between ticks while the last pilots end."""
 _RETRY_FIRST, _RETRY_LONGEST = 1.0, 30.0
@@ -52,6 +54,8 @@ class Schedule:
             due = min(due, ENDING)
         if self._room_is_awaited(decision, now):
             due = min(due, LOOK_FOR_ROOM)
+        if decision.spare_awaited:
+            due = min(due, MAKE_SPARE)
         if decision.due is not None:
             due = min(due, decision.due.at - now)
         return max(0.0, due)

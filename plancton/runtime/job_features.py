@@ -10,6 +10,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,8 @@ HINTS_FOLDER = f"{OWN_FOLDER}/hints"
 HINTS_TMPFS = {HINTS_FOLDER: "rw,nosuid,nodev,noexec,size=4k,mode=1777"}
 """Where a pilot leaves hints: a small memory of its own, so that it fills nothing of the host."""
 CHECKPOINT = "checkpoint"
+_BEGAN = "began"
+"""Beside a pilot's folders, where no pilot reaches it."""
 _LONGEST_MOUNTINFO = 100_000
 _MAY_HANG = ("fuse", "nfs", "cifs", "ceph", "9p", "autofs")
 """How kinds of file systems that wait for a process or another machine begin."""
@@ -77,6 +80,27 @@ class JobFeatures:
         """Tell a pilot that it must be gone at *wall*, seconds of the epoch."""
         if self.folder is not None and name and (self.folder / name / "job").is_dir():
             _write_quietly(self.folder / name / "job" / "shutdowntime_job", f"{wall:.0f}")
+
+    def begin(self, name: str, wall: float, ttl: float) -> None:
+        """Write that a pilot whose features were prepared before begins now, at *wall*."""
+        if self.folder is None:
+            return
+        place, job = self.folder / name / _BEGAN, self.folder / name / "job"
+        with suppress(OSError):
+            make_folder(place.parent, PUBLIC_FOLDER)
+            write_new(place, f"{wall:.3f}\n", PUBLIC)
+        if job.is_dir():
+            _write_quietly(job / "jobstart_secs", f"{wall:.0f}")
+            _write_quietly(job / "shutdowntime_job", f"{math.floor(wall + ttl)}")
+
+    def beginning(self, name: str) -> float | None:
+        """Return when a pilot began, as it was written, seconds of the epoch; None: unknown."""
+        if self.folder is None or not name:
+            return None
+        try:
+            return float((self.folder / name / _BEGAN).read_text())
+        except (OSError, ValueError):
+            return None
 
     def remove(self, name: str) -> None:
         """Remove a pilot's folders."""

@@ -15,6 +15,7 @@ from plancton.engine.model.node import HostSample, ImageStatus, Limit
 from plancton.engine.model.objective import Reading
 from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.pulled_image import RemovedImage
+from plancton.engine.model.spare import Spare, may_have_spare, spec_hash
 from plancton.engine.ports import (
     ActionError,
     ImageMissingError,
@@ -45,6 +46,10 @@ class SimulatedNode(SimulatedMachine):
         """Why the engine binds no container to CPUs; empty: it does."""
         self.cannot_hold = ""
         """Why the engine changes no container's CPU quota; empty: it does."""
+        self.spares: tuple[Spare, ...] = ()
+        self.cannot_prepare = ""
+        """Why the engine holds no container before its command; empty: it does."""
+        self.prepared = self.started_in_spares = 0
         self.hangs_on_start = self.keeps_exited = self.cannot_freeze = False
         self.started = 0
         self.actions: list[str] = []
@@ -201,12 +206,13 @@ class SimulatedNode(SimulatedMachine):
             raise ImageMissingError(f"no image {profile.image} on the node")
         if self.refuses:
             raise ActionError(f"cannot start: {self.refuses}")
+        spare = self._take_spare(profile, image_id)
         self.started += 1
-        id_ = f"{self.started:08x}".ljust(64, "0")
+        id_ = spare.id if spare else f"{self.started:08x}".ljust(64, "0")
         state = PilotState.CREATED if self.hangs_on_start else PilotState.RUNNING
         pilot = Pilot(
             id=id_,
-            name=f"plancton-{profile.name}-{self.started:06d}",
+            name=spare.name if spare else f"plancton-{profile.name}-{self.started:06d}",
             profile=profile.name,
             state=state,
             cpus=profile.cpus,
@@ -223,14 +229,43 @@ class SimulatedNode(SimulatedMachine):
             most_cores=profile.most_cores,
             held_to=profile.cpus if held_to is None else held_to,
         )
-        self._start_debt += self.start_cost
+        self._start_debt += 0.0 if spare else self.start_cost
         life = self.lifetime(profile)
         self.containers[id_] = Container(pilot, life, self.exit_code, self.ignores_term, "bye\n")
-        if self.start_delay:
+        if self.start_delay and not spare:
             self.advance(self.start_delay)
         if self.hangs_on_start:
             raise RuntimeUnavailableError("the engine does not answer: it is stalled")
         return pilot
+
+    def prepare(self, profile: Profile, image_id: str = "") -> None:
+        """Make a spare."""
+        self._count_request()
+        if profile.image in self.missing_images:
+            raise ImageMissingError(f"no image {profile.image} on the node")
+        if self.cannot_prepare:
+            raise ActionError(self.cannot_prepare)
+        self.prepared += 1
+        id_ = f"a{self.prepared:07x}".ljust(64, "0")
+        name = f"plancton-{profile.name}-s{self.prepared:05d}"
+        image = image_id or self._image(profile.image)
+        self.spares = (*self.spares, Spare(id_, name, profile.name, spec_hash(profile), image))
+        self._start_debt += self.start_cost
+
+    def discard(self, spare: Spare) -> None:
+        """Remove a spare."""
+        self._count_request()
+        self.spares = tuple(each for each in self.spares if each.id != spare.id)
+
+    def _take_spare(self, profile: Profile, image_id: str) -> Spare | None:
+        image, spec = image_id or self._image(profile.image), spec_hash(profile)
+        for spare in self.spares:
+            right = spare.ready and not spare.outdated and may_have_spare(profile)
+            if right and (spare.image_id, spare.spec) == (image, spec):
+                self.spares = tuple(each for each in self.spares if each is not spare)
+                self.started_in_spares += 1
+                return spare
+        return None
 
     def bind(self, pilot: Pilot, cpus: tuple[int, ...]) -> None:
         """Bind a container to CPUs."""

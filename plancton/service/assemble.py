@@ -208,6 +208,7 @@ def build_engine(
         docker_config=config_file.in_force.config.image.docker_config,
         node=name,
         frozen_may_swap=lambda: config_file.in_force.config.protect.memory.reclaim_below != "off",
+        use_spares=lambda: config_file.in_force.config.spawn.spare,
     )
     host = HostSampler(parent, lambda: runtime.data_root, reclaimer, network.share)
     state_store = StateFile(paths.state_file(instance))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 import pytest
 
 from plancton.config.schema import Profile
 from plancton.engine.model.pilot import Pilot, PilotState
+from plancton.engine.model.spare import Spare, spec_hash
 from plancton.engine.ports import ActionError, Clock, Host, ImageMissingError, Runtime
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.client import docker_url
@@ -270,3 +274,107 @@ def test_the_host_is_measured_beyond_the_cpu(node: Node) -> None:
     assert 0 < sample.disk_free <= sample.disk_total
     assert 0 <= sample.minute_of_week < 7 * 1440
     assert sample.own_memory is not None
+
+
+TELLER = Profile(
+    command=("sh", "-c", "echo $PLANCTON_DEADLINE; exec sleep 1000"), ttl=500, network="none"
+)
+
+
+def made_spare(node: Node, profile: Profile = TELLER) -> Spare:
+    """Make a spare and return it."""
+    node.runtime.prepare(profile)
+    assert node.runtime.pilots() == ()
+    (spare,) = node.runtime.spares
+    return spare
+
+
+def test_a_spare_is_no_pilot_until_one_starts_in_it(node: Node) -> None:
+    """Its pilot's life begins then: its start, its deadline, what it is told of it."""
+    spare = made_spare(node)
+    assert (spare.profile, spare.ready, spare.outdated) == ("default", True, "")
+    assert spare.spec == spec_hash(TELLER)
+    if node.simulated:
+        node.simulated.advance(3.0)
+    else:
+        time.sleep(3.0)
+    before = node.clock.now()
+    started = node.runtime.start(TELLER)
+    pilot = node.only()
+    assert node.runtime.spares == ()
+    assert (started.id, started.name) == (pilot.id, pilot.name) == (spare.id, spare.name)
+    assert pilot.state is PilotState.RUNNING
+    assert pilot.image_id == spare.image_id
+    assert pilot.started_at is not None
+    assert before - 0.1 <= pilot.started_at <= node.clock.now() + 0.1
+    assert pilot.created_at == pytest.approx(pilot.started_at, abs=0.1)
+    assert pilot.deadline_at == pytest.approx(pilot.started_at + 500, abs=0.01)
+    if isinstance(node.runtime, DockerRuntime):
+        node._wait_for_its_word(node.runtime)
+        with node.runtime._connected() as client:
+            told = int(client.logs(pilot.id))
+        assert told == pytest.approx(time.time() + 500, abs=5)
+
+
+def test_a_pilot_that_was_a_spare_is_bound_and_ends_as_others_do(node: Node) -> None:
+    """CPUs, SIGTERM, exit code, log, removal."""
+    made_spare(node, SLEEPER)
+    if node.simulated:
+        node.simulated.lifetime = lambda _: 1000.0
+    node.runtime.start(SLEEPER, cpus=(0,))
+    pilot = node.only()
+    assert pilot.bound_to == (0,)
+    if isinstance(node.runtime, DockerRuntime):
+        node._wait_for_its_word(node.runtime)
+    node.runtime.terminate(pilot)
+    ended = node.ends()
+    assert ended.exit_code == 143
+    assert ended.lifetime is not None
+    assert node.runtime.remove(ended) == ("bye\n" if node.simulated else "hello\n")
+    assert node.runtime.pilots() == ()
+
+
+@pytest.mark.parametrize(
+    "other", [{"memory": 10**9}, {"name": "other"}, {"binds": ("/usr:/x",)}, {"devices": ("/d",)}]
+)
+def test_a_spare_is_taken_only_by_a_pilot_that_is_just_as_it(
+    node: Node, other: dict[str, Any]
+) -> None:
+    """What is written into a container stays as it is."""
+    spare = made_spare(node)
+    with suppress(ActionError):  # there is no such device
+        node.runtime.start(TELLER.model_copy(update=other))
+    node.runtime.pilots()
+    assert node.runtime.spares == (spare,)
+
+
+def test_an_image_of_another_id_is_another_pilot(node: Node) -> None:
+    """A canary, or one that stays with the last good image."""
+    spare = made_spare(node)
+    with suppress(ActionError):  # there is no such image
+        node.runtime.start(TELLER, "sha256:" + "0" * 64)
+    node.runtime.pilots()
+    assert node.runtime.spares == (spare,)
+
+
+def test_a_spare_is_removed_and_gone_is_fine(node: Node) -> None:
+    """Also when it has become a pilot meanwhile, which stays."""
+    spare = made_spare(node)
+    node.runtime.discard(spare)
+    node.runtime.discard(spare)
+    assert node.runtime.pilots() == ()
+    assert node.runtime.spares == ()
+    taken = made_spare(node)
+    node.runtime.start(TELLER)
+    node.runtime.discard(taken)
+    assert node.only().state is PilotState.RUNNING
+
+
+def test_no_spare_is_made_without_its_image(node: Node) -> None:
+    """Nothing is left behind."""
+    if node.simulated:
+        node.simulated.missing_images.add("plancton.test/none:1")
+    with pytest.raises(ImageMissingError, match=r"plancton\.test/none:1"):
+        node.runtime.prepare(Profile(image="plancton.test/none:1"))
+    assert node.runtime.pilots() == ()
+    assert node.runtime.spares == ()

@@ -11,6 +11,7 @@ from plancton.engine.model.pilot import Pilot
 from plancton.engine.model.placement import Placement
 from plancton.engine.model.quotas import Quotas
 from plancton.engine.model.reason import Reason
+from plancton.engine.model.spare import Spare
 from plancton.engine.model.state import State
 
 
@@ -92,7 +93,39 @@ class Remove(PilotAction):
     urgency: ClassVar[int] = 5
 
 
-Action = Spawn | PilotAction
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Remove a spare that no pilot will start in."""
+
+    spare: Spare
+    reason: Reason
+    did: ClassVar[str] = "spare removed"
+    urgency: ClassVar[int] = 6
+
+    @property
+    def subject(self) -> str:
+        """The profile that it was for."""
+        return self.spare.profile
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Make a spare of a profile."""
+
+    profile: schema.Profile
+    reason: Reason
+    image_id: str = ""
+    """As in ``Spawn``."""
+    did: ClassVar[str] = "spare made"
+    urgency: ClassVar[int] = 7
+
+    @property
+    def subject(self) -> str:
+        """The profile."""
+        return self.profile.name
+
+
+Action = Spawn | PilotAction | Discard | Prepare
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +180,5 @@ class Decision:
     """Which CPUs pilots may use."""
     quotas: Quotas = field(default_factory=Quotas)
     """How many cores pilots may use."""
+    spare_awaited: bool = False
+    """A spare is to be made as soon as nothing else is to do."""

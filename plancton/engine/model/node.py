@@ -9,6 +9,7 @@ from enum import StrEnum
 from plancton.engine.model.objective import Reading
 from plancton.engine.model.operator import Mode, PilotCommand
 from plancton.engine.model.pilot import Pilot
+from plancton.engine.model.spare import Spare
 
 
 class Protection(StrEnum):
@@ -164,3 +165,5 @@ class Observation:
     """Limits of pilots that this node's kernel, or its container engine, does not enforce."""
     objectives: Mapping[str, Reading] = field(default_factory=dict)
     """Readings of the figures of the owner's objectives, by name."""
+    spares: tuple[Spare, ...] = ()
+    """Containers that wait for their pilots' start; they are no pilots."""

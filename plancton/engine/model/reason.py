@@ -57,6 +57,9 @@ class Code(StrEnum):
     ROOM = "room"
     PROBE = "probe"
     CANARY = "canary"
+    # spares
+    SPARE_WANTED = "spare-wanted"
+    SPARE_UNWANTED = "spare-unwanted"
     # why nothing more is started
     FULL = "full"
     NO_ROOM = "no-room"
@@ -131,6 +134,8 @@ _SENTENCES: Mapping[Code, str] = {
     Code.ROOM: "{room:.1f} cores are free and a pilot takes {cpus:g}",
     Code.PROBE: "one pilot of {profile} tries again ({kind}, {failures} in a row)",
     Code.CANARY: "it tries the new image {image}",
+    Code.SPARE_WANTED: "the next pilot of {profile} is to begin at once",
+    Code.SPARE_UNWANTED: "{why}",
     Code.PROFILE_FULL: "the maximum of {maximum} pilots of {profile} is reached",
     Code.NO_MEMORY: "no memory for {profile}: {room} of {memory} free beside what is promised "
     "to pilots and {kept} that are kept free",

@@ -9,6 +9,7 @@ from enum import StrEnum
 from plancton.engine.model.placement import BindFailure
 from plancton.engine.model.pressure import TrackedAlarm
 from plancton.engine.model.reason import Reason
+from plancton.engine.model.spare import SpareFailure
 
 
 class FailureKind(StrEnum):
@@ -106,6 +107,8 @@ class State:
     """Since when pilots on cores of their own leave some idle that others may use."""
     roam_until: float = 0.0
     """Until when pilots roam for that."""
+    spare_failures: Mapping[str, SpareFailure] = field(default_factory=dict)
+    """By profile."""
 
     def put_off(self, seconds: float) -> State:
         """Return the state after a suspend: in it no pressure lasted, and no pilot could end."""

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from plancton.engine.model.action import Freeze, Kill, Outcome, Remove, Spawn, Terminate
+from plancton.engine.model.action import (
+    Discard,
+    Freeze,
+    Kill,
+    Outcome,
+    Prepare,
+    Remove,
+    Spawn,
+    Terminate,
+)
 from plancton.engine.model.node import HostSample, Observation
 from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.reason import EVICTIONS, Code, Reason
@@ -72,7 +81,7 @@ def reclaimed(before: Mapping[str, int], pilots: Iterable[Pilot]) -> int:
 def account_of(outcome: Outcome, state: State, now: float) -> Account:
     """Return the account of an action that was carried out."""
     action = outcome.action
-    if outcome.error:
+    if outcome.error or isinstance(action, Prepare | Discard):
         return Account()
     if isinstance(action, Spawn):
         return Account(started=1)

@@ -5,12 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 from plancton.engine.backoff_delay import backoff_delay
-from plancton.engine.model.action import Freeze, Kill, Outcome, Remove, Spawn, Terminate, Thaw
+from plancton.engine.model.action import (
+    Discard,
+    Freeze,
+    Kill,
+    Outcome,
+    PilotAction,
+    Prepare,
+    Remove,
+    Spawn,
+    Terminate,
+    Thaw,
+)
 from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.policy import Policy
 from plancton.engine.model.reason import EVICTIONS, Reason
 from plancton.engine.model.state import Ending, FailedRemoval, Frozen, State
-from plancton.engine.rules.backoff import after_failure
+from plancton.engine.rules.backoff import after_failure, after_spare_failure
 
 KILL_AGAIN = 10.0
 """Seconds after which a pilot that survived SIGKILL (stuck in the kernel) is sent it again."""
@@ -24,8 +35,8 @@ def apply_outcome(state: State, outcome: Outcome, policy: Policy, now: float) ->
     action = outcome.action
     if isinstance(action, Spawn):
         return _start_failed(state, outcome, action, policy, now) if outcome.error else state
-    if outcome.error:
-        return _removal_failed(state, action.pilot, now) if isinstance(action, Remove) else state
+    if outcome.error or isinstance(action, Prepare | Discard):
+        return _failed(state, action, now) if outcome.error else state
     id_, frozen = action.pilot.id, state.frozen
     match action:
         case Freeze():
@@ -49,13 +60,26 @@ def apply_outcome(state: State, outcome: Outcome, policy: Policy, now: float) ->
     return state
 
 
-def _removal_failed(state: State, pilot: Pilot, now: float) -> State:
+def _failed(state: State, action: PilotAction | Prepare | Discard, now: float) -> State:
+    match action:
+        case Prepare():
+            name, known = action.profile.name, state.spare_failures
+            failed = after_spare_failure(known.get(name), now)
+            return replace(state, spare_failures={**known, name: failed})
+        case Discard():
+            return _removal_failed(state, action.spare.id, now)
+        case Remove():
+            return _removal_failed(state, action.pilot.id, now)
+    return state
+
+
+def _removal_failed(state: State, id_: str, now: float) -> State:
     """Have a container that could not be removed tried again later: Docker may hang on it."""
-    known = state.failed_removals.get(pilot.id)
+    known = state.failed_removals.get(id_)
     failures = known.failures + 1 if known else 1
     wait = backoff_delay(failures, REMOVE_AGAIN, REMOVE_AGAIN_LONGEST)
     failed = FailedRemoval(failures, now + wait)
-    return replace(state, failed_removals={**state.failed_removals, pilot.id: failed})
+    return replace(state, failed_removals={**state.failed_removals, id_: failed})
 
 
 def _ending(state: State, id_: str, ending: Ending) -> State:
@@ -94,7 +118,7 @@ def _start_failed(
 def apply_to_pilots(pilots: tuple[Pilot, ...], outcome: Outcome) -> tuple[Pilot, ...]:
     """Return the pilots as they are after an action: a view need not wait for the next look."""
     action = outcome.action
-    if outcome.error:
+    if outcome.error or isinstance(action, Prepare | Discard):
         return pilots
     if isinstance(action, Spawn):
         return pilots if outcome.started is None else (*pilots, outcome.started)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from plancton.config import schema
+from plancton.engine.backoff_delay import backoff_delay
+from plancton.engine.model.spare import SpareFailure
 from plancton.engine.model.state import Backoff, FailureKind
+
+_SPARE_AGAIN, _SPARE_AGAIN_LONGEST = 60.0, 3600.0
+"""Seconds after which a spare is made again after one failed: at first, at most."""
 
 
 def after_failure(
@@ -41,3 +46,9 @@ def _waits(
         FailureKind.BROKEN: (broken, broken, no_work),
         FailureKind.OUTDATED: (longest, longest, short),
     }
+
+
+def after_spare_failure(known: SpareFailure | None, now: float) -> SpareFailure:
+    """Count a spare that could not be made, or ended before a pilot started in it."""
+    failures = known.failures + 1 if known else 1
+    return SpareFailure(failures, now + backoff_delay(failures, _SPARE_AGAIN, _SPARE_AGAIN_LONGEST))

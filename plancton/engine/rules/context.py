@@ -37,6 +37,7 @@ class DecisionContext:
         live = (pilot for pilot in observation.pilots if pilot.live)
         self._live = sorted(live, key=lambda p: (p.created_at, p.id), reverse=True)
         present = {pilot.id for pilot in observation.pilots}
+        present |= {spare.id for spare in observation.spares}
         self.endings = {id_: end for id_, end in state.endings.items() if id_ in present}
         failed = state.failed_removals.items()
         self.failed_removals = {id_: each for id_, each in failed if id_ in present}
@@ -54,6 +55,7 @@ class DecisionContext:
         self.quota_failure = state.quota_failure
         self.left_idle_since, self.roam_until = state.left_idle_since, state.roam_until
         self.placement, self.quotas = Placement(), Quotas()
+        self.spare_failures, self.spare_awaited = dict(state.spare_failures), False
         self.tracked_alarms = track_alarms(
             detect_alarms(observation, policy), state.tracked_alarms, now
         )
@@ -72,12 +74,13 @@ class DecisionContext:
         A removal that failed is not decided again before it is time.
         """
         self.acted.add(action.pilot.id)
-        if isinstance(action, Remove) and self._removal_waits(action.pilot.id):
+        if isinstance(action, Remove) and self.removal_waits(action.pilot.id):
             self._waiting_removals.add(action.pilot.id)
         else:
             self.actions.append(action)
 
-    def _removal_waits(self, id_: str) -> bool:
+    def removal_waits(self, id_: str) -> bool:
+        """Say whether a container could not be removed, and it is not yet time to try again."""
         failed = self.failed_removals.get(id_)
         return failed is not None and self.now < failed.retry_at
 
@@ -218,6 +221,7 @@ class DecisionContext:
             quota_failure=self.quota_failure,
             left_idle_since=self.left_idle_since,
             roam_until=self.roam_until,
+            spare_failures=self.spare_failures,
             used=self.used,
             used_at=self.now,
         )

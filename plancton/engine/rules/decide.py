@@ -23,6 +23,7 @@ from plancton.engine.rules.quotas import set_quotas
 from plancton.engine.rules.reap import is_orphan, reap
 from plancton.engine.rules.reclaim import reclaim
 from plancton.engine.rules.scale_down import scale_down
+from plancton.engine.rules.spare import keep_spares
 from plancton.engine.rules.spawn import spawn
 from plancton.engine.rules.thaw import thaw
 from plancton.engine.rules.time_to_live import expire, kill_after_grace
@@ -46,6 +47,7 @@ RULES: tuple[Rule, ...] = (
     set_quotas,
     place,
     note_unknown_objectives,
+    keep_spares,
 )
 """In order of precedence: a pilot that one rule acted upon is left alone by the later ones."""
 
@@ -75,6 +77,7 @@ def _decided(rules: tuple[Rule, ...], context: DecisionContext) -> Decision:
         rule(context)
     observation = context.observation
     left = any(pilot.state is not PilotState.REMOVING for pilot in observation.pilots)
+    left = left or bool(observation.spares)
     return Decision(
         tuple(context.actions),
         tuple(context.findings),
@@ -88,4 +91,5 @@ def _decided(rules: tuple[Rule, ...], context: DecisionContext) -> Decision:
         reclaim=reclaim(context),
         placement=context.placement,
         quotas=context.quotas,
+        spare_awaited=context.spare_awaited,
     )

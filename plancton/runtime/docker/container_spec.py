@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from plancton.config.schema import Profile
 from plancton.engine.model.cpu_list import format_cpu_list
 from plancton.engine.model.node import Limit
+from plancton.engine.model.spare import spec_hash
 from plancton.runtime.docker.limits import without
 from plancton.runtime.job_features import HINTS_TMPFS
 
@@ -26,6 +26,7 @@ MEMORY = PREFIX + "memory"
 DISK = PREFIX + "disk"
 CLOCK = PREFIX + "clock"
 SPEC = PREFIX + "spec"
+SPARE = PREFIX + "spare"
 VERSION = PREFIX + "version"
 
 PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
@@ -81,11 +82,6 @@ def held_to(host_config: Mapping[str, Any]) -> float | None:
     if not isinstance(quota, int) or not isinstance(period, int):
         return None
     return quota / (period or _PERIOD) if quota > 0 else math.inf
-
-
-def spec_hash(profile: Profile) -> str:
-    """Return 12 hexadecimal digits that change whenever a setting of the profile does."""
-    return hashlib.sha256(profile.model_dump_json().encode()).hexdigest()[:12]
 
 
 def container_spec(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,12 +17,16 @@ from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker import container_spec
 from plancton.runtime.docker.client import DockerClient, api_error_text
 from plancton.runtime.docker.disk_meter import may_have_quota
+from plancton.runtime.docker.gate import held
 from plancton.runtime.docker.limits import unenforced_limits
 from plancton.runtime.docker.pilots import NoPilotError, id_of
 from plancton.runtime.docker.proxies import DockerProxies
 from plancton.runtime.job_features import JobFeatures
 
 log = logging.getLogger("plancton")
+
+SPARE_SUFFIX = ".spare"
+"""What a spare is called, behind the name of its pilot."""
 
 
 class PilotCreator:
@@ -63,9 +68,12 @@ class PilotCreator:
         features: JobFeatures,
         cpus: tuple[int, ...] = (),
         held_to: float | None = None,
+        *,
+        spare: bool = False,
     ) -> str:
         """Create a pilot's container and return its ID; *bound* has its binds as mounted.
 
+        A *spare* is held before its command, and called so.
         Raises ImageMissingError or ActionError.
         """
         wall = self._clock.wall()
@@ -99,6 +107,10 @@ class PilotCreator:
             held_to=held_to,
         )
         try:
+            if spare:
+                body = held(body, client.inspect_image(image_id or profile.image))
+                body["Labels"] = {**body["Labels"], container_spec.SPARE: self.surroundings()}
+                name += SPARE_SUFFIX
             made = self._create_within_quota(client, body, name)
         except docker.errors.ImageNotFound as error:
             raise ImageMissingError(f"no image {profile.image} on the node") from error
@@ -109,6 +121,20 @@ class PilotCreator:
             return id_of(made)
         except NoPilotError as error:
             raise ActionError(f"cannot create: {error}") from error
+
+    def surroundings(self) -> str:
+        """Return 12 hexadecimal digits that change with what every pilot is given."""
+        given = (
+            self._parent.name,
+            self._parent.protection,
+            self._oom_score_adj(),
+            self._node,
+            self._ncpus,
+            self.disk_quota,
+            sorted(self.unenforced),
+            sorted(self._proxies.environment().items()),
+        )
+        return hashlib.sha256(repr(given).encode()).hexdigest()[:12]
 
     def _create_within_quota(self, client: DockerClient, body: dict[str, Any], name: str) -> object:
         """Create a container; without its quota, where the storage driver turns out to have none.

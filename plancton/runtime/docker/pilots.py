@@ -123,10 +123,11 @@ def labels_of(item: Mapping[str, Any]) -> Mapping[str, str]:
 
 def label_of(item: Mapping[str, Any]) -> str:
     """Return what people call a container: its name, or the beginning of its ID."""
-    return _name(item) or id_of(item)[:12]
+    return name_of(item) or id_of(item)[:12]
 
 
-def _name(item: Mapping[str, Any]) -> str:
+def name_of(item: Mapping[str, Any]) -> str:
+    """Return the name of one item of a listing; empty: it has none, or none any more."""
     listed = item.get("Names")
     each_name = listed if isinstance(listed, list) else ()
     names = [each.lstrip("/") for each in each_name if isinstance(each, str)]
@@ -140,7 +141,7 @@ def check_made_by_us(item: Mapping[str, Any]) -> None:
     ``docker commit`` writes a container's labels into the image, and so into all containers of
     that image; but no two containers have the same name. One without a name is being removed.
     """
-    name, labels = _name(item), labels_of(item)
+    name, labels = name_of(item), labels_of(item)
     made_as = labels.get(container_spec.NAME)
     if not name or name == made_as or (made_as is None and _NAME.fullmatch(name)):
         return
@@ -173,7 +174,7 @@ def pilot_from(
     image = item.get("ImageID")
     return Pilot(
         id=id_,
-        name=_name(item),
+        name=name_of(item),
         profile=str(labels.get(container_spec.PROFILE, "")),
         state=state,
         cpus=number_label(labels, container_spec.CPUS, 1.0, most=4096),

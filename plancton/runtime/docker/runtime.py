@@ -15,6 +15,7 @@ import requests
 from plancton.config.schema import Profile
 from plancton.engine.model.node import Limit
 from plancton.engine.model.pilot import Pilot, PilotState
+from plancton.engine.model.spare import Spare
 from plancton.engine.ports import (
     ActionError,
     Clock,
@@ -55,6 +56,7 @@ from plancton.runtime.docker.pilots import (
     started_pilot,
 )
 from plancton.runtime.docker.proxies import DockerProxies
+from plancton.runtime.docker.spares import Spares
 from plancton.runtime.job_features import JobFeatures
 from plancton.runtime.network.endpoint import Endpoint
 
@@ -91,10 +93,12 @@ class DockerRuntime:
         node: str = "",
         timeout: float = 30.0,
         frozen_may_swap: Callable[[], bool] = lambda: False,
+        use_spares: Callable[[], bool] = lambda: True,
     ) -> None:
         """Manage the containers of *instance* on the engine at *url*.
 
-        *frozen_may_swap* tells whether a frozen pilot's memory may go to swap.
+        *frozen_may_swap* tells whether a frozen pilot's memory may go to swap, *use_spares*
+        whether pilots start in spares.
         """
         self.url, self.instance, self.clock, self.parent = url, instance, clock, parent
         self.timeout, self.features = timeout, features or JobFeatures(None)
@@ -104,6 +108,7 @@ class DockerRuntime:
         self.creator = PilotCreator(
             instance, clock, parent, DockerProxies(url, docker_config), oom_score_adj, node
         )
+        self._spares = Spares(instance, clock, self.creator, self.features, use_spares)
         self.data_root = "/"
         self.info: Mapping[str, Any] = {}
         self.memory, self.frozen_may_swap = PilotMemory(parent), frozen_may_swap
@@ -129,12 +134,18 @@ class DockerRuntime:
         """Docker's warnings about the last pilot it made."""
         return self.creator.complaints
 
+    @property
+    def spares(self) -> tuple[Spare, ...]:
+        """Spares as of the last listing."""
+        return self._spares.seen
+
     def close(self) -> None:
         """Drop the connection."""
         if self._client is not None:
             self._earlier_requests += self._client.request_count
             self._client.close()
             self._client = None
+            self._spares.forget()
         self.bind_sources.close()
 
     @contextmanager
@@ -187,7 +198,7 @@ class DockerRuntime:
                 )
                 if not all(map(is_listed, listed)):
                     raise NonsenseError
-                found = self._pilots(client, listed, doubted)
+                found = self._pilots(client, self._spares.look(listed), doubted)
             except docker.errors.APIError as error:
                 raise RuntimeUnavailableError(
                     f"Docker at {self.url} cannot list containers: {api_error_text(error)}"
@@ -202,7 +213,8 @@ class DockerRuntime:
             self.network.look_after(filter(None, map(self._endpoint, found)))
         if not self._features_swept:
             self._features_swept = True
-            self.features.remove_others({pilot.name for pilot in found})
+            names = [pilot.name for pilot in found] + [spare.name for spare in self.spares]
+            self.features.remove_others(names)
         return tuple(sorted(found, key=lambda pilot: (pilot.created_at, pilot.id)))
 
     def _pilots(
@@ -238,6 +250,7 @@ class DockerRuntime:
                 self._keep_memory(item["Id"], frozen=state is PilotState.PAUSED)
         offset = number_label(labels, container_spec.CLOCK, self.clock.wall() - self.clock.now())
         written = self.disk.written(item["Id"])
+        item, inspection = self._spares.as_pilot(client, item, state, inspection)
         pilot = pilot_from(item, state, inspection, offset, self.parent, self.memory, written)
         sent, received = (self.network and self.network.traffic(pilot.id)) or (None, None)
         return replace(pilot, sent=sent, received=received)
@@ -278,21 +291,56 @@ class DockerRuntime:
         try:
             if cpus:
                 check_cpusets(self.info)
-            return self._start(profile, image_id, cpus, held_to)
+            return self._start_in_spare(profile, image_id, cpus, held_to) or self._start(
+                profile, image_id, cpus, held_to
+            )
         except ActionError as error:
             if cpus and is_about_cpus(str(error)):
                 raise NotBoundError(str(error)) from error
             raise
 
+    def _start_in_spare(
+        self, profile: Profile, image_id: str, cpus: tuple[int, ...], held_to: float | None
+    ) -> Pilot | None:
+        with self._about(f"a spare of {profile.name}") as client:
+            pilot = self._spares.take(client, profile, image_id, cpus, held_to)
+            if pilot is not None:
+                self._guard_network(client, pilot)
+        return pilot
+
     def _start(
         self, profile: Profile, image_id: str, cpus: tuple[int, ...], held_to: float | None
     ) -> Pilot:
+        id_, name = self._run(profile, image_id, cpus, held_to)
+        pilot = started_pilot(profile, id_, name, image_id, cpus, self.clock.now())
+        with self._about(name) as client:
+            self._guard_network(client, pilot)
+        return pilot
+
+    def _run(
+        self,
+        profile: Profile,
+        image_id: str,
+        cpus: tuple[int, ...] = (),
+        held_to: float | None = None,
+        *,
+        spare: bool = False,
+    ) -> tuple[str, str]:
+        """Create and start a container; returns its ID, and the name of its pilot."""
         name = f"plancton-{profile.name}-{''.join(random.choices(_ALPHABET, k=6))}"  # noqa: S311 (a name)
         with self._about(name) as client:
             bound = self.bind_sources.resolved(profile, viewer_of(self.url, self.info))
             try:
                 id_ = self.creator.create(
-                    client, profile, bound, name, image_id, self.features, cpus, held_to
+                    client,
+                    profile,
+                    bound,
+                    name,
+                    image_id,
+                    self.features,
+                    cpus,
+                    held_to,
+                    spare=spare,
                 )
             except ActionError:
                 self.features.remove(name)
@@ -303,9 +351,16 @@ class DockerRuntime:
                 self._remove_not_started(client, id_)
                 self.features.remove(name)
                 raise ActionError(f"cannot start: {api_error_text(error)}") from error
-            pilot = started_pilot(profile, id_, name, image_id, cpus, self.clock.now())
-            self._guard_network(client, pilot)
-        return pilot
+        return id_, name
+
+    def prepare(self, profile: Profile, image_id: str = "") -> None:
+        """Make a spare; see ``ports.Runtime``."""
+        self._run(profile, image_id, held_to=profile.most_cores, spare=True)
+
+    def discard(self, spare: Spare) -> None:
+        """Remove a spare."""
+        with self._about(spare.label) as client:
+            _if_needed(lambda: self._spares.discard(client, spare))
 
     def _guard_network(self, client: DockerClient, pilot: Pilot) -> None:
         """Have a pilot held back on the network from its start on.

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from plancton.config import schema
-from plancton.engine.model.action import Decision, Outcome, Spawn
+from plancton.engine.model.action import Decision, Outcome, PilotAction
 from plancton.engine.model.node import CpuLoad, HostSample, ImageStatus, Observation, Protection
 from plancton.engine.model.operator import Mode
 from plancton.engine.model.pilot import Pilot, PilotState
@@ -101,7 +101,7 @@ def run(
 def kinds(decision: Decision) -> list[str]:
     """Return the actions' names and whom they concern."""
     return [
-        type(a).__name__ + ("" if isinstance(a, Spawn) else f" {a.pilot.id}")
+        type(a).__name__ + (f" {a.pilot.id}" if isinstance(a, PilotAction) else "")
         for a in decision.actions
     ]
 

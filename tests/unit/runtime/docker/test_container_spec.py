@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from plancton.config.schema import Profile
+from plancton.engine.model.spare import spec_hash
 from plancton.runtime.docker import container_spec as spec
 
 
@@ -148,4 +149,4 @@ def test_labels_hold_all_that_is_needed() -> None:
     assert labels[spec.CLOCK] == "1500.250"
     assert (labels[spec.CPUS], labels[spec.CPU_LIMIT]) == ("1", "1")
     assert spec.cpu_limit_text(Profile(cpu_limit="none").most_cores) == "none"
-    assert spec.spec_hash(Profile()) != spec.spec_hash(Profile(memory=10**9))
+    assert spec_hash(Profile()) != spec_hash(Profile(memory=10**9))
