@@ -13,6 +13,7 @@ from docker.errors import APIError
 
 from plancton.runtime.docker import container_spec as spec
 from plancton.runtime.docker.client import DockerClient, docker_url
+from plancton.runtime.docker.creator import SPARE_SUFFIX
 from tests.e2e.registry import Registry
 from tests.e2e.service import Service
 
@@ -67,16 +68,23 @@ class Containers:
         self.client, self.instance = client, instance
 
     def ids(self) -> set[str]:
-        """Return the IDs of those that run."""
-        filters = {"label": f"{spec.INSTANCE}={self.instance}"}
-        return {item["Id"] for item in self.client.containers(filters=filters)}
+        """Return the IDs of the pilots that run."""
+        return {id_ for id_, name in self._listed().items() if not name.endswith(SPARE_SUFFIX)}
 
     def names(self, *, running: bool = True) -> set[str]:
-        """Return the names of its containers, the exited ones too if not *running*."""
+        """Return the names of the pilots that run; of all its containers if not *running*."""
+        listed = set(self._listed(every=not running).values())
+        return {name for name in listed if not running or not name.endswith(SPARE_SUFFIX)}
+
+    def spares(self) -> set[str]:
+        """Return the names of the spares that are held."""
+        return {name for name in self._listed().values() if name.endswith(SPARE_SUFFIX)}
+
+    def _listed(self, *, every: bool = False) -> dict[str, str]:
         filters = {"label": f"{spec.INSTANCE}={self.instance}"}
         return {
-            next(iter(item["Names"] or ()), "").lstrip("/")
-            for item in self.client.containers(all=not running, filters=filters)
+            item["Id"]: next(iter(item["Names"] or ()), "").lstrip("/")
+            for item in self.client.containers(all=every, filters=filters)
         }
 
     def leave(self) -> None:

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -301,12 +302,14 @@ def test_shell_completion_knows_verbs_and_options(admin: Service) -> None:
     assert done.stdout.split() == ["force-start", "force-stop"]
 
 
+@pytest.mark.parametrize("spawn", [{}, {"spare": True, "short_life": 1}], ids=["plain", "spare"])
 def test_killed_at_any_point_nothing_is_lost_leaked_or_doubled(
-    service: Service, containers: Containers
+    service: Service, containers: Containers, spawn: dict[str, Any]
 ) -> None:
     """Kill -9 at random moments, drains and resumes between them: the last word holds."""
     chance = random.Random(7)  # noqa: S311 (a repeatable test)
-    service.configure({"command": "sleep 2.5"}, spawn={"maximum": 3, "min_room": 0.3})
+    spawn = {"maximum": 3, "min_room": 0.3, **spawn}
+    service.configure({"command": "sleep 2.5"}, spawn=spawn)
     asked = ""
     for _ in range(KILLS):
         service.launch()
@@ -318,6 +321,7 @@ def test_killed_at_any_point_nothing_is_lost_leaked_or_doubled(
         service.stop(signal.SIGKILL)
         assert (service.rundir / "drain").exists() is (asked == "drain")
         assert len(containers.names()) <= 3
+        assert len(containers.spares()) <= 2  # one that began before the kill, and its successor
     assert not list((service.folder / "state").glob("*.unreadable"))
     for path in (service.folder / "state").glob("*.json"):
         assert json.loads(path.read_text())

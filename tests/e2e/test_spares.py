@@ -17,16 +17,6 @@ pytestmark = pytest.mark.docker
 SPAWN = {"maximum": 1, "spare": True, "short_life": 0, "min_room": 0.3}
 
 
-def spares(containers: Containers) -> set[str]:
-    """Return the names of the containers that are held, in any state."""
-    return {name for name in containers.names(running=False) if name.endswith(".spare")}
-
-
-def pilots(containers: Containers) -> set[str]:
-    """Return the names of the pilots that run."""
-    return {name for name in containers.names() if not name.endswith(".spare")}
-
-
 def began(service: Service, containers: Containers, **pilot: Any) -> str:
     """Start a service that keeps spares; returns the name of its spare once it has one."""
     service.configure({"features": True, **pilot}, spawn=SPAWN)
@@ -36,13 +26,8 @@ def began(service: Service, containers: Containers, **pilot: Any) -> str:
 
 def held(containers: Containers, other: str = "") -> str:
     """Wait for the one spare, another than *other*, and return its name once it is held."""
-
-    def held_alone() -> bool:
-        names = spares(containers)
-        return len(names) == 1 and names != {other} and names <= containers.names()
-
-    until(held_alone)
-    (name,) = spares(containers)
+    until(lambda: len(containers.spares()) == 1 and containers.spares() != {other})
+    (name,) = containers.spares()
     return name
 
 
@@ -50,15 +35,15 @@ def test_the_next_pilot_starts_in_the_spare(service: Service, containers: Contai
     """It is shown, counted, listed and ended as any other, and so is not the spare."""
     command = "echo until $PLANCTON_DEADLINE; cat /plancton/jobfeatures/jobstart_secs; sleep 999"
     spare = began(service, containers, command=["sh", "-c", command], ttl="500s")
-    assert len(pilots(containers)) == 1
-    assert service.names() == pilots(containers)
+    assert len(containers.names()) == 1
+    assert service.names() == containers.names()
     assert spare not in service.run("pilots").stdout
-    (victim,) = pilots(containers)
+    (victim,) = containers.names()
     time.sleep(2)
     containers.client.kill(victim)
     name = spare.removesuffix(".spare")
     until(lambda: service.names() == {name})
-    assert pilots(containers) == {name}
+    assert containers.names() == {name}
     until(lambda: len(containers.client.logs(name).split()) == 3)
     _, told, start = containers.client.logs(name).split()
     assert int(told) - int(start) == 500
@@ -68,7 +53,7 @@ def test_the_next_pilot_starts_in_the_spare(service: Service, containers: Contai
     assert service.status()["spawned"] == 2
     held(containers, spare)
     service.run("kill", name)
-    until(lambda: pilots(containers) - {name})
+    until(lambda: containers.names() - {name})
     assert service.run("force-stop").returncode == 0
     assert containers.names(running=False) == set()
 
@@ -91,8 +76,8 @@ def test_it_goes_with_a_drain_and_with_the_end(service: Service, containers: Con
     """The pilots run on, alone; resume brings a spare back."""
     began(service, containers)
     service.run("drain")
-    until(lambda: not spares(containers))
-    (pilot,) = pilots(containers)
+    until(lambda: not containers.spares())
+    (pilot,) = containers.names()
     service.run("resume")
     held(containers)
     assert service.stop() == 0
@@ -105,16 +90,16 @@ def test_a_killed_plancton_finds_it_again_or_reap_removes_it(
     """What still fits is used; ``reap`` and ``force-stop`` know it."""
     spare = began(service, containers)
     service.stop(signal.SIGKILL)
-    assert spares(containers) == {spare}
+    assert containers.spares() == {spare}
     service.start()
-    (victim,) = pilots(containers)
+    (victim,) = containers.names()
     containers.client.kill(victim)
-    until(lambda: spare.removesuffix(".spare") in pilots(containers))
+    until(lambda: spare.removesuffix(".spare") in containers.names())
     held(containers, spare)
     service.stop(signal.SIGKILL)
     assert service.run("reap", config=True).returncode == 0
-    assert spares(containers) == set()
-    assert pilots(containers) == {spare.removesuffix(".spare")}
+    assert containers.spares() == set()
+    assert containers.names() == {spare.removesuffix(".spare")}
     service.start()
     held(containers)
     service.stop(signal.SIGKILL)
@@ -126,7 +111,7 @@ def test_one_that_was_not_let_go_is(service: Service, containers: Containers) ->
     """Killed between the two steps, the rename and the word: the next start says it."""
     spare = began(service, containers, command=["sh", "-c", "echo hello; sleep 999"])
     service.stop(signal.SIGKILL)
-    (first,) = pilots(containers)
+    (first,) = containers.names()
     containers.client.remove_container(first, force=True)
     name = spare.removesuffix(".spare")
     containers.client.rename(spare, name)
@@ -141,13 +126,13 @@ def test_a_spare_that_ends_is_replaced_after_a_while(
 ) -> None:
     """Somebody removed it by hand; meanwhile pilots start as ever."""
     spare = began(service, containers)
-    (victim,) = pilots(containers)
+    (victim,) = containers.names()
     containers.client.kill(spare)
-    until(lambda: not spares(containers))
+    until(lambda: not containers.spares())
     containers.client.kill(victim)
-    until(lambda: pilots(containers) - {victim})
+    until(lambda: containers.names() - {victim})
     assert service.status()["spawned"] == 2
-    assert spare.removesuffix(".spare") not in pilots(containers)
+    assert spare.removesuffix(".spare") not in containers.names()
 
 
 def test_an_image_that_cannot_be_held_has_no_spare(
@@ -162,10 +147,10 @@ def test_an_image_that_cannot_be_held_has_no_spare(
         service.start()
         until(lambda: "no spare made" in service.run("events").stdout)
         assert "environment variable a.b" in service.run("events").stdout
-        (victim,) = pilots(containers)
+        (victim,) = containers.names()
         client.kill(victim)
-        until(lambda: pilots(containers) - {victim})
-        assert spares(containers) == set()
+        until(lambda: containers.names() - {victim})
+        assert containers.spares() == set()
     finally:
         service.close()
         for name in {made, *containers.names(running=False)}:
