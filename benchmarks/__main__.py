@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import arms, engine, fleet, guests, proof, scale, verbs
+from benchmarks import arms, engine, fleet, guests, proof, refill, scale, verbs
 from benchmarks import network as network_
 from benchmarks import screen as screen_
 from benchmarks.rig import INSTANCE, SERVICE, SLEEP, clear, mine, row, service, wait
@@ -68,7 +68,7 @@ def verbs_beside(client: DockerClient) -> None:
 
 BENCHES: dict[str, Callable[[DockerClient], None]] = {
     "requests": engine.requests_a_tick,
-    "refill": engine.refill,
+    "refill": refill.refill,
     "cost": engine.cost,
     "screen": screen,
     "fleet": lambda _: fleet.fleet(row),
@@ -96,7 +96,7 @@ def main() -> None:
     finally:
         clear(client)
         client.close()
-        for place in Path("/sys/fs/cgroup").glob(f"*/plancton-{INSTANCE}"):
+        for place in Path("/sys/fs/cgroup").glob(f"*/plancton-{INSTANCE}*"):
             place.rmdir()
         for lock in default_paths().rundir.glob(f"instance-{INSTANCE}-*.lock"):
             lock.unlink()

@@ -1,16 +1,13 @@
-"""What the engine costs: requests a tick, refill, memory and CPU."""
+"""What the engine costs: requests a tick, memory and CPU."""
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 import time
 
-from benchmarks.rig import INSTANCE, SERVICE, SLEEP, clear, fill, mine, row, service, wait
-from plancton.config.schema import Profile
+from benchmarks.rig import INSTANCE, SERVICE, SLEEP, clear, fill, row, service
 from plancton.runtime.cgroup import ParentCgroup
-from plancton.runtime.docker import container_spec as spec
 from plancton.runtime.docker.client import DockerClient, docker_url
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.service.node import LocalNode
@@ -34,47 +31,6 @@ def requests_a_tick(client: DockerClient) -> None:
         )
     runtime.close()
     clear(client)
-
-
-def refill(client: DockerClient) -> None:
-    """Measure from a pilot's end to its successor's start, against create+start alone."""
-    for network in ("none", "bridge"):
-        runtime = DockerRuntime(docker_url(), INSTANCE, SystemClock(), ParentCgroup(INSTANCE))
-        pilot = {**SLEEP, "network": network}
-        floor = []
-        for _ in range(8):
-            started = time.monotonic()
-            runtime.start(Profile.model_validate(pilot))
-            floor.append(time.monotonic() - started)
-        runtime.close()
-        clear(client)
-        took = []
-        with service(pilot, maximum=1):
-            wait(lambda: len(mine(client)) == 1)
-            time.sleep(12)
-            took = [_one_refill(client) for _ in range(8)]
-        clear(client)
-        ratio = statistics.median(took) / statistics.median(floor)
-        row(
-            f"refill, network {network}",
-            f"{statistics.median(took):.3f} s",
-            f"create+start alone {statistics.median(floor):.3f} s: ratio {ratio:.2f}",
-        )
-
-
-def _one_refill(client: DockerClient) -> float:
-    """Kill the only pilot and return the seconds from its die event to the next start event."""
-    since = int(time.time()) - 1
-    (victim,) = mine(client)
-    labels = {"label": f"{spec.INSTANCE}={INSTANCE}", "event": ["die", "start"]}
-    client.kill(victim["Id"])
-    wait(lambda: any(item["Id"] != victim["Id"] for item in mine(client)), 30)
-    time.sleep(0.5)
-    stream = client.events(since=since, until=int(time.time()) + 1, filters=labels, decode=True)
-    seen = list(stream)
-    died = next(e["timeNano"] for e in seen if e["id"] == victim["Id"] and e["Action"] == "die")
-    started = min(e["timeNano"] for e in seen if e["Action"] == "start" and e["timeNano"] > died)
-    return float(started - died) / 1e9
 
 
 def cost(client: DockerClient) -> None:

@@ -41,7 +41,7 @@ class Spawn(Group):
     """First wait after a pilot said that there is no work; it doubles up to backoff_max. One
     pilot then tries, and others follow when it has lived as long."""
     spare: bool = False
-    """Keep a container ready for each profile of which pilots run, started and held before its
+    """For short pilots: keep one more container of each profile started, and held before its
     command, so that the next pilot begins at once. It needs /bin/sh in the image."""
     broken_wait: Annotated[Duration, Field(gt=0)] = 3600.0
     """Wait after a pilot said that this node cannot do its work."""

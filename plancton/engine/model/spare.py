@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from plancton.config.schema import Profile
 
 
+DEADLINE = "PLANCTON_DEADLINE"
+"""The variable that a pilot's start sets."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spare:
     """One container that waits for its pilot's start."""
@@ -49,6 +53,7 @@ def may_have_spare(profile: Profile) -> bool:
     """Say whether a pilot loses nothing by having its container started before it is needed.
 
     What is bound may be mounted anew meanwhile, and is checked at each start; a device may
-    vanish; and a shell drops environment variables that are no names to it.
+    vanish; and the shell that holds it drops variables that are no names to it, and sets one.
     """
-    return not profile.binds and not profile.devices and all(map(str.isidentifier, profile.env))
+    named = all(name.isidentifier() and name != DEADLINE for name in profile.env)
+    return named and not profile.binds and not profile.devices

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from plancton.engine.model.spare import DEADLINE
 from plancton.engine.ports import ActionError
 from plancton.runtime.docker.client import DockerClient
 
-_SCRIPT = 'read -r PLANCTON_DEADLINE && exec "$@" </dev/null'
+_SCRIPT = f'read -r {DEADLINE} && exec "$@" </dev/null'
 
 
 def held(body: Mapping[str, Any], image: Mapping[str, Any]) -> dict[str, Any]:

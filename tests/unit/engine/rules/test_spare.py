@@ -40,7 +40,12 @@ def test_one_is_made_when_all_is_calm_and_kept() -> None:
 
 @pytest.mark.parametrize(
     "profile",
-    [{"binds": ("/data:/data",)}, {"devices": ("/dev/fuse",)}, {"env": {"a.b": "1"}}],
+    [
+        {"binds": ("/data:/data",)},
+        {"devices": ("/dev/fuse",)},
+        {"env": {"a.b": "1"}},
+        {"env": {"PLANCTON_DEADLINE": "1"}},
+    ],
 )
 def test_none_is_made_of_what_may_change_meanwhile(profile: dict[str, Any]) -> None:
     """What is bound, devices, and variables that a shell would drop."""
