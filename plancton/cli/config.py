@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from plancton.config.config_file import ConfigFile
     from plancton.config.effective import RuleStatus
     from plancton.config.load import Loaded
-    from plancton.config.schema import Config, Profile
+    from plancton.config.schema import Config, Profile, Spawn
     from plancton.service.process.paths import Paths
 
 app = typer.Typer(
@@ -49,6 +49,8 @@ def check(file: File = None, *, paths: Paths) -> None:
     for rule in loaded.rules:
         say(_rule(rule))
     say(f"spawn.maximum: {spawn.maximum.text} = {found_here.maximum} pilots on this node")
+    if spawn.overcommit != "off":
+        say(f"spawn.overcommit: {_overcommit(spawn)}")
     for profile in loaded.config.pilots:
         if profile.maximum is not None:
             most = found_here.maxima[profile.name]
@@ -68,6 +70,12 @@ def _cpu_limit(profile: Profile, why_held: str) -> str:
     more = "all that are idle" if limit == "none" else f"idle ones up to {limit:g} in all"
     text = f"cpu_limit of {profile.name}: {profile.cpus:g} cores promised, and {more}"
     return f"{text}; not here: {why_held}" if why_held else text
+
+
+def _overcommit(spawn: Spawn) -> str:
+    most = f"auto, up to {spawn.overcommit_limit:g}"
+    times = most if spawn.overcommit == "auto" else f"{spawn.overcommit:g}"
+    return f"{times} times the free cores are promised to pilots, in the idle class"
 
 
 def _missing_sources(config: Config) -> Iterator[str]:

@@ -68,7 +68,7 @@ def status_text(snapshot: Snapshot) -> str:
         ("cpu", _cpu(s)),
         *([("waited", waited)] if (waited := waited_line(s)) else []),
         ("host", _host(s)),
-        ("pilots", f"{_count(s)}; at most {s.maximum}, {s.committed:g} cores promised"),
+        ("pilots", f"{_count(s)}; at most {s.maximum}, {_promised(s)}"),
         *([("cpu limit", s.cpu_limit)] if s.cpu_limit else []),
         ("so far", _so_far(s)),
         ("today", account_line(s.ledger.today)),
@@ -112,6 +112,11 @@ def _remote(remote: RemoteState) -> str:
     fetched = "never fetched" if remote.fetched_wall is None else f"of {clock(remote.fetched_wall)}"
     failed = f" - FAILED: {remote.error}" if remote.error else ""
     return f"{remote.url}, {fetched}{failed}"
+
+
+def _promised(s: Snapshot) -> str:
+    times = f", up to {s.overcommit:.2f} times what is free" if s.overcommit > 1 else ""
+    return f"{s.committed:g} cores promised{times}"
 
 
 def _so_far(snapshot: Snapshot) -> str:

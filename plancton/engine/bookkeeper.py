@@ -67,5 +67,12 @@ class Bookkeeper:
         """Have kept what outlives this engine."""
         self._saved_at = self._clock.now()
         held = frozenset(id_ for id_, each in commands.items() if each is PilotCommand.FREEZE)
-        kept = PersistentState(self.history, self.ledger, state.rollouts, state.used, held)
+        kept = PersistentState(
+            self.history,
+            self.ledger,
+            state.rollouts,
+            state.used,
+            overcommit=state.overcommit.factor,
+            held=held,
+        )
         self._store.save(kept)

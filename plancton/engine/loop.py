@@ -25,7 +25,7 @@ from plancton.engine.model.placement import Placement
 from plancton.engine.model.policy import Policy
 from plancton.engine.model.quotas import Quotas
 from plancton.engine.model.reason import Code, Reason
-from plancton.engine.model.state import State
+from plancton.engine.model.state import Overcommit, State
 from plancton.engine.observer import Observer
 from plancton.engine.ports import ActionError, Ports, RuntimeUnavailableError
 from plancton.engine.records.accounting import first_cause
@@ -61,7 +61,8 @@ class Engine:
         self.rule = rule
         self.books = Bookkeeper(ports.state_store, ports.clock)
         restored = self.books.restored
-        self.state = State(rollouts=restored.rollouts, used=restored.used)
+        overcommit = Overcommit(restored.overcommit)
+        self.state = State(rollouts=restored.rollouts, used=restored.used, overcommit=overcommit)
         self.recorder = EventRecorder(ports.monitor.publish)
         self.builder = SnapshotBuilder(identity, self.recorder)
         self._configurator = Configurator(ports, self.recorder)

@@ -9,7 +9,7 @@ from plancton.engine.model.action import Decision
 from plancton.engine.model.cpu_load import WINDOW
 from plancton.engine.model.node import Observation, Protection
 from plancton.engine.model.operator import ENDS_WHEN_EMPTY
-from plancton.engine.model.reason import Code
+from plancton.engine.model.reason import Code, Reason
 
 CLOSE_WATCH = 1.0
 """Seconds between ticks until the foreground has been measured over a whole window, while pilots
@@ -62,12 +62,20 @@ class Schedule:
 
     def _room_is_awaited(self, decision: Decision, now: float) -> bool:
         """Say whether pilots wait for the foreground to leave room, and not for long yet."""
-        if not any(finding.code is Code.NO_ROOM for finding in decision.findings):
+        if not any(_waits_for_foreground(finding, decision) for finding in decision.findings):
             self.room_missed_at = None
             return False
         if self.room_missed_at is None:
             self.room_missed_at = now
         return now - self.room_missed_at < LOOK_FOR_ROOM_UNTIL
+
+
+def _waits_for_foreground(finding: Reason, decision: Decision) -> bool:
+    """Say whether it is the foreground that takes a pilot's room, and not the other pilots."""
+    if finding.code is not Code.NO_ROOM or decision.room is None:
+        return False
+    foreground, cpus = (float(finding.values[name]) for name in ("foreground", "cpus"))
+    return decision.room + decision.overcommit * foreground >= cpus / 2
 
 
 def _disk_is_filling(observation: Observation, decision: Decision) -> bool:

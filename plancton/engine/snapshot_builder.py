@@ -113,6 +113,7 @@ class SnapshotBuilder:
             host=observation.host if observation else None,
             maximum=self.values.maximum,
             committed=decision.committed if decision else 0.0,
+            overcommit=decision.overcommit if decision else 1.0,
             room=decision.room if decision else None,
             ceiling=_ceiling(load, config),
             profiles=_profiles(config, observation),

@@ -139,7 +139,7 @@ def _node(s: Snapshot) -> dict[str, Field]:
 
 
 def _host(s: Snapshot) -> dict[str, Field]:
-    fields: dict[str, Field] = {"committed": float(s.committed)}
+    fields: dict[str, Field] = {"committed": float(s.committed), "overcommit": float(s.overcommit)}
     if s.load is not None:
         load = s.load
         fields |= {"ncpus": load.ncpus, "foreground": load.foreground}

@@ -123,7 +123,7 @@ def test_a_bad_expression_keeps_the_last_maximum() -> None:
 
 def test_a_stepped_node_of_changing_size_is_followed() -> None:
     """Cores that come and go change the maximum and the room."""
-    rig = Rig(4)
+    rig = Rig(4, spawn={"maximum": "ncpus"})
     rig.node.lifetime = lambda _: 1e9
     rig.run(20)
     rig.node.ncpus = 2

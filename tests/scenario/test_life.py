@@ -26,7 +26,7 @@ def test_fills_the_node_and_keeps_it_full() -> None:
 
 def test_a_snapshot_shows_what_its_own_tick_did() -> None:
     """A started pilot is listed, a removed one is not, a frozen one is frozen: at once."""
-    rig = Rig(1)
+    rig = Rig(1, spawn={"maximum": 1})
     while not rig.running:
         rig.run(0.5)
     (first,) = rig.latest.pilots
@@ -462,3 +462,19 @@ def test_a_grace_does_not_pass_in_suspend() -> None:
     assert [each.id for each in rig.latest.pilots] == [pilot.id]
     rig.run(30)
     assert [each.id for each in rig.latest.pilots] != [pilot.id]
+
+
+def test_it_looks_often_only_while_the_foreground_takes_the_room() -> None:
+    """A node that is full of pilots has nothing to wait for; a burst of its owner passes soon."""
+    rig = Rig(4, protect={"latency": "off"})
+    rig.node.lifetime = lambda _: 10_000.0
+    rig.run(120)
+    full = rig.latest.tick
+    rig.run(60)
+    assert rig.latest.tick - full == 12
+    rig.node.foreground = 3.9
+    rig.run(20)
+    rig.node.kill(rig.node.running()[0])
+    busy = rig.latest.tick
+    rig.run(60)
+    assert rig.latest.tick - busy > 100

@@ -14,7 +14,9 @@ LONG = {"name": "a", "image": "busybox", "cpus": 1, "ttl": "2h"}
 
 def rig_of(ncpus: int = 2, latency: str = "balanced", **pilot: object) -> Rig:
     """Return a full node whose pilots go on."""
-    rig = Rig(ncpus, pilots=[{**LONG, **pilot}], protect={"latency": latency})
+    rig = Rig(
+        ncpus, pilots=[{**LONG, **pilot}], protect={"latency": latency}, spawn={"overcommit": "off"}
+    )
     rig.node.lifetime = lambda _: 5000.0
     rig.run(30)
     return rig

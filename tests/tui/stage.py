@@ -76,7 +76,7 @@ class Stage:
     def __init__(self, ncpus: int = 8, **groups: Any) -> None:
         """Build both; nothing has happened yet."""
         self.rig, self.orders, self.broadcaster = (
-            Rig(ncpus, **groups),
+            Rig(ncpus, **{**groups, "spawn": {"maximum": "ncpus", **groups.get("spawn", {})}}),
             Orders(),
             Broadcaster(keepalive=0.1),
         )

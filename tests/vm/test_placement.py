@@ -1,7 +1,8 @@
 """Where the kernel queues the owner's threads beside pilots, as docs/protection.md has it.
 
 Wake-ups are counted in a guest with 8 cores, Linux 6.1, the owner at 20 %; a round has about 350.
-Misplaced of all in nine rounds on two real cores that others used too, and in three runs of the test:
+Misplaced of all in nine rounds on two real cores that others used too, and in three runs of the
+test:
 
 - pilots roam: 0.067 to 0.140; 0.083 to 0.097
 - they roam, with the full search for an idle core: 0 to 0.003; 0 to 0.003

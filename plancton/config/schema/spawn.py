@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
+    BeforeValidator,
     Field,
 )
 
 from plancton.config.expressions import Expression
-from plancton.config.schema.types import Duration, Group
+from plancton.config.schema.types import Duration, Group, off_if_false
 
 
 class Spawn(Group):
     """When new pilots are started."""
 
-    maximum: Expression = Expression("ncpus")
+    maximum: Expression = Expression("3 * ncpus")
     """Most pilots at a time: a number or an expression, see the list of names."""
     when: Expression = Expression(1)
     """Pilots are started only while this is not 0, for example foreground_5m < ncpus / 2."""
@@ -28,6 +29,14 @@ class Spawn(Group):
     min_room: Annotated[float, Field(ge=0.3, le=1)] = 0.5
     """Part of a pilot's cores that must be free before it is started. Below 1 the last,
     partly free core is harvested too: the idle class protects the foreground meanwhile."""
+    overcommit: Annotated[
+        Literal["auto", "off"] | Annotated[float, Field(ge=1, le=10)],
+        BeforeValidator(off_if_false),
+    ] = "auto"
+    """In the idle class: how many times the free cores are promised to pilots, which seldom use all
+    of theirs. auto: more while pilots leave cores idle, fewer when they no longer do; off: once."""
+    overcommit_limit: Annotated[float, Field(ge=1, le=10)] = 3.0
+    """Most that auto promises."""
     memory_promise: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Part of a pilot's memory limit that must be there before it is started, and is then set
     aside for it. 0: limits are not counted, only what is really free."""

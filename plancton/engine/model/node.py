@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from plancton.engine.model.objective import Reading
 from plancton.engine.model.operator import Mode, PilotCommand
-from plancton.engine.model.pilot import Pilot
+from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.spare import Spare
 
 
@@ -167,3 +167,8 @@ class Observation:
     """Readings of the figures of the owner's objectives, by name."""
     spares: tuple[Spare, ...] = ()
     """Containers that wait for their pilots' start; they are no pilots."""
+
+    @property
+    def running(self) -> tuple[Pilot, ...]:
+        """Pilots that may use CPU now: neither frozen nor on their way up or down."""
+        return tuple(p for p in self.pilots if p.state is PilotState.RUNNING)

@@ -150,7 +150,7 @@ _SENTENCES: Mapping[Code, str] = {
     Code.IMAGE_PINNED: "{image} stays with {good}: the new {bad} failed ({why})",
     Code.FULL: "the maximum of {maximum} pilots is reached",
     Code.NO_ROOM: "no room for {profile}: {room:.2f} of {cpus:g} cores free, "
-    "{foreground:.2f} used by the foreground, {committed:g} promised to pilots",
+    "{foreground:.2f} used by the foreground, {committed:g} promised to pilots{overcommit}",
     Code.WARMING_UP: "the foreground is being measured",
     Code.HOLD: "nothing is started for {left_s} more after an eviction",
     Code.BACKOFF: "{profile} waits for {left_s} more ({kind}, {failures} in a row): {why}",

@@ -74,6 +74,21 @@ class Rollout:
 
 
 @dataclass(frozen=True, slots=True)
+class Overcommit:
+    """How many times the free cores are promised to pilots, and by what that is adjusted."""
+
+    factor: float = 1.0
+    idle: float = 0.0
+    """Part of what the foreground leaves that is idle, averaged."""
+    promised: float = 0.0
+    """Cores promised to running pilots, in parts of what the foreground leaves, averaged alike."""
+    at: float | None = None
+    """When that was averaged last."""
+    changed_at: float | None = None
+    """When the factor was adjusted last."""
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """What the engine carries from tick to tick. Losing it costs time, never a pilot."""
 
@@ -109,6 +124,7 @@ class State:
     """Until when pilots roam for that."""
     spare_failures: Mapping[str, SpareFailure] = field(default_factory=dict)
     """By profile."""
+    overcommit: Overcommit = field(default_factory=Overcommit)
 
     def put_off(self, seconds: float) -> State:
         """Return the state after a suspend: in it no pressure lasted, and no pilot could end."""

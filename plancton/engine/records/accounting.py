@@ -15,7 +15,7 @@ from plancton.engine.model.action import (
     Terminate,
 )
 from plancton.engine.model.node import HostSample, Observation
-from plancton.engine.model.pilot import Pilot, PilotState
+from plancton.engine.model.pilot import Pilot
 from plancton.engine.model.reason import EVICTIONS, Code, Reason
 from plancton.engine.model.state import State
 from plancton.engine.records.ledger import Account
@@ -41,7 +41,7 @@ def interval(before: HostSample | None, observation: Observation, why: str) -> A
     span = elapsed(before, now)
     if not span or before is None:
         return Account()
-    running = [p for p in observation.pilots if p.state is PilotState.RUNNING]
+    running = observation.running
     busy = min(now.ncpus * span, max(0.0, now.busy_seconds - before.busy_seconds))
     if now.own_seconds is None or before.own_seconds is None:
         own = min(busy, sum(p.cpus for p in running) * span)

@@ -18,5 +18,7 @@ class PersistentState:
     ledger: Ledger = field(default_factory=Ledger)
     rollouts: Mapping[str, Rollout] = field(default_factory=dict)
     used: Mapping[str, float] = field(default_factory=dict)
+    overcommit: float = 1.0
+    """How many times the free cores were promised to pilots."""
     held: frozenset[str] = frozenset()
     """IDs of pilots that the operator keeps frozen."""

@@ -39,6 +39,16 @@ class Capacity:
 
     observation: Observation
     policy: Policy
+    learned: float = 1.0
+    """How many times the free cores may be promised, as learned from what pilots leave idle."""
+
+    @property
+    def overcommit(self) -> float:
+        """How many times the free cores are promised: in the idle class it may be more than one."""
+        wanted = self.policy.spawn.overcommit
+        if not self.idle_class or wanted == "off":
+            return 1.0
+        return self.learned if wanted == "auto" else wanted
 
     @property
     def unprotected(self) -> bool:
@@ -70,12 +80,18 @@ class Capacity:
     def room(self, committed: float, load: CpuLoad | None) -> float | None:
         """Cores free beside those *committed*, negative when overcommitted.
 
-        ``ceiling * cores - reserve - foreground - committed``; None while unmeasured.
+        ``overcommit * (ceiling * cores - reserve - foreground) - committed``; None while
+        unmeasured.
         """
+        left = self.left_by_foreground(load)
+        return None if left is None else self.overcommit * left - committed
+
+    def left_by_foreground(self, load: CpuLoad | None) -> float | None:
+        """Cores lent that the foreground does not use; None while unmeasured."""
         limits = self.policy.spawn
         if load is None:
             return None
-        return limits.ceiling * load.ncpus - limits.reserve - load.foreground - committed
+        return limits.ceiling * load.ncpus - limits.reserve - load.foreground
 
     def fits(self, cpus: float, room: float, committed: float) -> bool:
         """Say whether a pilot of so many cores may run in this *room* beside those *committed*."""

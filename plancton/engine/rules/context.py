@@ -33,7 +33,8 @@ class DecisionContext:
     def __init__(self, observation: Observation, policy: Policy, state: State, now: float) -> None:
         """Start from the state, without what concerns pilots that have gone."""
         self.observation, self.policy, self.now, self.state = observation, policy, now, state
-        self.capacity = Capacity(observation, policy)
+        self.overcommit = state.overcommit
+        self.capacity = Capacity(observation, policy, state.overcommit.factor)
         live = (pilot for pilot in observation.pilots if pilot.live)
         self._live = sorted(live, key=lambda p: (p.created_at, p.id), reverse=True)
         present = {pilot.id for pilot in observation.pilots}
@@ -222,6 +223,7 @@ class DecisionContext:
             left_idle_since=self.left_idle_since,
             roam_until=self.roam_until,
             spare_failures=self.spare_failures,
+            overcommit=self.overcommit,
             used=self.used,
             used_at=self.now,
         )

@@ -18,6 +18,7 @@ from plancton.engine.rules.disk_limit import limit_disk
 from plancton.engine.rules.evict import evict
 from plancton.engine.rules.freeze import freeze
 from plancton.engine.rules.operator import apply_operator_requests
+from plancton.engine.rules.overcommit import adjust_overcommit
 from plancton.engine.rules.placement import place
 from plancton.engine.rules.quotas import set_quotas
 from plancton.engine.rules.reap import is_orphan, reap
@@ -45,6 +46,7 @@ RULES: tuple[Rule, ...] = (
     scale_down,
     spawn,
     set_quotas,
+    adjust_overcommit,
     place,
     note_unknown_objectives,
     keep_spares,
@@ -83,6 +85,7 @@ def _decided(rules: tuple[Rule, ...], context: DecisionContext) -> Decision:
         tuple(context.findings),
         context.next_state(),
         committed=context.committed(),
+        overcommit=context.capacity.overcommit,
         room=context.spawn_room(),
         finished=observation.mode in ENDS_WHEN_EMPTY and not left,
         refresh=frozenset(context.refresh),

@@ -53,7 +53,7 @@ def _relieve(context: DecisionContext, victims: list[Pilot], room: float) -> Non
 def _reason(context: DecisionContext, room: float, lasted: float) -> Reason:
     load, committed = context.capacity.pressure_load, cores(context.kept_running())
     if context.capacity.idle_class:
-        gets = max(0.0, room + committed)
+        gets = max(0.0, context.capacity.left_by_foreground(load) or 0.0)
         return Reason.of(Code.STARVED, gets=gets, since_s=lasted, committed=committed)
     return Reason.of(
         Code.PRESSURE,

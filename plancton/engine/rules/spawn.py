@@ -121,7 +121,12 @@ def _no_cores(context: DecisionContext, profile: schema.Profile) -> Reason | Non
         cpus=profile.cpus,
         foreground=load.foreground,
         committed=context.committed(),
+        overcommit=_how_overcommitted(context.capacity.overcommit),
     )
+
+
+def _how_overcommitted(factor: float) -> str:
+    return "" if factor == 1 else f", {factor:.2f} times what is free may be"
 
 
 def _no_memory(context: DecisionContext, profile: schema.Profile) -> Reason | None:

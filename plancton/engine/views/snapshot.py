@@ -198,6 +198,8 @@ class Snapshot:
     host: HostSample | None
     maximum: int
     committed: float
+    overcommit: float
+    """How many times the free cores may be promised to pilots."""
     room: float | None
     ceiling: float | None
     """Cores that foreground and pilots may take together."""

@@ -86,6 +86,8 @@ def _host(s: Snapshot) -> Iterator[Metric]:
         use = {"foreground": load.foreground, "pilots": load.own, "idle": load.idle}
         yield _gauges("cpu_cores", "Cores used, and left.", "use", use.items())
     yield _gauge("cpu_committed_cores", "Cores promised to pilots.", s.committed)
+    text = "How many times the free cores may be promised to pilots."
+    yield _gauge("cpu_overcommit_ratio", text, s.overcommit)
     if s.ceiling is not None:
         yield _gauge("cpu_ceiling_cores", "Cores that all may take together.", s.ceiling)
     if host is None:

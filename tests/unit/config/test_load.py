@@ -29,10 +29,10 @@ _PAIRS = (("a", "b"), ("b", "c"), ("c", "d"), ("d", "e"))
 
 @pytest.mark.parametrize("text", ["", "\n# only a comment\n", "{}", "---\n"])
 def test_empty_files_are_the_defaults(text: str) -> None:
-    """Busybox sleeping for a minute, one pilot a core: never zero, never unprotected."""
+    """Busybox sleeping for a minute, as room allows: never zero, never unprotected."""
     config = load_text(text, "f").config
     assert config == Config()
-    assert evaluate(config, {"ncpus": 4, "ram_bytes": 1, "swap_bytes": 0}).maximum == 4
+    assert evaluate(config, {"ncpus": 4, "ram_bytes": 1, "swap_bytes": 0}).maximum == 12
 
 
 @pytest.mark.parametrize(

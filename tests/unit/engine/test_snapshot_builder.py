@@ -9,7 +9,7 @@ from tests.scenario.rig import Rig
 
 def test_pilots_show_efficiency_memory_and_place() -> None:
     """As far as they are known."""
-    rig = Rig(2)
+    rig = Rig(2, spawn={"maximum": "ncpus"})
     rig.node.pilot_cpu = 0.5
     rig.run(30)
     pilot = rig.latest.pilots[0]
