@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,6 +38,19 @@ def after(guest: Guest, at: float) -> dict[str, Any]:
     """Return the node as Plancton saw it *at* a time of its clock, or soon after."""
     soon(lambda: host(guest).get("at", 0.0) >= at)
     return host(guest)
+
+
+def test_what_pilots_wait_for_each_other_is_not_the_foregrounds(node: Guest) -> None:
+    """The kernel's count of the whole node has it; the foreground does nothing."""
+    quiet = "sleep 20"  # longer than either looks back, for what asks is foreground
+    said = node.run(f"{quiet}; head -n 1 /proc/pressure/cpu; plancton status --json", 120)
+    pressure, _, answer = said.partition("\n")
+    whole = float(pressure.split("avg10=")[1].split()[0]) / 100
+    waited = json.loads(answer)["load"]["waited"]
+    print(f"each second some task waited {whole:.2f} s, of the foreground {waited:.2f} s")
+    # On a busy host: 0.04 to 0.16 s of 0.68 to 0.74 s.
+    assert whole > 0.4
+    assert waited < whole / 2
 
 
 def test_two_owners_on_one_core_wait_for_it(node: Guest) -> None:
