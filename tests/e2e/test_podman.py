@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import tempfile
@@ -11,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from plancton.runtime.docker.client import DockerClient, docker_url
-from tests.conftest import until
-from tests.e2e.service import Service
+from tests.conftest import kernel_quota, until
+from tests.e2e.service import CORES, Service
 
 pytestmark = pytest.mark.docker
 
@@ -120,4 +121,39 @@ def test_podman_is_filled_refilled_adopted_and_emptied(
         assert podman.run("ps", "--all", "--quiet", "--no-trunc").split() == [copy]
         assert "Traceback" not in service.log
     finally:
+        service.close()
+
+
+def test_podman_has_quotas_and_pilots_without(
+    podman: Podman, tmp_path: Path, instance: str
+) -> None:
+    """Set at their creation; since it cannot change them later, that is said and left at that."""
+    service = Service(tmp_path, instance, docker=podman.url)
+    profiles = [
+        {"name": name, "command": "sleep 1000", "network": "none", "memory": "50MB", **fields}
+        for name, fields in (
+            ("free", {"cpus": 0.3, "cpu_limit": "none"}),
+            ("more", {"cpus": 0.3, "cpu_limit": 1.5}),
+            ("plain", {"cpus": 0.3}),
+        )
+    ]
+    each = [{**profile, "maximum": 1} for profile in profiles]
+    spawn = {"maximum": 3}
+    service.configure(pilots=each, image={"pull": False}, spawn=spawn)
+    client = DockerClient(podman.url, timeout=30)
+    try:
+        service.start()
+        until(lambda: len(service.names()) == 3)
+        until(lambda: all(pilot["cpu_limit"] for pilot in service.status()["pilots"]), 30)
+        pilots = {pilot["profile"]: pilot for pilot in service.status()["pilots"]}
+        limits = {name: pilot["cpu_limit"] for name, pilot in pilots.items()}
+        assert limits == {"free": CORES, "more": min(1.5, CORES), "plain": 0.3}
+        kernels = {name: kernel_quota(client, pilot["id"]) for name, pilot in pilots.items()}
+        assert kernels == {"free": math.inf, "more": 1.5, "plain": 0.3}
+        service.configure(pilots=each, image={"pull": False}, spawn={**spawn, "reserve": 0.1})
+        until(lambda: any(w.startswith("cpu_limit: ") for w in service.status()["warnings"]))
+        assert {name: kernel_quota(client, p["id"]) for name, p in pilots.items()} == kernels
+        assert service.run("force-stop").returncode == 0
+    finally:
+        client.close()
         service.close()
