@@ -35,6 +35,10 @@ PilotLife = Annotated[
     float, typer.Option(min=1, help="Mean life of a pilot that nobody ends, seconds.")
 ]
 PilotCpu = Annotated[float, typer.Option(min=0, max=1, help="Part of its cores that a pilot uses.")]
+Efficiency = Annotated[
+    float,
+    typer.Option(min=0.01, max=1, help="Part of the time that a pilot computes; else it waits."),
+]
 ProtectionOption = Annotated[
     str, typer.Option(help="idle: the idle class protects the owner; weight: nothing does.")
 ]
@@ -50,6 +54,7 @@ def simulate(
     hours: Hours = 24,
     pilot_life: PilotLife = 3600,
     pilot_cpu: PilotCpu = 1.0,
+    efficiency: Efficiency = 1.0,
     protection: ProtectionOption = "idle",
     svg: Svg = None,
     json: Json = False,
@@ -72,7 +77,9 @@ def simulate(
         text = "its nodes have cores and owners of their own, and there is no picture of them"
         raise typer.BadParameter(text, param_hint="--nodes")
     configs = [(path.name, load(path).config) for path in config or []] or [("defaults", Config())]
-    assumptions = Assumptions(life=pilot_life, pilot_cpu=pilot_cpu, protection=protected)
+    assumptions = Assumptions(
+        life=pilot_life, pilot_cpu=pilot_cpu, efficiency=efficiency, protection=protected
+    )
     if nodes:
         _fleet(configs, nodes, hours, assumptions, json)
         return

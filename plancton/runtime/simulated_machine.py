@@ -6,11 +6,12 @@ Only the physics: who owns the cores, what is left to containers, and when these
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from plancton.config.schema import Profile
 from plancton.engine.model.node import HostSample, Protection
 from plancton.engine.model.pilot import Pilot, PilotState, Written
+from plancton.runtime.simulated_bursts import Bursts, Phase
 
 
 @dataclass(slots=True)
@@ -23,6 +24,7 @@ class Container:
     ignores_term: bool = False
     log: str = ""
     frozen_at: float = 0.0
+    phase: Phase = field(default_factory=Phase)
 
 
 class SimulatedMachine:
@@ -34,6 +36,8 @@ class SimulatedMachine:
         self.foreground_memory, self.memory_total = 4e9, 256e9
         self.memory_use, self.pilot_cpu = 0.25, 1.0
         """Parts of its memory limit, and of the cores that it may use, that each pilot uses."""
+        self.bursts: Bursts | None = None
+        """When pilots compute and when they wait; None: they compute all the time."""
         self.write_rate = 0.0
         """Bytes a second that each running pilot writes to disk."""
         self.protection = Protection.IDLE
@@ -102,24 +106,14 @@ class SimulatedMachine:
         return min(running, key=lambda c: (c.pilot.started_at or 0) + c.lifetime, default=None)
 
     def _use_cpu(self, seconds: float) -> None:
-        """Share the cores: to the foreground first, or by weight where nothing protects it.
-
-        Pilots share what is left by the cores promised to them, up to their quota. Starting
-        containers costs the node, too.
-        """
+        """Share the cores for so many seconds. Starting containers costs the node, too."""
         running = [c for c in self.containers.values() if c.pilot.state is PilotState.RUNNING]
-        wants = [self._cores_of(each.pilot) * self.pilot_cpu for each in running]
-        pilots_want = sum(wants)
         wanted = min(self.foreground, float(self.ncpus))
         starts = min(self._start_debt, max(0.0, self.ncpus - wanted) * seconds)
         self._start_debt -= starts
         available = self.ncpus - (starts / seconds if seconds else 0.0)
-        got = wanted
-        if self.protection is Protection.WEIGHT_ONLY and wanted + pilots_want > available:
-            got = max(available - pilots_want, available * wanted / (wanted + pilots_want))
-        shares = share_out(max(0.0, available - got), wants, [c.pilot.cpus for c in running])
-        for each, share in zip(running, shares, strict=True):
-            used = share * seconds
+        got, all_used = self._core_seconds(running, available, wanted, seconds)
+        for each, used in zip(running, all_used, strict=True):
             self._own_seconds += used
             size = (
                 each.pilot.written.size if each.pilot.written else 0
@@ -130,10 +124,32 @@ class SimulatedMachine:
                 written=Written(int(size)),
             )
             self._busy_seconds += used
-        self._busy_seconds += got * seconds + starts
+        self._busy_seconds += got + starts
         self.foreground_wanted += wanted * seconds
-        self.foreground_got += got * seconds
-        self.foreground_waited += (wanted - got + self.foreground_delay) * seconds
+        self.foreground_got += got
+        self.foreground_waited += wanted * seconds - got + self.foreground_delay * seconds
+
+    def _core_seconds(
+        self, running: Sequence[Container], available: float, wanted: float, seconds: float
+    ) -> tuple[float, list[float]]:
+        """Return what the foreground gets of the *available* cores, and each pilot.
+
+        The foreground first, or by weight where nothing protects it. Pilots share what is left
+        by the cores promised to them, up to their quota.
+        """
+        weights = [c.pilot.cpus for c in running]
+
+        def split(wants: Sequence[float]) -> tuple[float, list[float]]:
+            pilots_want, got = sum(wants), wanted
+            if self.protection is Protection.WEIGHT_ONLY and wanted + pilots_want > available:
+                got = max(available - pilots_want, available * wanted / (wanted + pilots_want))
+            return got, share_out(max(0.0, available - got), wants, weights)
+
+        wants = [self._cores_of(c.pilot) * self.pilot_cpu for c in running]
+        if self.bursts is not None:
+            return self.bursts.use([c.phase for c in running], wants, seconds, split)
+        got, shares = split(wants)
+        return got * seconds, [share * seconds for share in shares]
 
     def _cores_of(self, pilot: Pilot) -> float:
         """Return the cores that a pilot may use: by its quota, and by the CPUs it is bound to."""
@@ -159,6 +175,8 @@ class SimulatedMachine:
 
 def share_out(available: float, wants: Sequence[float], weights: Sequence[float]) -> list[float]:
     """Return what each gets: its part by weight, and what others leave of theirs, by weight too."""
+    if sum(wants) <= available:
+        return list(wants)
     got = [0.0] * len(wants)
     hungry = [index for index, want in enumerate(wants) if want > 0]
     while hungry:

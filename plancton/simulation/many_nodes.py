@@ -29,6 +29,8 @@ LOAD_STEP = 300.0
 TICK = 120.0
 """Seconds between two looks of an engine: a thousand nodes would take hours with those of a
 real one."""
+CYCLE = 15.0
+"""Seconds of a burst and a wait of pilots that wait: short beside a tick, and not too many."""
 
 _MEAN_OVER_PAST = re.compile(rf"_(?:{'|'.join(SPANS)})\b")
 """Finds a mean over the past in an expression."""
@@ -199,7 +201,8 @@ def _end_with_parent() -> None:
 def _simulate_node(job: NodeJob) -> NodeResult:
     number, config, hours, assumptions = job
     trace = node_trace(number, hours)
-    node = _FleetSimulation(config, trace, assumptions=replace(assumptions, tick=TICK, seed=number))
+    given = replace(assumptions, tick=TICK, seed=number, cycle=CYCLE)
+    node = _FleetSimulation(config, trace, assumptions=given)
     if not _MEAN_OVER_PAST.search(config.model_dump_json()):
         node.engine.books.history = _NoHistory()
     result = node.run()

@@ -19,6 +19,7 @@ from plancton.engine.records.ledger import Account
 from plancton.engine.rules.decide import decide
 from plancton.engine.snapshot_builder import Identity
 from plancton.engine.views.snapshot import Snapshot
+from plancton.runtime.simulated_bursts import Bursts
 from plancton.runtime.simulated_node import SimulatedNode
 from plancton.simulation.trace import Trace, TracePoint
 
@@ -34,7 +35,11 @@ class Assumptions:
     exact_life: bool = False
     """Every pilot lives for exactly so long."""
     pilot_cpu: float = 1.0
-    """Part of its cores that a pilot uses."""
+    """Part of its cores that a pilot uses, while it computes."""
+    efficiency: float = 1.0
+    """Part of the time that an undelayed pilot computes, above 0; it waits in between."""
+    cycle: float = 1.0
+    """Mean seconds of an undelayed burst of computing and the wait after it."""
     start_delay: float = 0.17
     """Seconds until a container runs."""
     start_cost: float = 0.23
@@ -144,6 +149,8 @@ class Simulation:
         node.memory_total = trace.memory
         node.pilot_cpu, node.protection = given.pilot_cpu, given.protection
         node.start_delay, node.start_cost = given.start_delay, given.start_cost
+        if given.efficiency < 1:
+            node.bursts = Bursts(given.efficiency, given.cycle, given.seed)
         rng = random.Random(given.seed)  # noqa: S311 (a repeatable simulation)
         life, exact = given.life, given.exact_life
         node.lifetime = lambda _: life if exact else rng.expovariate(1 / life)

@@ -30,6 +30,15 @@ def test_simulate_compares_configurations(tmp_path: Path) -> None:
     assert shares["many.yaml"] > 0.95
 
 
+def test_pilots_may_wait() -> None:
+    """Two of them on two cores leave idle what they do not compute."""
+    options = ["simulate", "--synthetic", "idle", "--cores", "2", "--efficiency", "0.3", "--json"]
+    (figures,) = json.loads(CliRunner().invoke(app, options).output)
+    assert 0.3 < figures["harvested_share"] < 0.9
+    refused = CliRunner().invoke(app, [*options, "--efficiency", "0"])
+    assert refused.exit_code == 2
+
+
 @pytest.mark.parametrize(
     "options", [["--synthetic", "nothing"], ["--trace", "/dev/null"], ["-c", "/nonexistent"]]
 )

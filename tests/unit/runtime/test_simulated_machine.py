@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from math import comb, perm
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plancton.config.schema import Profile
+from plancton.runtime.simulated_bursts import Bursts
 from plancton.runtime.simulated_machine import share_out
+from plancton.runtime.simulated_node import SimulatedNode
 
 
 @pytest.mark.parametrize(
@@ -42,3 +47,51 @@ def test_nothing_is_lost_and_nothing_made(
     got = share_out(available, wants, weights)
     assert sum(got) == pytest.approx(min(available, sum(wants)))
     assert all(0 <= have <= want + 1e-9 for have, want in zip(got, wants, strict=True))
+
+
+def two_cores(pilots: int, efficiency: float, cpus: float = 1) -> SimulatedNode:
+    """Return two cores after an hour with so many pilots that wait."""
+    node = SimulatedNode(2)
+    node.bursts, node.lifetime = Bursts(efficiency), lambda _: 1e9
+    for _ in range(pilots):
+        node.start(Profile(cpus=cpus))
+    for _ in range(360):
+        node.advance(10)
+    return node
+
+
+def machine_repair(machines: int, efficiency: float) -> float:
+    """Return the utilisation of two servers by a finite source of customers (M/M/2//N)."""
+    ratio = efficiency / (1 - efficiency)
+    weights = [
+        ratio**k * (comb(machines, k) if k <= 2 else perm(machines, k) / 2 ** (k - 1))
+        for k in range(machines + 1)
+    ]
+    return sum(min(k, 2) * weight for k, weight in enumerate(weights)) / sum(weights) / 2
+
+
+@pytest.mark.parametrize("efficiency", [0.6, 0.3])
+@pytest.mark.parametrize("pilots", [2, 3, 4, 5, 6])
+def test_pilots_that_wait_use_what_queueing_theory_says(pilots: int, efficiency: float) -> None:
+    """They collide, so more of them are needed than their mean use suggests."""
+    node = two_cores(pilots, efficiency)
+    theory = machine_repair(pilots, efficiency)
+    assert node.own_seconds / 7200 == pytest.approx(theory, abs=0.02)
+
+
+def test_a_pilot_that_waits_uses_all_its_cores_when_it_computes() -> None:
+    """Half of the time one core, half of the time two."""
+    assert two_cores(1, 0.5).own_seconds == pytest.approx(1800, rel=0.05)
+    assert two_cores(1, 0.5, cpus=2).own_seconds == pytest.approx(3600, rel=0.05)
+
+
+def test_bursts_go_on_after_the_foreground_had_all_cores() -> None:
+    """Meanwhile they wait for it; nothing is lost and nothing made."""
+    node = two_cores(2, 0.6)
+    before, node.foreground = node.own_seconds, 2.0
+    node.advance(100)
+    assert node.own_seconds == before
+    assert all(c.phase.computes for c in node.containers.values())
+    node.foreground = 0.0
+    node.advance(100)
+    assert node.own_seconds > before

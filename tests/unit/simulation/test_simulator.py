@@ -72,3 +72,36 @@ def test_an_objective_is_replayed_from_the_trace() -> None:
     assert guarded.account.frozen == 4
     # One each 20 s; a minute after the violation one goes on, and one each minute.
     assert plain.account.harvested - guarded.account.harvested == pytest.approx(1620, rel=0.05)
+
+
+WAITING = Assumptions(efficiency=0.6)
+SMALL = Config.model_validate({"pilots": [{"memory": "64MB"}]})
+
+
+def test_overcommit_harvests_what_waiting_pilots_leave() -> None:
+    """More run than there are cores; without it two pilots use 60 % of two cores."""
+    trace = synthetic_trace("idle", 2)
+    once = Config.model_validate({"spawn": {"overcommit": "off"}})
+    auto = Simulation(SMALL, trace, assumptions=WAITING).run()
+    off = Simulation(once, trace, assumptions=WAITING).run()
+    assert auto.share is not None
+    assert auto.share >= 0.95
+    assert off.share == pytest.approx(0.6, abs=0.03)
+
+
+def test_the_same_seed_gives_the_same_bursts() -> None:
+    """Results can be compared here too."""
+    trace = Trace("minutes", 2, 16e9, (TracePoint(0, 0.5), TracePoint(300, 0.5)))
+    given = (replace(WAITING, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (Simulation(SMALL, trace, assumptions=each).run() for each in given)
+    assert first.account == again.account != other.account
+
+
+def test_pilots_that_wait_slow_an_unprotected_owner_less() -> None:
+    """He pays only while they compute."""
+    points = (TracePoint(0, 0.0), TracePoint(100, 4.0), TracePoint(110, 0.0), TracePoint(200, 0.0))
+    trace = Trace("burst", 4, 16e9, points)
+    bare = replace(LONG, protection=Protection.WEIGHT_ONLY)
+    always = Simulation(SMALL, trace, assumptions=bare).run()
+    waiting = Simulation(SMALL, trace, assumptions=replace(bare, efficiency=0.3)).run()
+    assert 1 < waiting.slowdown < always.slowdown
