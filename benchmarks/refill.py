@@ -83,7 +83,7 @@ class _Starter:
         runtime, name = self._runtime, f"plancton-{INSTANCE}-parts1"
         times = [time.monotonic()]
         profile = self._profile
-        id_ = runtime.creator.create(client, profile, profile, name, "", runtime.features)
+        id_ = runtime.creator.create(client, profile, profile, name, "", runtime.launcher.features)
         times.append(time.monotonic())
         client.start(id_)
         times.append(time.monotonic())

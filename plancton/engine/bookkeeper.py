@@ -7,7 +7,7 @@ from plancton.engine.model.node import HostSample, Observation
 from plancton.engine.model.operator import PilotCommand
 from plancton.engine.model.pilot import Pilot
 from plancton.engine.model.reason import Reason
-from plancton.engine.model.state import State
+from plancton.engine.model.state import Overcommit, State
 from plancton.engine.ports import Clock, StateStore
 from plancton.engine.records.accounting import account_of, cause, elapsed, interval, reclaimed
 from plancton.engine.records.ledger import Account
@@ -30,6 +30,12 @@ class Bookkeeper:
         self._booked: HostSample | None = None
         self._swapped: dict[str, int] = {}
         self._saved_at = clock.now()
+
+    def restored_state(self) -> State:
+        """Return the state to start with: what outlived the last engine."""
+        kept = self.restored
+        overcommit = Overcommit(kept.overcommit)
+        return State(rollouts=kept.rollouts, used=kept.used, overcommit=overcommit)
 
     def book_interval(self, observation: Observation, wall: float) -> None:
         """Take the time since the last observation into history and ledger."""

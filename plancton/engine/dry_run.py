@@ -11,13 +11,12 @@ from plancton.engine.model.state import State
 from plancton.engine.rules.decide import decide
 from plancton.engine.views.preview import Planned, Preview
 
-_ALL_AT_ONCE = 1000
+_ALL = 1000
 
 
 def preview(observation: Observation, policy: Policy, state: State, now: float) -> Preview:
     """Decide as the engine would, but with all starts in one tick."""
-    spawn = policy.spawn.model_copy(update={"per_tick": _ALL_AT_ONCE})
-    decision = decide(observation, replace(policy, spawn=spawn), state, now)
+    decision = decide(observation, replace(policy, starts_at_once=_ALL), state, now)
     actions = tuple(
         Planned(
             type(action).__name__.lower(),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from plancton.engine.model.action import (
-    Action,
     Discard,
     Freeze,
     Kill,
     Outcome,
+    PilotAction,
     Prepare,
     Remove,
     Spawn,
@@ -17,21 +17,19 @@ from plancton.engine.model.action import (
 from plancton.engine.ports import (
     ActionError,
     ImageMissingError,
-    Images,
     NotBoundError,
     Runtime,
+    StartingRuntime,
 )
 
 
-def execute(action: Action, runtime: Runtime, images: Images, *, bind: bool = True) -> Outcome:
-    """Do one action, where a new pilot is bound to its CPUs only if *bind*.
+def execute(action: PilotAction | Discard, runtime: Runtime) -> Outcome:
+    """Do one action on what is there.
 
     RuntimeUnavailableError passes through: the rest of the tick is void.
     """
     try:
         match action:
-            case Spawn():
-                return _start(action, runtime, action.cpus if bind else ())
             case Freeze():
                 runtime.freeze(action.pilot)
             case Thaw():
@@ -42,28 +40,53 @@ def execute(action: Action, runtime: Runtime, images: Images, *, bind: bool = Tr
                 runtime.kill(action.pilot)
             case Remove():
                 return Outcome(action, log=runtime.remove(action.pilot))
-            case Prepare() | Discard():
-                _tend_spare(action, runtime)
+            case Discard():
+                runtime.discard(action.spare)
     except ActionError as error:
-        missing = isinstance(error, ImageMissingError) and isinstance(action, Spawn)
-        if missing and isinstance(action, Spawn):
-            images.missing(action.profile.image)
-        return Outcome(action, error=str(error), image_missing=missing)
+        return Outcome(action, error=str(error))
     return Outcome(action)
 
 
-def _tend_spare(action: Prepare | Discard, runtime: Runtime) -> None:
-    if isinstance(action, Prepare):
-        runtime.prepare(action.profile, action.image_id)
-    else:
-        runtime.discard(action.spare)
+def begin(action: Spawn | Prepare, runtime: StartingRuntime, name: str = "") -> Outcome:
+    """Start a pilot or make a spare, called *name* if given.
 
-
-def _start(action: Spawn, runtime: Runtime, cpus: tuple[int, ...]) -> Outcome:
-    """Start a pilot; where it cannot be bound to its CPUs, without them."""
+    RuntimeUnavailableError passes through.
+    """
+    if isinstance(action, Spawn):
+        return start(action, runtime, name)
     try:
-        pilot = runtime.start(action.profile, action.image_id, cpus, action.held_to)
-    except NotBoundError as error:
-        pilot = runtime.start(action.profile, action.image_id, held_to=action.held_to)
-        return Outcome(action, started=pilot, not_bound=str(error))
+        runtime.prepare(action.profile, action.image_id, name)
+    except ActionError as error:
+        return Outcome(action, error=str(error))
+    return Outcome(action)
+
+
+def start_in_spare(action: Spawn, runtime: Runtime) -> Outcome | None:
+    """Start a pilot in a spare; None if there is none. RuntimeUnavailableError passes through."""
+    if not any(spare.profile == action.profile.name for spare in runtime.spares):
+        return None
+    try:
+        pilot = runtime.start_in_spare(action.profile, action.image_id, action.cpus, action.held_to)
+    except NotBoundError:
+        return None  # it has gone; a pilot that is made anew shows whether any can be bound
+    except ActionError as error:
+        return Outcome(action, error=str(error))
+    return Outcome(action, started=pilot) if pilot else None
+
+
+def start(action: Spawn, runtime: StartingRuntime, name: str = "") -> Outcome:
+    """Start a pilot, called *name* if given; where it cannot be bound to its CPUs, without them.
+
+    RuntimeUnavailableError passes through.
+    """
+    try:
+        cores = action.held_to
+        try:
+            pilot = runtime.start(action.profile, action.image_id, action.cpus, cores, name)
+        except NotBoundError as error:
+            pilot = runtime.start(action.profile, action.image_id, (), cores, name)
+            return Outcome(action, started=pilot, not_bound=str(error))
+    except ActionError as error:
+        missing = isinstance(error, ImageMissingError)
+        return Outcome(action, error=str(error), image_missing=missing)
     return Outcome(action, started=pilot)

@@ -9,6 +9,7 @@ from typing import Protocol
 from plancton.config import schema
 from plancton.config.effective import ConfigState
 from plancton.config.schema import Profile
+from plancton.engine.model.action import Outcome, Prepare, Spawn
 from plancton.engine.model.bounds import Bounds
 from plancton.engine.model.node import HostSample, ImageStatus, Limit
 from plancton.engine.model.objective import Reading
@@ -39,12 +40,42 @@ class NotBoundError(ActionError):
     """A pilot could not be started because of the CPUs that it was to be bound to."""
 
 
-class Runtime(Protocol):
-    """The container engine. One object belongs to one thread."""
+class StartingRuntime(Protocol):
+    """The container engine, to start pilots. One object belongs to one thread."""
 
     @property
     def requests(self) -> int:
         """Requests made so far."""
+
+    def start(
+        self,
+        profile: Profile,
+        image_id: str = "",
+        cpus: tuple[int, ...] = (),
+        held_to: float | None = None,
+        name: str = "",
+    ) -> Pilot:
+        """Create and start one pilot, of the very image *image_id* if given; returns it.
+
+        A spare that is just as the pilot would be made may become the pilot.
+        With *cpus* it is bound to them. *held_to* are the cores of its quota, infinite: it has
+        none; None: those promised. Without a *name* it gets one. Raises ImageMissingError,
+        NotBoundError, ActionError (nothing is left behind, unless the engine hangs on the
+        container), or RuntimeUnavailableError (a container may exist; the next ``pilots`` tells).
+        """
+
+    def prepare(self, profile: Profile, image_id: str = "", name: str = "") -> None:
+        """Make a spare of a profile, for a pilot of this *name* if given.
+
+        Raises as ``start`` does; nothing is left behind then.
+        """
+
+    def close(self) -> None:
+        """Drop the connection."""
+
+
+class Runtime(StartingRuntime, Protocol):
+    """The container engine. One object belongs to one thread."""
 
     @property
     def ignored(self) -> tuple[str, ...]:
@@ -70,24 +101,17 @@ class Runtime(Protocol):
         Raises RuntimeUnavailableError; never returns a partial list.
         """
 
-    def start(
+    def start_in_spare(
         self,
         profile: Profile,
         image_id: str = "",
         cpus: tuple[int, ...] = (),
         held_to: float | None = None,
-    ) -> Pilot:
-        """Create and start one pilot, of the very image *image_id* if given; returns it.
+    ) -> Pilot | None:
+        """Have a spare become a pilot, if there is one that is just as the pilot would be made.
 
-        A spare that is just as the pilot would be made becomes the pilot.
-        With *cpus* it is bound to them. *held_to* are the cores of its quota, infinite: it has
-        none; None: those promised. Raises ImageMissingError, NotBoundError, ActionError
-        (nothing is left behind, unless the engine hangs on the container), or
-        RuntimeUnavailableError (a container may exist; the next ``pilots`` tells).
+        That takes hardly longer than to freeze one. Otherwise as ``start``; None: there is none.
         """
-
-    def prepare(self, profile: Profile, image_id: str = "") -> None:
-        """Make a spare of a profile. Raises as ``start`` does; nothing is left behind then."""
 
     def discard(self, spare: Spare) -> None:
         """Remove a spare. Gone is fine."""
@@ -112,6 +136,32 @@ class Runtime(Protocol):
 
     def remove(self, pilot: Pilot) -> str:
         """Remove an exited or never-started pilot; returns the last lines of its log."""
+
+
+class Starter(Protocol):
+    """Starts pilots and makes spares, beside the engine's thread or at once.
+
+    It belongs to the engine's thread.
+    """
+
+    @property
+    def requests(self) -> int:
+        """Requests made so far, those of the engine's own runtime left out."""
+
+    def submit(self, action: Spawn | Prepare) -> str | Outcome:
+        """Begin a start; returns the name that the pilot will have, or what came of it at once.
+
+        RuntimeUnavailableError, where it is done at once.
+        """
+
+    def take_ended(self) -> Mapping[str, Outcome | Exception]:
+        """Return what came of starts since the last call, by the pilots' names.
+
+        An exception is what a start raised, such as RuntimeUnavailableError.
+        """
+
+    def join(self, seconds: float) -> None:
+        """Wait until no start is under way, at most so long."""
 
 
 class Host(Protocol):
@@ -271,3 +321,5 @@ class Ports:
     state_store: StateStore
     monitor: Monitor = field(default_factory=NoMonitor)
     figures: Figures = field(default_factory=NoFigures)
+    starter: Starter | None = None
+    """None: the engine's thread starts pilots itself, one after the other."""

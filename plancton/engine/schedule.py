@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plancton.engine.backoff_delay import backoff_delay
-from plancton.engine.model.action import Decision
+from plancton.engine.model.action import Decision, Starting
 from plancton.engine.model.cpu_load import WINDOW
 from plancton.engine.model.node import Observation, Protection
 from plancton.engine.model.operator import ENDS_WHEN_EMPTY
 from plancton.engine.model.reason import Code, Reason
+from plancton.engine.rules.spawn import SLOW_START
 
 CLOSE_WATCH = 1.0
 """Seconds between ticks until the foreground has been measured over a whole window, while pilots
@@ -36,9 +37,18 @@ class Schedule:
     room_missed_at: float | None = None
 
     def wait(
-        self, interval: float, observation: Observation, decision: Decision, now: float
+        self,
+        interval: float,
+        observation: Observation,
+        decision: Decision,
+        now: float,
+        *,
+        starting: tuple[Starting, ...] = (),
     ) -> float:
-        """Return the seconds until the next tick is due, at most *interval*."""
+        """Return the seconds until the next tick is due, at most *interval*.
+
+        *starting* are the starts under way: the end of each wakes the engine.
+        """
         load, mode = observation.load, observation.mode
         due = interval
         measuring = load is None or load.span < WINDOW
@@ -52,6 +62,10 @@ class Schedule:
             due = min(due, CLOSE_WATCH)
         if decision.actions and mode in ENDS_WHEN_EMPTY:
             due = min(due, ENDING)
+        if _more_are_to_start(decision) and not starting:
+            due = 0.0
+        slow = (each.since + SLOW_START - now for each in starting)
+        due = min(due, *(each for each in slow if each > 0), due)
         if self._room_is_awaited(decision, now):
             due = min(due, LOOK_FOR_ROOM)
         if decision.spare_awaited:
@@ -68,6 +82,11 @@ class Schedule:
         if self.room_missed_at is None:
             self.room_missed_at = now
         return now - self.room_missed_at < LOOK_FOR_ROOM_UNTIL
+
+
+def _more_are_to_start(decision: Decision) -> bool:
+    """Say whether starts wait for nothing but others."""
+    return any(finding.code is Code.PER_TICK for finding in decision.findings)
 
 
 def _waits_for_foreground(finding: Reason, decision: Decision) -> bool:

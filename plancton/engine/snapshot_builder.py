@@ -6,13 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from plancton.config.effective import ConfigState
-from plancton.config.evaluate import ExpressionValues
+from plancton.config.evaluate import ExpressionValues, evaluate, names_for
+from plancton.config.expressions import ExpressionError
+from plancton.config.schema import Config
 from plancton.config.units import format_size
 from plancton.engine.event_recorder import EventRecorder
-from plancton.engine.model.action import Decision, Due, Outcome
+from plancton.engine.model.action import Decision, Due, Outcome, Starting
 from plancton.engine.model.node import CpuLoad, Observation, Protection
 from plancton.engine.model.operator import Mode
 from plancton.engine.model.pilot import Pilot
+from plancton.engine.model.policy import Policy
 from plancton.engine.model.state import Frozen, State
 from plancton.engine.records.cpu_meter import CpuMeter
 from plancton.engine.records.ledger import Account, Ledger
@@ -62,6 +65,8 @@ class SnapshotBuilder:
     evicted: int = 0
     frozen: int = 0
     requests: int = 0
+    starting: tuple[Starting, ...] = ()
+    """Starts under way."""
     ignored: tuple[str, ...] = ()
     """Containers that are left alone, and why."""
     complaints: tuple[str, ...] = ()
@@ -74,6 +79,15 @@ class SnapshotBuilder:
         """Take what was observed at *now*."""
         self.observation, self.observed_at = observation, now
         self.meter.measure(observation.pilots, now, observation.host.suspended_seconds)
+
+    def policy(self, config: Config, here: Mapping[str, float]) -> Policy:
+        """Return what a configuration asks for, where a bad expression keeps its last value."""
+        self.names = names_for(config, here)
+        try:
+            self.values, self.trouble = evaluate(config, here), ""
+        except ExpressionError as error:
+            self.trouble = f"{error}; the last value stays"
+        return Policy.of(config, self.values)
 
     def apply(self, outcome: Outcome, entry: Account) -> None:
         """Take what came of an action, of which *entry* is the account."""
@@ -117,9 +131,7 @@ class SnapshotBuilder:
             room=decision.room if decision else None,
             ceiling=_ceiling(load, config),
             profiles=_profiles(config, observation),
-            pilots=tuple(self._pilot(pilot, state, now) for pilot in observation.pilots)
-            if observation
-            else (),
+            pilots=tuple(self._pilot(pilot, state, now) for pilot in self._pilots()),
             findings=tuple(
                 Finding(f.code, dict(f.values), str(f))
                 for f in (decision.findings if decision else ())
@@ -150,6 +162,13 @@ class SnapshotBuilder:
             backoffs=len(state.backoffs),
             sinks=self.sinks,
         )
+
+    def _pilots(self) -> Iterator[Pilot]:
+        """Yield the pilots that are there, then those that are starting."""
+        there = self.observation.pilots if self.observation else ()
+        names = {pilot.name for pilot in there}
+        yield from there
+        yield from (each.pilot for each in self.starting if each.name not in names)
 
     def _warnings(self, config: ConfigState, state: State) -> tuple[str, ...]:
         images = self.observation.images if self.observation else {}

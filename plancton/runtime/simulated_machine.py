@@ -5,8 +5,10 @@ Only the physics: who owns the cores, what is left to containers, and when these
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 
 from plancton.config.schema import Profile
 from plancton.engine.model.node import HostSample, Protection
@@ -54,6 +56,10 @@ class SimulatedMachine:
         self.epoch, self.wall_step = 1_700_000_000.0, 0.0
         self.ended: set[str] = set()
         """Ends not yet reported; ``take_ended`` is the event stream."""
+        self.woken = False
+        """Whether something else has happened that wakes the engine."""
+        self._calls: list[tuple[float, Callable[[], None]]] = []
+        """What is to be called when, the next first."""
         self.suspended = 0.0
         """Seconds spent in suspend."""
         self._now, self._busy_seconds, self._own_seconds, self._start_debt = 1000.0, 0.0, 0.0, 0.0
@@ -76,22 +82,29 @@ class SimulatedMachine:
         return self._own_seconds
 
     def take_ended(self) -> frozenset[str]:
-        """Return the IDs of containers that ended since the last call."""
-        ended, self.ended = frozenset(self.ended), set()
+        """Return the IDs of containers that ended since the last call; the engine is awake."""
+        ended, self.ended, self.woken = frozenset(self.ended), set(), False
         return ended
 
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Have something called when so much time has passed."""
+        insort(self._calls, (self._now + seconds, call), key=itemgetter(0))
+
     def advance(self, seconds: float, *, to_event: bool = False) -> None:
-        """Let time pass, with *to_event* no further than to the end of a container.
+        """Let time pass, with *to_event* no further than to what wakes the engine.
 
         CPU is used, and containers end when their life is over.
         """
         end = self._now + seconds
-        while self._now < end and not (to_event and self.ended):
+        while self._now < end and not (to_event and (self.ended or self.woken)):
             ends = (c.pilot.started_at or 0) + c.lifetime if (c := self._first_to_end()) else end
-            until = min(end, max(self._now, ends))
+            due = self._calls[0][0] if self._calls else end
+            until = min(end, max(self._now, min(ends, due)))
             self._use_cpu(until - self._now)
             self._now = until
-            if c is not None and ends <= until:
+            if self._calls and due <= until:
+                self._calls.pop(0)[1]()
+            elif c is not None and ends <= until:
                 self._exit(c, c.exit_code)
             elif until >= end:
                 return

@@ -14,6 +14,7 @@ from plancton.control.broadcast import Broadcaster
 from plancton.engine.loop import Engine
 from plancton.engine.ports import Figures, Images, Monitor, NoFigures, NoMonitor, Ports
 from plancton.engine.snapshot_builder import Identity
+from plancton.engine.starter import StartPool
 from plancton.engine.views.snapshot import Snapshot
 from plancton.monitor.publisher import MetricsPublisher
 from plancton.runtime.cgroup import MemoryReclaimer, ParentCgroup
@@ -223,5 +224,8 @@ def build_engine(
         state_store,
         monitor or NoMonitor(),
         figures or NoFigures(),
+        starter := StartPool(runtime.starter),
     )
-    return Engine(ports, identity, subscribers)
+    engine = Engine(ports, identity, subscribers)
+    starter.on_end = engine.wake
+    return engine

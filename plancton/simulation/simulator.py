@@ -21,6 +21,7 @@ from plancton.engine.snapshot_builder import Identity
 from plancton.engine.views.snapshot import Snapshot
 from plancton.runtime.simulated_bursts import Bursts
 from plancton.runtime.simulated_node import SimulatedNode
+from plancton.runtime.simulated_starter import SimulatedStarter
 from plancton.simulation.trace import Trace, TracePoint
 
 _WAIT_FOR_NEXT_TICK = (Code.PER_TICK, Code.WARMING_UP)
@@ -156,7 +157,8 @@ class Simulation:
         node.lifetime = lambda _: life if exact else rng.expovariate(1 / life)
         _apply_point(node, trace.points[0])
         source, modes = FixedConfig(config, name), mode_store or AlwaysActive()
-        ports = Ports(node, node, node, source, modes, node, node, figures=node)
+        starter = SimulatedStarter(node)
+        ports = Ports(node, node, node, source, modes, node, node, figures=node, starter=starter)
         identity = Identity("simulated", "simulated", __version__, 0, node.wall())
         subscribers = (subscriber,) if subscriber else ()
         self.engine = self.engine_class(ports, identity, subscribers, rule)
@@ -190,7 +192,7 @@ class Simulation:
         end = begin + self.trace.seconds
         due = node.now()
         while node.now() < end:
-            if node.now() >= due or node.ended:
+            if node.now() >= due or node.ended or node.woken:
                 wait = self.engine.turn(0.0, node.take_ended())
                 if wait is None:
                     return

@@ -248,7 +248,7 @@ def test_a_pilot_is_told_its_limits(
     runtime: DockerRuntime, docker_client: DockerClient, tmp_path: Path
 ) -> None:
     """By environment and by machine/job features, which follow when it is asked to end."""
-    runtime.features = JobFeatures(tmp_path)
+    runtime.launcher.features = JobFeatures(tmp_path)
     show = "trap 'cat $JOBFEATURES/shut*' TERM; cat $MACHINEFEATURES/* $JOBFEATURES/job_id"
     command = ("sh", "-c", f"{show}; sleep 1000 & wait; exit 0")
     profile = Profile(command=command, network="none", ttl=500, grace=7, env={"PLANCTON_TTL": "x"})
@@ -346,7 +346,7 @@ def test_what_a_pilot_wrote_is_measured(runtime: DockerRuntime, *, readable: boo
 
 def test_pilots_without_features_get_nothing(runtime: DockerRuntime, tmp_path: Path) -> None:
     """For images that must not see any of it."""
-    runtime.features = JobFeatures(tmp_path)
+    runtime.launcher.features = JobFeatures(tmp_path)
     text = output(runtime, Profile(command=("env",), network="none", features=False))
     assert "PLANCTON" not in text
     assert "FEATURES" not in text

@@ -14,6 +14,7 @@ from plancton.engine.records.persistent_state import PersistentState
 from plancton.engine.snapshot_builder import Identity
 from plancton.engine.views.snapshot import Snapshot
 from plancton.runtime.simulated_node import SimulatedNode
+from plancton.runtime.simulated_starter import SimulatedStarter
 
 
 class Settings:
@@ -90,7 +91,12 @@ class Rig:
     def new_engine(self) -> Engine:
         """Return a fresh engine on the same node, as after a crash."""
         node = self.node
-        ports = Ports(node, node, node, self.settings, self.word, node, node, figures=node)
+        self.starter = SimulatedStarter(node)
+        ports = Ports(
+            *(node, node, node, self.settings, self.word, node, node),
+            figures=node,
+            starter=self.starter,
+        )
         return Engine(ports, Identity("n", "t", "0", 1, node.wall()), (self.seen.append,))
 
     def run(self, seconds: float) -> None:

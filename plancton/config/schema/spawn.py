@@ -20,8 +20,9 @@ class Spawn(Group):
     """Most pilots at a time: a number or an expression, see the list of names."""
     when: Expression = Expression(1)
     """Pilots are started only while this is not 0, for example foreground_5m < ncpus / 2."""
-    per_tick: Annotated[int, Field(ge=1, le=1000)] = 4
-    """Most pilots started in one tick."""
+    per_tick: Literal["auto"] | Annotated[int, Field(ge=1, le=1000)] = "auto"
+    """Most pilots started in one tick, those included that are still starting; never more than 16
+    start at a time. auto: one for eight cores, four at least."""
     ceiling: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the node's cores that foreground and pilots may take together."""
     reserve: Annotated[float, Field(ge=0, le=1e6)] = 0.0

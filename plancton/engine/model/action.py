@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from plancton.config import schema
 from plancton.engine.model.bounds import Bounds
-from plancton.engine.model.pilot import Pilot
+from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.placement import Placement
 from plancton.engine.model.quotas import Quotas
 from plancton.engine.model.reason import Reason
@@ -34,6 +34,39 @@ class Spawn:
     def subject(self) -> str:
         """The profile, for the pilot has no name yet."""
         return self.profile.name
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """A start under way: nothing has come of it yet, though its container may be there."""
+
+    name: str
+    """That the pilot will have."""
+    action: Spawn
+    since: float
+
+    @property
+    def profile(self) -> schema.Profile:
+        """Its profile."""
+        return self.action.profile
+
+    @property
+    def pilot(self) -> Pilot:
+        """The pilot, for people: it has no ID yet, so that is its name."""
+        profile = self.profile
+        return Pilot(
+            id=self.name,
+            name=self.name,
+            profile=profile.name,
+            state=PilotState.CREATED,
+            cpus=profile.cpus,
+            created_at=self.since,
+            grace=profile.grace,
+            memory=profile.memory,
+            image_id=self.action.image_id,
+            disk=profile.disk,
+            bound_to=self.action.cpus,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +174,8 @@ class Outcome:
     """The pilot that was started."""
     not_bound: str = ""
     """Why it could not be bound to its CPUs, and was started without them."""
+    begun_at: float | None = None
+    """When a start that was under way for a while began; None: what was done, was done at once."""
 
     @property
     def subject(self) -> str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from plancton.engine.model.objective import Reading
 from plancton.engine.model.operator import Mode, PilotCommand
 from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.spare import Spare
+
+if TYPE_CHECKING:
+    from plancton.engine.model.action import Starting  # apart: the views start quickly
 
 
 class Protection(StrEnum):
@@ -152,6 +156,7 @@ class Observation:
     """All that one tick knows of the node, taken from Docker and the kernel."""
 
     pilots: tuple[Pilot, ...]
+    """Without what has been created for starts under way."""
     host: HostSample
     load: CpuLoad | None
     """Over some seconds; None until two samples exist."""
@@ -167,6 +172,10 @@ class Observation:
     """Readings of the figures of the owner's objectives, by name."""
     spares: tuple[Spare, ...] = ()
     """Containers that wait for their pilots' start; they are no pilots."""
+    starting: tuple[Starting, ...] = ()
+    """Starts under way, but for those of which the pilot has been seen to run."""
+    preparing: frozenset[str] = frozenset()
+    """Profiles of which a spare is being made."""
 
     @property
     def running(self) -> tuple[Pilot, ...]:

@@ -28,6 +28,8 @@ class Policy:
     """Start nothing, whatever the operator says."""
     canary: bool = False
     canary_life: float = 600.0
+    starts_at_once: int | None = None
+    """Most pilots starting at a time, whatever else bounds them: for previews."""
 
     @classmethod
     def of(cls, config: schema.Config, values: ExpressionValues) -> Policy:

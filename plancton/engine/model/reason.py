@@ -71,6 +71,7 @@ class Code(StrEnum):
     MODE = "mode"
     CONFIG_DRAIN = "config-drain"
     PER_TICK = "per-tick"
+    SLOW_START = "slow-start"
     PROFILE_FULL = "profile-full"
     NO_MEMORY = "no-memory"
     NO_MEMORY_TO_THAW = "no-memory-to-thaw"
@@ -158,7 +159,8 @@ _SENTENCES: Mapping[Code, str] = {
     Code.NO_IMAGE: "no image {image} on the node: {why}",
     Code.MODE: "the node is {mode}",
     Code.CONFIG_DRAIN: "the configuration asks to drain (node.drain)",
-    Code.PER_TICK: "{per_tick} pilots were started in this tick, the rest follows in the next",
+    Code.PER_TICK: "{per_tick} pilots are started at a time, the rest follows",
+    Code.SLOW_START: "no other {profile} is started: the start of {pilot} takes {since_s} so far",
     Code.NEXT_KILL: "{who} is killed unless it ends before",
     Code.NEXT_TTL: "the TTL of {who} is over",
     Code.NEXT_TRY: "{who} is tried again",

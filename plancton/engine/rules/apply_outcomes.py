@@ -109,8 +109,9 @@ def _start_failed(
         # Somebody removed the image that was kept; the reference is looked up again.
         others = {key: each for key, each in state.rollouts.items() if key != profile.image}
         state = replace(state, rollouts=others)
+    begun = now if outcome.begun_at is None else outcome.begun_at  # a batch fails once
     failed = after_failure(
-        state.backoffs.get(profile.name), now, policy.spawn, profile, outcome.error, now
+        state.backoffs.get(profile.name), now, policy.spawn, profile, outcome.error, begun
     )
     return replace(state, backoffs={**state.backoffs, profile.name: failed})
 
@@ -121,7 +122,9 @@ def apply_to_pilots(pilots: tuple[Pilot, ...], outcome: Outcome) -> tuple[Pilot,
     if outcome.error or isinstance(action, Prepare | Discard):
         return pilots
     if isinstance(action, Spawn):
-        return pilots if outcome.started is None else (*pilots, outcome.started)
+        # One that was under way for a while has been listed, or has even gone.
+        new = outcome.started if outcome.begun_at is None else None
+        return pilots if new is None else (*pilots, new)
     match action:
         case Remove():
             return tuple(pilot for pilot in pilots if pilot.id != action.pilot.id)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from plancton.config import schema
+from plancton.engine.model.action import Spawn
 from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.policy import Policy
 from plancton.engine.model.reason import Code, Reason
@@ -61,10 +62,10 @@ def image_for(context: DecisionContext, profile: schema.Profile) -> tuple[str, b
     known = context.rollouts.get(profile.image)
     if known is None:
         return "", False
-    trying = any(p.image_id == known.trial for p in context.live()) or any(
-        getattr(action, "image_id", None) == known.trial for action in context.actions
-    )
-    if known.trial and not trying:
+    coming = [each.action for each in context.observation.starting]
+    coming += [action for action in context.actions if isinstance(action, Spawn)]
+    tried = {pilot.image_id for pilot in context.live()} | {each.image_id for each in coming}
+    if known.trial and known.trial not in tried:
         return known.trial, True
     return known.good, False
 

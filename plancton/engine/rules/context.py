@@ -107,8 +107,9 @@ class DecisionContext:
         self.findings.append(finding)
 
     def planned_starts(self, profile: schema.Profile | None = None) -> list[schema.Profile]:
-        """Profiles of the pilots decided to start so far, one entry each."""
-        starts = [a.profile for a in self.actions if isinstance(a, Spawn)]
+        """Profiles of the pilots that are starting, or decided to, one entry each."""
+        starts = [each.profile for each in self.observation.starting]
+        starts += [a.profile for a in self.actions if isinstance(a, Spawn)]
         return [each for each in starts if profile is None or each.name == profile.name]
 
     def alarms_due(self, step: Step) -> list[Alarm]:
@@ -193,7 +194,7 @@ class DecisionContext:
         elapsed = self.now - (self.now if self.state.used_at is None else self.state.used_at)
         left = exp(-max(0.0, elapsed) / FADE)
         names = {profile.name for profile in self.policy.profiles}
-        running = self.running()
+        running = [*self.running(), *(each.pilot for each in self.observation.starting)]
         return {
             name: self.state.used.get(name, 0.0) * left
             + cores(p for p in running if p.profile == name) * FADE * (1 - left)

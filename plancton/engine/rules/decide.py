@@ -70,7 +70,8 @@ def decide_safely(observation: Observation, policy: Policy, state: State, now: f
     """
     context = DecisionContext(observation, policy, state, now)
     left = any(pilot.live and not is_orphan(pilot, now) for pilot in observation.pilots)
-    finished = observation.mode in ENDS_WHEN_EMPTY and not left
+    empty = not left and not observation.starting and not observation.preparing
+    finished = observation.mode in ENDS_WHEN_EMPTY and empty
     return replace(_decided(SAFETY_RULES, context), finished=finished)
 
 
@@ -79,7 +80,7 @@ def _decided(rules: tuple[Rule, ...], context: DecisionContext) -> Decision:
         rule(context)
     observation = context.observation
     left = any(pilot.state is not PilotState.REMOVING for pilot in observation.pilots)
-    left = left or bool(observation.spares)
+    left = left or bool(observation.spares or observation.starting or observation.preparing)
     return Decision(
         tuple(context.actions),
         tuple(context.findings),

@@ -32,7 +32,10 @@ BIND_AGAIN, BIND_AGAIN_LONGEST = 60.0, 3600.0
 
 
 def place(context: DecisionContext) -> None:
-    """Decide which CPUs each pilot may use, those included that are about to start."""
+    """Decide which CPUs each pilot may use, those included that are about to start.
+
+    A start under way goes on with the CPUs that were found for it.
+    """
     domains = context.observation.host.cpu_domains
     usable = usable_cpus(context.observation.host)
     placement = _placement(context, domains, usable)
@@ -60,8 +63,9 @@ def _placement(context: DecisionContext, domains: Domains, usable: Cpus) -> Plac
 
 def _spread_or_roam(context: DecisionContext, domains: Domains, usable: Cpus) -> Placement:
     running = _running(context)
+    there = [*running, *(each.pilot for each in context.observation.starting)]
     starts = [action for action in context.actions if isinstance(action, Spawn)]
-    demands = [Demand(pilot.cpus, cpus_of(pilot, usable)) for pilot in running]
+    demands = [Demand(pilot.cpus, cpus_of(pilot, usable)) for pilot in there]
     demands += [Demand(action.profile.cpus) for action in starts]
     placed = spread(demands, domains)
     text = "each pilot on cores of its own"
@@ -79,7 +83,7 @@ def _spread_or_roam(context: DecisionContext, domains: Domains, usable: Cpus) ->
     elif left := seconds_to_roam(context, (p for p in running if _is_bound(p, usable)), usable):
         why = "on cores of their own they left some idle that others may use"
         return _roam(context, f"pilots roam for {format_duration(left)}: {why}", usable)
-    context.actions = _with_cpus(context.actions, placed[len(running) :])
+    context.actions = _with_cpus(context.actions, placed[len(there) :])
     changed = {
         pilot.id: cpus
         for pilot, demand, cpus in zip(running, demands, placed, strict=False)

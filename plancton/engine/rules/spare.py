@@ -28,10 +28,13 @@ def keep_spares(context: DecisionContext) -> None:
     ]
     if not missing or any(tracked.met for tracked in context.tracked_alarms.values()):
         return
+    if context.observation.preparing:
+        return  # one at a time; its end wakes us
     there = {spare.profile for spare in context.observation.spares}
     profile = next((each for each in missing if each.name not in there), None)
-    context.spare_awaited = bool(context.actions) or len(missing) > 1
-    if profile is not None and not context.actions:
+    busy = bool(context.actions or context.observation.starting)
+    context.spare_awaited = busy or len(missing) > 1
+    if profile is not None and not busy:
         reason = Reason.of(Code.SPARE_WANTED, profile=profile.name)
         context.actions.append(Prepare(profile, reason, _pinned(context, profile)))
 

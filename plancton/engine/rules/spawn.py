@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plancton.config import schema
 from plancton.config.units import format_size, level_of
-from plancton.engine.model.action import Spawn
+from plancton.engine.model.action import Spawn, Starting
 from plancton.engine.model.node import ImageStatus, Limit
 from plancton.engine.model.operator import Mode
 from plancton.engine.model.reason import Code, Reason, Value
@@ -13,6 +13,11 @@ from plancton.engine.rules.canary import image_for, short
 from plancton.engine.rules.capacity import of_profile
 from plancton.engine.rules.context import DecisionContext
 from plancton.engine.rules.fair_share import kept_free, recent_use
+
+FEWEST_STARTS, MOST_STARTS, CORES_PER_START = 4, 16, 8
+"""Starts at a time: one for so many cores, as many on a small node, and no more on a large one."""
+SLOW_START = 10.0
+"""Seconds after which a start under way, which may hang, is not waited for by other profiles."""
 
 
 def spawn(context: DecisionContext) -> None:
@@ -85,12 +90,35 @@ def _held_by_pressure(context: DecisionContext) -> Reason | None:
 
 def _start_limit(context: DecisionContext) -> Reason | None:
     """Return what keeps one more pilot of any profile from starting, if anything does."""
-    maximum, per_tick = context.policy.maximum, context.policy.spawn.per_tick
-    if len(context.live()) + len(context.planned_starts()) >= maximum:
+    maximum, starts = context.policy.maximum, len(context.planned_starts())
+    if len(context.live()) + starts >= maximum:
         return Reason.of(Code.FULL, maximum=maximum)
-    if len(context.planned_starts()) >= per_tick:
-        return Reason.of(Code.PER_TICK, per_tick=per_tick)
+    at_once = _starts_at_once(context)
+    if starts - len(_slow_starts(context)) >= at_once or starts >= max(at_once, MOST_STARTS):
+        return Reason.of(Code.PER_TICK, per_tick=at_once)
     return None
+
+
+def _starts_at_once(context: DecisionContext) -> int:
+    """Return how many pilots may be starting at a time.
+
+    Docker starts them outside of the idle class, with about a quarter of a core-second each.
+    """
+    if context.policy.starts_at_once is not None:
+        return context.policy.starts_at_once
+    asked, ncpus = context.policy.spawn.per_tick, context.observation.host.ncpus
+    by_cores = max(FEWEST_STARTS, ncpus // CORES_PER_START)
+    return min(by_cores if isinstance(asked, str) else asked, MOST_STARTS)
+
+
+def _slow_starts(context: DecisionContext, profile: schema.Profile | None = None) -> list[Starting]:
+    """Return the starts under way that take so long that nobody should wait for them."""
+    return [
+        each
+        for each in context.observation.starting
+        if context.now - each.since >= SLOW_START
+        and (profile is None or each.profile.name == profile.name)
+    ]
 
 
 def _blocked(context: DecisionContext, profile: schema.Profile) -> Reason | None:
@@ -98,6 +126,9 @@ def _blocked(context: DecisionContext, profile: schema.Profile) -> Reason | None
     backed_off = _backed_off(context, profile)
     if backed_off is not None:
         return backed_off
+    for slow in _slow_starts(context, profile):
+        since = context.now - slow.since
+        return Reason.of(Code.SLOW_START, profile=profile.name, pilot=slow.name, since_s=since)
     image = context.observation.images.get(profile.image)
     if image is None or image.id is None:
         return Reason.of(Code.NO_IMAGE, image=profile.image, why=_why_no_image(context, image))

@@ -10,7 +10,9 @@ import os
 import posixpath
 import socket
 import struct
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from plancton.config.restrictions import folders_holding, leads_astray
@@ -58,37 +60,81 @@ def _listener(path: str) -> int:
 
 
 class BindSources:
-    """Looks at the sources of binds. One object belongs to one thread."""
+    """Looks at the sources of binds, of several starts at a time: threads share it."""
 
     def __init__(self, probe: PathProbe | None = None) -> None:
         """Look with *probe*."""
         self.probe = probe or PathProbe()
         self._written: frozenset[str] = frozenset()
         """What running pilots may write of the node."""
+        self._promised: dict[str, frozenset[str]] = {}
+        """The same of pilots that are not listed yet, by their name."""
+        self._mounting: dict[str, frozenset[str]] = {}
+        """Sources that Docker is asked to mount now and nobody may replace, by the pilot's name."""
+        self._changed = threading.Condition()
 
     def note_pilots(self, listed: Iterable[Any]) -> None:
         """Learn from Docker's listing of our pilots what they may write."""
+        items = [item for item in listed if isinstance(item, Mapping)]
         self._written = frozenset(
             str(mount.get("Source"))
-            for item in listed
-            if isinstance(item, Mapping) and item.get("State") not in _ENDED
+            for item in items
+            if item.get("State") not in _ENDED
             for mounts in [item.get("Mounts")]
             for mount in (mounts if isinstance(mounts, list) else ())
             if isinstance(mount, Mapping) and mount.get("RW")
         )
+        for item in items:
+            names = item.get("Names")
+            for name in names if isinstance(names, list) else ():
+                self._promised.pop(str(name).lstrip("/"), None)
+
+    @contextmanager
+    def mounted(self, name: str, profile: Profile, viewer: str | None) -> Iterator[Profile]:
+        """Yield the profile as ``resolved`` has it, while the pilot *name* is started.
+
+        Meanwhile no other one is started that could replace what is to be mounted.
+        """
+        if not profile.binds:
+            yield profile
+            return
+        with self._changed:
+            bound = self._resolved(profile, viewer)
+            self._promised[name] = own = frozenset(_written_by(bound))
+            if profile.bind_folders is not None:
+                self._mounting[name] = frozenset(paths_of(bound.binds))
+            self._changed.wait_for(lambda: not self._would_replace(name, own))
+        try:
+            yield bound
+        except BaseException:
+            self._promised.pop(name, None)
+            raise
+        finally:
+            with self._changed:
+                self._mounting.pop(name, None)
+                self._changed.notify_all()
+
+    def _would_replace(self, name: str, written: Iterable[str]) -> bool:
+        """Say whether who writes there could replace what is being mounted for others."""
+        others = (each for other, each in self._mounting.items() if other != name)
+        mounting = [source for each in others for source in each]
+        return any(_is_below(source, folder) for folder in written for source in mounting)
 
     def resolved(self, profile: Profile, viewer: str | None) -> Profile:
         """Return the profile with binds that may be mounted: those of a remote file without links.
 
         ActionError if a bind cannot be mounted, does not answer, or leads out of what is allowed.
         """
-        try:
-            places = self._look(profile, viewer)
-            bound = profile if profile.bind_folders is None else self._kept(profile, places)
-        except (ProbeError, BindError) as error:
-            raise ActionError(f"profile {profile.name}: {error}") from error
+        bound = self._resolved(profile, viewer)
         self._written |= frozenset(_written_by(bound))
         return bound
+
+    def _resolved(self, profile: Profile, viewer: str | None) -> Profile:
+        try:
+            places = self._look(profile, viewer)
+            return profile if profile.bind_folders is None else self._kept(profile, places)
+        except (ProbeError, BindError) as error:
+            raise ActionError(f"profile {profile.name}: {error}") from error
 
     def _look(self, profile: Profile, viewer: str | None) -> Mapping[str, Place]:
         """Return what is at the sources, and at the folders of ``allow.binds`` that hold them."""
@@ -105,7 +151,8 @@ class BindSources:
     def _kept(self, profile: Profile, places: Mapping[str, Place]) -> Profile:
         """Return a profile of a remote configuration with its binds resolved."""
         own = (places[source].real for source in _written_by(profile) if source in places)
-        written, allowed = {*self._written, *own}, profile.bind_folders or ()
+        promised = (path for each in list(self._promised.values()) for path in each)
+        written, allowed = {*self._written, *promised, *own}, profile.bind_folders or ()
         binds = tuple(_kept(bind, allowed, places, written) for bind in profile.binds)
         return profile.model_copy(update={"binds": binds})
 
@@ -134,7 +181,7 @@ def _kept(
     if astray:
         raise BindError(f"{bind} {astray}")
     for folder in written:
-        if real[source] != folder and within(real[source], folder):
+        if _is_below(real[source], folder):
             raise BindError(
                 f"{bind} lies below {folder}, which pilots may write: one could put a link in its "
                 f"place while it is mounted; bind {folder} itself, or have no pilot write there"
@@ -142,6 +189,10 @@ def _kept(
     if ":" in real[source]:
         raise BindError(f"{bind} leads to {real[source]}, and Docker takes no path with a colon")
     return f"{real[source]}{bind[bind.index(':') :]}"
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path != folder and within(path, folder)
 
 
 def _written_by(profile: Profile) -> list[str]:

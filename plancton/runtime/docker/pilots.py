@@ -19,6 +19,7 @@ from plancton.runtime.docker.disk_meter import Places
 from plancton.runtime.docker.networks import addresses, network_mode
 from plancton.runtime.docker.timestamps import epoch_of
 from plancton.runtime.job_features import checkpoint_of
+from plancton.runtime.network.endpoint import Endpoint
 
 STATE_OF = {state.value: state for state in PilotState} | {"restarting": PilotState.RUNNING}
 """What Docker calls the states."""
@@ -248,6 +249,13 @@ def started_pilot(
         disk=profile.disk,
         bound_to=cpus,
     )
+
+
+def endpoint_of(pilot: Pilot, known: Inspection | None) -> Endpoint | None:
+    """Return a pilot as the network sees it; None unless a process of it runs."""
+    if known is None or known.ended or not known.pid:
+        return None
+    return Endpoint(pilot.id, pilot.label, known.pid, known.network, known.addresses)
 
 
 def _checkpoint(inspection: Inspection | None, state: PilotState) -> float | None:

@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-import random
-import string
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import docker.errors
-import requests
 
 from plancton.config.schema import Profile
 from plancton.engine.model.node import Limit
 from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.spare import Spare
-from plancton.engine.ports import (
-    ActionError,
-    Clock,
-    NotBoundError,
-    RuntimeUnavailableError,
-)
+from plancton.engine.ports import ActionError, Clock, RuntimeUnavailableError
+from plancton.engine.starter import new_pilot_name
 from plancton.runtime.cgroup import ParentCgroup, PilotMemory
 from plancton.runtime.docker import container_spec
-from plancton.runtime.docker.bind_sources import BindSources, viewer_of
-from plancton.runtime.docker.client import (
-    DockerClient,
-    NonsenseError,
-    api_error_text,
-    open_client,
-    translate_errors,
-)
-from plancton.runtime.docker.cpusets import (
-    bind_container,
-    check_cpusets,
-    hold_container,
-    is_about_cpus,
-)
+from plancton.runtime.docker.bind_sources import BindSources
+from plancton.runtime.docker.client import DockerClient, NonsenseError, api_error_text
+from plancton.runtime.docker.connection import DockerConnection, if_needed
+from plancton.runtime.docker.cpusets import bind_container, check_cpusets, hold_container
 from plancton.runtime.docker.creator import PilotCreator
 from plancton.runtime.docker.disk_meter import DiskMeter, places_of
+from plancton.runtime.docker.launcher import DockerStarter, PilotLauncher, binding_told_apart
 from plancton.runtime.docker.pilots import (
     ENDED,
     RUNS,
@@ -47,36 +30,27 @@ from plancton.runtime.docker.pilots import (
     Inspection,
     NoPilotError,
     check_made_by_us,
+    endpoint_of,
     id_of,
     is_listed,
     label_of,
     labels_of,
     number_label,
     pilot_from,
-    started_pilot,
 )
 from plancton.runtime.docker.proxies import DockerProxies
 from plancton.runtime.docker.spares import Spares
 from plancton.runtime.job_features import JobFeatures
-from plancton.runtime.network.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from plancton.runtime.network.guard import NetworkGuard
 
-_ALPHABET = string.ascii_lowercase + string.digits
 _FREEZE_TRIES = 5
 _LOG_LINES, _LOG_BYTES = 20, 4096
-_PATIENCE = 5.0
-"""Seconds in which Docker has to answer whether it answers at all."""
-_T = TypeVar("_T")
 
 
-class DockerRuntime:
-    """Implements ``ports.Runtime``. Steady state costs one request a look, however many pilots.
-
-    The connection is made when first needed and made anew after any failure, so that an engine
-    of another version may come back.
-    """
+class DockerRuntime(DockerConnection):
+    """Implements ``ports.Runtime``. Steady state costs one request a look, however many pilots."""
 
     def __init__(
         self,
@@ -100,29 +74,32 @@ class DockerRuntime:
         *frozen_may_swap* tells whether a frozen pilot's memory may go to swap, *use_spares*
         whether pilots start in spares.
         """
-        self.url, self.instance, self.clock, self.parent = url, instance, clock, parent
-        self.timeout, self.features = timeout, features or JobFeatures(None)
+        super().__init__(url, timeout)
+        self.instance, self.clock, self.parent = instance, clock, parent
         self.bind_sources = BindSources()
         self.disk = disk or DiskMeter(url)
         self.network = network
         self.creator = PilotCreator(
             instance, clock, parent, DockerProxies(url, docker_config), oom_score_adj, node
         )
-        self._spares = Spares(instance, clock, self.creator, self.features, use_spares)
         self.data_root = "/"
         self.info: Mapping[str, Any] = {}
         self.memory, self.frozen_may_swap = PilotMemory(parent), frozen_may_swap
-        self._client: DockerClient | None = None
+        self.launcher = PilotLauncher(
+            url,
+            clock,
+            self.creator,
+            features or JobFeatures(None),
+            self.bind_sources,
+            network,
+            lambda: self.info,
+        )
+        features = self.launcher.features
+        self._spares = Spares(instance, clock, self.creator, features, use_spares)
         self.ignored: tuple[str, ...] = ()
         """Containers that carry our label and are no pilots of ours, and why."""
-        self._earlier_requests = 0
         self._features_swept = False
         self._inspections: dict[str, Inspection] = {}
-
-    @property
-    def requests(self) -> int:
-        """Requests made so far, over all connections."""
-        return self._earlier_requests + (self._client.request_count if self._client else 0)
 
     @property
     def unenforced(self) -> frozenset[Limit]:
@@ -141,46 +118,15 @@ class DockerRuntime:
 
     def close(self) -> None:
         """Drop the connection."""
-        if self._client is not None:
-            self._earlier_requests += self._client.request_count
-            self._client.close()
-            self._client = None
-            self._spares.forget()
+        super().close()
+        self._spares.forget()
         self.bind_sources.close()
 
-    @contextmanager
-    def _connected(self) -> Iterator[DockerClient]:
-        try:
-            with translate_errors(self.url):
-                if self._client is None:
-                    self._client = DockerClient(self.url, timeout=self.timeout)
-                    self.info = self._client.info()
-                    self.data_root = str(self.info.get("DockerRootDir") or "/")
-                    self.parent.configure(self.info)
-                    self.creator.learn(self.info)
-                yield self._client
-        except RuntimeUnavailableError:
-            self.close()
-            raise
-
-    @contextmanager
-    def _about(self, container: str) -> Iterator[DockerClient]:
-        """Connect for requests about one container.
-
-        Docker may hang on one, because what it mounts does, and answer all else: an ActionError.
-        """
-        try:
-            with self._connected() as client:
-                yield client
-        except RuntimeUnavailableError as error:
-            if not isinstance(error.__cause__, requests.exceptions.ReadTimeout):
-                raise
-            with open_client(self.url, timeout=_PATIENCE):
-                pass  # it answers, or is unavailable
-            raise ActionError(
-                f"Docker answers, but not about {container} within {self.timeout:g} s; "
-                "a file system that it mounts may hang"
-            ) from error
+    def _learn(self, client: DockerClient) -> None:
+        self.info = client.info()
+        self.data_root = str(self.info.get("DockerRootDir") or "/")
+        self.parent.configure(self.info)
+        self.creator.learn(self.info)
 
     def check(self) -> Mapping[str, Any]:
         """Connect and return the engine's ``/info``."""
@@ -192,6 +138,7 @@ class DockerRuntime:
     def pilots(self, doubted: frozenset[str] = frozenset()) -> tuple[Pilot, ...]:
         """List all containers of this instance, oldest first; see ``ports.Runtime``."""
         with self._connected() as client:
+            self._inspections = self.launcher.take_inspections() | self._inspections
             try:
                 listed = client.containers(
                     all=True, filters={"label": f"{container_spec.INSTANCE}={self.instance}"}
@@ -210,11 +157,14 @@ class DockerRuntime:
         }
         self.disk.watch({i: each.places for i, each in self._inspections.items() if not each.ended})
         if self.network:
-            self.network.look_after(filter(None, map(self._endpoint, found)))
+            known = self._inspections
+            self.network.look_after(
+                filter(None, (endpoint_of(each, known.get(each.id)) for each in found))
+            )
         if not self._features_swept:
             self._features_swept = True
             names = [pilot.name for pilot in found] + [spare.name for spare in self.spares]
-            self.features.remove_others(names)
+            self.launcher.features.remove_others(names)
         return tuple(sorted(found, key=lambda pilot: (pilot.created_at, pilot.id)))
 
     def _pilots(
@@ -259,13 +209,6 @@ class DockerRuntime:
         swap = known.swap if (known := self._inspections.get(id_)) else None
         self.memory.keep(id_, swap, may_swap=frozen and self.frozen_may_swap())
 
-    def _endpoint(self, pilot: Pilot) -> Endpoint | None:
-        """Return a pilot as the network sees it; None unless a process of it runs."""
-        known = self._inspections.get(pilot.id)
-        if known is None or known.ended or not known.pid:
-            return None
-        return Endpoint(pilot.id, pilot.label, known.pid, known.network, known.addresses)
-
     def _inspect(self, client: DockerClient, id_: str, *, ended: bool) -> Inspection | None:
         """Inspect a container once in each phase; None if it has gone meanwhile."""
         known = self._inspections.get(id_)
@@ -286,98 +229,45 @@ class DockerRuntime:
         image_id: str = "",
         cpus: tuple[int, ...] = (),
         held_to: float | None = None,
+        name: str = "",
     ) -> Pilot:
-        """Create and start one pilot; see ``ports.Runtime``."""
-        try:
-            if cpus:
-                check_cpusets(self.info)
-            return self._start_in_spare(profile, image_id, cpus, held_to) or self._start(
-                profile, image_id, cpus, held_to
-            )
-        except ActionError as error:
-            if cpus and is_about_cpus(str(error)):
-                raise NotBoundError(str(error)) from error
-            raise
-
-    def _start_in_spare(
-        self, profile: Profile, image_id: str, cpus: tuple[int, ...], held_to: float | None
-    ) -> Pilot | None:
-        with self._about(f"a spare of {profile.name}") as client:
-            pilot = self._spares.take(client, profile, image_id, cpus, held_to)
-            if pilot is not None:
-                self._guard_network(client, pilot)
-        return pilot
-
-    def _start(
-        self, profile: Profile, image_id: str, cpus: tuple[int, ...], held_to: float | None
-    ) -> Pilot:
-        id_, name = self._run(profile, image_id, cpus, held_to)
-        pilot = started_pilot(profile, id_, name, image_id, cpus, self.clock.now())
+        """Create and start one pilot, in a spare if one fits; see ``ports.Runtime``."""
+        spare = self.start_in_spare(profile, image_id, cpus, held_to)
+        if spare is not None:
+            return spare
+        name = name or new_pilot_name(profile.name)
         with self._about(name) as client:
-            self._guard_network(client, pilot)
-        return pilot
+            return self.launcher.launch(client, name, profile, image_id, cpus, held_to)
 
-    def _run(
+    def start_in_spare(
         self,
         profile: Profile,
-        image_id: str,
+        image_id: str = "",
         cpus: tuple[int, ...] = (),
         held_to: float | None = None,
-        *,
-        spare: bool = False,
-    ) -> tuple[str, str]:
-        """Create and start a container; returns its ID, and the name of its pilot."""
-        name = f"plancton-{profile.name}-{''.join(random.choices(_ALPHABET, k=6))}"  # noqa: S311 (a name)
-        with self._about(name) as client:
-            bound = self.bind_sources.resolved(profile, viewer_of(self.url, self.info))
-            try:
-                id_ = self.creator.create(
-                    client,
-                    profile,
-                    bound,
-                    name,
-                    image_id,
-                    self.features,
-                    cpus,
-                    held_to,
-                    spare=spare,
-                )
-            except ActionError:
-                self.features.remove(name)
-                raise
-            try:
-                client.start(id_)
-            except docker.errors.APIError as error:
-                self._remove_not_started(client, id_)
-                self.features.remove(name)
-                raise ActionError(f"cannot start: {api_error_text(error)}") from error
-        return id_, name
+    ) -> Pilot | None:
+        """Have a spare become a pilot; see ``ports.Runtime``."""
+        with self._about(f"a spare of {profile.name}") as client:
+            with binding_told_apart(cpus, self.info):
+                pilot = self._spares.take(client, profile, image_id, cpus, held_to)
+            if pilot is not None:
+                self.launcher.guard_network(client, pilot)
+        return pilot
 
-    def prepare(self, profile: Profile, image_id: str = "") -> None:
+    def prepare(self, profile: Profile, image_id: str = "", name: str = "") -> None:
         """Make a spare; see ``ports.Runtime``."""
-        self._run(profile, image_id, held_to=profile.most_cores, spare=True)
+        name = name or new_pilot_name(profile.name)
+        with self._about(name) as client:
+            self.launcher.prepare(client, name, profile, image_id)
 
     def discard(self, spare: Spare) -> None:
         """Remove a spare."""
         with self._about(spare.label) as client:
-            _if_needed(lambda: self._spares.discard(client, spare))
+            if_needed(lambda: self._spares.discard(client, spare))
 
-    def _guard_network(self, client: DockerClient, pilot: Pilot) -> None:
-        """Have a pilot held back on the network from its start on.
-
-        It takes the inspection that the next ``pilots`` needs anyway, which makes up for it here.
-        """
-        if self.network is None:
-            return
-        with suppress(docker.errors.APIError, NoPilotError):
-            self._inspect(client, pilot.id, ended=False)
-            endpoint = self._endpoint(pilot)
-            if endpoint:
-                self.network.add(endpoint)
-
-    def _remove_not_started(self, client: DockerClient, id_: str) -> None:
-        """Remove a container that did not start; if that fails, it is reaped as an orphan."""
-        _if_needed(lambda: client.remove_container(id_, v=True, force=True), fine=(400, 500))
+    def starter(self) -> DockerStarter:
+        """Return what starts pilots beside this, in another thread."""
+        return DockerStarter(self.launcher, self.timeout)
 
     def bind(self, pilot: Pilot, cpus: tuple[int, ...]) -> None:
         """Change the container's cpuset; what Docker changes besides is set right again."""
@@ -407,7 +297,7 @@ class DockerRuntime:
         with self._about(pilot.label) as client:
             for tries_left in reversed(range(_FREEZE_TRIES)):
                 try:
-                    _if_needed(lambda: client.pause(pilot.id), text="already paused")
+                    if_needed(lambda: client.pause(pilot.id), text="already paused")
                 except ActionError:
                     if not tries_left:
                         raise
@@ -418,42 +308,29 @@ class DockerRuntime:
         """Unpause the container; its swap is bounded again before."""
         self._keep_memory(pilot.id, frozen=False)
         with self._about(pilot.label) as client:
-            _if_needed(lambda: client.unpause(pilot.id), text="not paused")
+            if_needed(lambda: client.unpause(pilot.id), text="not paused")
 
     def terminate(self, pilot: Pilot) -> None:
         """Send SIGTERM, and thaw a paused pilot so that it can act on it."""
-        self.features.set_shutdown_time(pilot.name, self.clock.wall() + pilot.grace)
+        self.launcher.features.set_shutdown_time(pilot.name, self.clock.wall() + pilot.grace)
         self._keep_memory(pilot.id, frozen=False)
         with self._about(pilot.label) as client:
-            _if_needed(lambda: client.kill(pilot.id, "SIGTERM"))
+            if_needed(lambda: client.kill(pilot.id, "SIGTERM"))
             if pilot.state is PilotState.PAUSED:
-                _if_needed(lambda: client.unpause(pilot.id), fine=(500,))
+                if_needed(lambda: client.unpause(pilot.id), fine=(500,))
 
     def kill(self, pilot: Pilot) -> None:
         """Send SIGKILL."""
         with self._about(pilot.label) as client:
-            _if_needed(lambda: client.kill(pilot.id, "SIGKILL"))
+            if_needed(lambda: client.kill(pilot.id, "SIGKILL"))
 
     def remove(self, pilot: Pilot) -> str:
         """Remove a container and its anonymous volumes; returns its last log lines."""
         with self._about(pilot.label) as client:
-            raw = _if_needed(lambda: client.logs(pilot.id, tail=_LOG_LINES), fine=(400, 500, 501))
-            _if_needed(lambda: client.remove_container(pilot.id, v=True, force=True))
-        self.features.remove(pilot.name)
+            raw = if_needed(lambda: client.logs(pilot.id, tail=_LOG_LINES), fine=(400, 500, 501))
+            if_needed(lambda: client.remove_container(pilot.id, v=True, force=True))
+        self.launcher.features.remove(pilot.name)
         return _printable(raw or b"")
-
-
-def _if_needed(call: Callable[[], _T], fine: tuple[int, ...] = (), text: str = "") -> _T | None:
-    """Do a call whose effect may be there already: gone (404), not running (409) are fine.
-
-    So are the codes *fine*, and an answer of one line that contains what is *text*.
-    """
-    try:
-        return call()
-    except docker.errors.APIError as error:
-        if error.status_code in (404, 409, *fine) or (text and text in api_error_text(error)):
-            return None
-        raise ActionError(api_error_text(error)) from error
 
 
 def _printable(raw: bytes) -> str:

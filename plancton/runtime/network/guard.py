@@ -58,7 +58,7 @@ class NetworkGuard:
         self._traffic: Mapping[str, Traffic] = {}
         self._veths: dict[str, tuple[Veth, ...]] = {}
         self._changed, self._stopping = threading.Event(), False
-        self._applying = threading.Lock()
+        self._applying, self._asking = threading.Lock(), threading.Lock()
 
     # --- the engine's thread calls these ------------------------------------------------
 
@@ -66,14 +66,17 @@ class NetworkGuard:
         """Say which pilots are live, all of them."""
         asked = self._settings()
         limits = Limits(asked.total, asked.each)
-        self._wanted = _Wanted(limits, asked.marks, tuple(endpoints))
+        with self._asking:
+            self._wanted = _Wanted(limits, asked.marks, tuple(endpoints))
         self._changed.set()
 
     def add(self, endpoint: Endpoint) -> None:
-        """Say that one more has just started."""
-        if self._wanted is not None:
-            self._wanted = replace(self._wanted, endpoints=(*self._wanted.endpoints, endpoint))
-            self._changed.set()
+        """Say that one more has just started; any thread may."""
+        with self._asking:
+            if self._wanted is not None:
+                endpoints = (*self._wanted.endpoints, endpoint)
+                self._wanted = replace(self._wanted, endpoints=endpoints)
+        self._changed.set()
 
     def share(self) -> NetworkShare | None:
         """Return what holds now; None if nothing is wanted."""

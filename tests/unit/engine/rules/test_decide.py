@@ -43,7 +43,7 @@ def test_every_reason_makes_a_sentence() -> None:
     assert all(said)
 
 
-_PILOTS = st.lists(
+PILOTS = st.lists(
     st.builds(
         lambda i, s, c, age, ttl: pilot(
             f"p{i}",
@@ -64,7 +64,7 @@ _PILOTS = st.lists(
     max_size=12,
     unique_by=lambda p: p.id,
 )
-_STATES = st.builds(
+STATES = st.builds(
     State,
     overcommitted_since=st.none() | st.floats(NOW - 1000, NOW),
     hold_until=st.floats(0, NOW + 100),
@@ -72,7 +72,7 @@ _STATES = st.builds(
 )
 
 
-@given(_PILOTS, st.floats(0, 4), st.sampled_from(Mode), st.integers(0, 8), _STATES)
+@given(PILOTS, st.floats(0, 4), st.sampled_from(Mode), st.integers(0, 8), STATES)
 def test_decisions_keep_the_promises(
     pilots: list[Pilot], foreground: float, mode: Mode, maximum: int, state: State
 ) -> None:
