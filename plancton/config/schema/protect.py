@@ -176,7 +176,7 @@ class Protect(Group):
     )
     """How the owner's tail latency is kept. balanced: each pilot is bound to cores of its own
     while together they cover all, and one is started where a core has none, as long as each gets
-    a quarter of its cores. strict: as long as each gets a tenth, and none is frozen for the CPU.
+    15 % of its cores. strict: as long as each gets 5 %, and none is frozen for the CPU.
     off: pilots roam, and start only where there is room."""
     victim: Literal["youngest", "least-lost"] = "youngest"
     """Who goes first: the youngest pilot, or the one whose work since its start or its last

@@ -17,10 +17,11 @@ There a pilot takes cores from the foreground, which then looks smaller than it 
 some are always left, and as soon as they are used up the foreground may want more.
 """
 
-STARTED_AT = {"balanced": 0.25, "strict": 0.1}
+STARTED_AT = {"balanced": 0.15, "strict": 0.05}
 """By ``protect.latency``: the part of their promised cores that pilots must get, for one more to
-start where a core has none yet. Those that run are kept below it, so that starting and freezing
-never take turns."""
+start where a core has none yet."""
+APART = 1.5
+"""How many times more pilots must get to start than to run on, so that both never take turns."""
 
 
 def cores(pilots: Iterable[Pilot] | Iterable[schema.Profile]) -> float:
@@ -102,7 +103,7 @@ class Capacity:
         least, promised = STARTED_AT.get(self.policy.protect.latency), committed + cpus
         if not self.idle_class or least is None or promised > self._cores_to_cover:
             return False
-        return room + committed >= least * promised
+        return room + committed >= max(least * promised, self.least_for(promised))
 
     def is_overcommitted(self, victim: Pilot, room: float, committed: float) -> bool:
         """Say whether the pilots are promised too much: *victim*, or one like it, has to go.
@@ -112,8 +113,7 @@ class Capacity:
         """
         protect = self.policy.protect
         if self.idle_class:
-            least = 0.0 if protect.latency == "strict" else protect.starved
-            return room + committed < least * committed
+            return room + committed < self._starved * committed
         if self.unprotected and self.pressure_load is not None:
             return self.pressure_load.idle < SATURATED
         return room < -protect.evict_room * victim.cpus
@@ -122,6 +122,16 @@ class Capacity:
     def idle_class(self) -> bool:
         """Whether the kernel runs pilots only on what the foreground leaves."""
         return self.observation.host.protection is Protection.IDLE
+
+    def least_for(self, promised: float) -> float:
+        """Cores that must be left to pilots that are *promised* so many, lest they be starved."""
+        return APART * self._starved * promised
+
+    @property
+    def _starved(self) -> float:
+        """The part of their promised cores below which pilots hardly get on."""
+        protect = self.policy.protect
+        return 0.0 if protect.latency == "strict" else protect.starved
 
     @property
     def _cores_to_cover(self) -> float:

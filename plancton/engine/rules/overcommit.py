@@ -44,13 +44,16 @@ def adjust_overcommit(context: DecisionContext) -> None:
     else:
         # What was idle for want of pilots that are there by now is not what they leave idle.
         left_idle = idle - max(0.0, context.committed() / left - promised)
-        context.overcommit = replace(seen, factor=_factor(context, left_idle), changed_at=now)
+        factor = _factor(context, left, left_idle)
+        context.overcommit = replace(seen, factor=factor, changed_at=now)
 
 
-def _factor(context: DecisionContext, left_idle: float) -> float:
+def _factor(context: DecisionContext, left: float, left_idle: float) -> float:
     factor = context.overcommit.factor
     if left_idle < BUSY:
-        return max(1.0, factor - BACK)
+        # Those that run are not to count as starved for it.
+        needed = context.capacity.least_for(context.committed()) / left
+        return max(1.0, factor - BACK, min(factor, needed))
     lacks_room = any(finding.code is Code.NO_ROOM for finding in context.findings)
     if left_idle > IDLE and lacks_room:
         factor += left_idle
