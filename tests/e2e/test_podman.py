@@ -157,3 +157,32 @@ def test_podman_has_quotas_and_pilots_without(
     finally:
         client.close()
         service.close()
+
+
+def test_podman_uses_spares_as_far_as_it_can_and_leaves_none(
+    podman: Podman, tmp_path: Path, instance: str
+) -> None:
+    """Where it binds none that runs, pilots start as ever, and that is said."""
+    service = Service(tmp_path, instance, docker=podman.url)
+    spawn = {"maximum": 1, "short_life": 0, "spare": True}
+    service.configure({"cpus": 0.3}, spawn=spawn, image={"pull": False})
+
+    def held() -> bool:
+        return podman.run("ps", "--format", "{{.Names}}").count(".spare") == 1
+
+    try:
+        service.start()
+        until(held)
+        (first,) = service.names()
+        client = DockerClient(podman.url, timeout=30)
+        client.kill(first)
+        client.close()
+        until(lambda: service.names() and first not in service.names())
+        until(lambda: held() or "no spare made" in service.run("events").stdout)
+        assert service.status()["spawned"] == 2
+        assert service.run("force-stop").returncode == 0
+        assert service.ended() == 0
+        assert podman.run("ps", "--all", "--quiet") == ""
+        assert "Traceback" not in service.log
+    finally:
+        service.close()

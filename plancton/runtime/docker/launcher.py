@@ -43,6 +43,8 @@ class PilotLauncher:
     network: NetworkGuard | None
     info: Callable[[], Mapping[str, Any]]
     """Docker's ``/info``, as of the engine's last connection."""
+    no_spares: str = ""
+    """Why no pilot could start in a spare that was made now; empty: one could."""
     _inspections: SimpleQueue[tuple[str, Inspection]] = field(default_factory=SimpleQueue)
 
     def launch(
@@ -63,6 +65,8 @@ class PilotLauncher:
 
     def prepare(self, client: DockerClient, name: str, profile: Profile, image_id: str) -> None:
         """Make a spare, for a pilot of this *name*; see ``ports.Runtime``."""
+        if self.no_spares:
+            raise ActionError(self.no_spares)
         self._make(client, name, profile, image_id, (), profile.most_cores, spare=True)
 
     def _make(

@@ -120,6 +120,7 @@ class DockerRuntime(DockerConnection):
         """Drop the connection."""
         super().close()
         self._spares.forget()
+        self.launcher.no_spares = ""
         self.bind_sources.close()
 
     def _learn(self, client: DockerClient) -> None:
@@ -250,6 +251,7 @@ class DockerRuntime(DockerConnection):
         with self._about(f"a spare of {profile.name}") as client:
             with binding_told_apart(cpus, self.info):
                 pilot = self._spares.take(client, profile, image_id, cpus, held_to)
+            self.launcher.no_spares = self._spares.unusable
             if pilot is not None:
                 self.launcher.guard_network(client, pilot)
         return pilot

@@ -57,6 +57,8 @@ class Spares:
         self._began: dict[str, float | None] = {}
         """When pilots that were spares began, seconds of the epoch, by ID; None: not known."""
         self._let_go: set[str] = set()
+        self.unusable = ""
+        """Why this engine lets no pilot start in a spare; empty: it does, or that is not known."""
 
     def look(self, listed: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Take the spares out of a listing; returns the rest."""
@@ -70,12 +72,15 @@ class Spares:
     def forget(self) -> None:
         """Take nothing for granted that was said over a connection which has failed."""
         self._let_go.clear()
+        self.unusable = ""
 
     def _spares(self, items: Iterable[Mapping[str, Any]]) -> tuple[Spare, ...]:
+        found = list(items)
         offset = self._clock.wall() - self._clock.now()
+        surroundings = self._creator.surroundings() if found else ""
         return tuple(
-            _spare_from(item, _outdated(item, self._creator.surroundings(), offset))
-            for item in items
+            _spare_from(item, self.unusable or _outdated(item, surroundings, offset))
+            for item in found
         )
 
     def take(
@@ -88,15 +93,19 @@ class Spares:
     ) -> Pilot | None:
         """Start a pilot in a spare; None if there is none that is just as the pilot is to be.
 
-        Raises ActionError if it cannot be bound to its CPUs, or held to its cores; it has gone
-        then.
+        Nor if this engine cannot make it so: then no spares are used until it is connected anew.
         """
         if not self._wanted() or not may_have_spare(profile):
             return None
         for spare in self._matching(client, profile, image_id):
             with suppress(docker.errors.APIError):
                 client.rename(spare.id, spare.name)  # refused if it is no spare any more
-                return self._begin(client, spare, profile, cpus, held_to)
+                try:
+                    return self._begin(client, spare, profile, cpus, held_to)
+                except (ActionError, docker.errors.APIError) as error:
+                    self.unusable = f"no pilot could start in a spare: {error}"[:300]
+                    self._remove(client, spare.id, spare.name)
+                    return None
         return None
 
     def _matching(self, client: DockerClient, profile: Profile, image_id: str) -> list[Spare]:
@@ -122,19 +131,15 @@ class Spares:
         cpus: tuple[int, ...],
         held_to: float | None,
     ) -> Pilot:
-        """Let a spare become its command; what fails is removed."""
+        """Let a spare become its command."""
         cores = profile.cpus if held_to is None else held_to
-        try:
-            if cpus:
-                bind_container(client, spare.id, cpus)
-            if cores != profile.most_cores:  # what it was made with
-                hold_container(client, spare.id, cores)
-            wall = self._clock.wall()
-            self._features.begin(spare.name, wall, profile.ttl)
-            let_go(client, spare.id, wall + profile.ttl)
-        except (ActionError, docker.errors.APIError):
-            self._remove(client, spare.id, spare.name)
-            raise
+        if cpus:
+            bind_container(client, spare.id, cpus)
+        if cores != profile.most_cores:  # what it was made with
+            hold_container(client, spare.id, cores)
+        wall = self._clock.wall()
+        self._features.begin(spare.name, wall, profile.ttl)
+        let_go(client, spare.id, wall + profile.ttl)
         self._began[spare.id] = wall
         self._let_go.add(spare.id)
         now = self._clock.now()
