@@ -19,6 +19,8 @@ from docker.errors import APIError
 from plancton.engine.api import NotRunningError
 from plancton.runtime.docker import container_spec as spec
 from plancton.runtime.docker.client import DockerClient, docker_url
+from plancton.runtime.docker.creator import SPARE_SUFFIX
+from plancton.runtime.docker.timestamps import epoch_of
 from tests.conftest import until
 from tests.e2e.daemon import Daemon
 from tests.e2e.docker_proxy import DockerProxy
@@ -156,6 +158,18 @@ class Node:
         others = self.left_alone | set(self.foreign)
         return [each for each in listed if each["Id"] not in others]
 
+    def began(self, item: dict[str, Any]) -> float | None:
+        """Return when a listed pilot began, seconds of the epoch; None: it has not, or is a spare.
+
+        One that was a spare was started before it began.
+        """
+        name = str(item["Names"][0]).lstrip("/") if item["Names"] else ""
+        if name.endswith(SPARE_SUFFIX):
+            return None
+        with suppress(OSError, ValueError):
+            return float((self.service.rundir / "pilots" / name / "began").read_text())
+        return epoch_of(self.docker.inspect_container(item["Id"])["State"]["StartedAt"])
+
     def victim(self) -> str | None:
         """Return the ID of some pilot."""
         ids = sorted(each["Id"] for each in self.pilots())
@@ -195,7 +209,7 @@ class Node:
         pilot = {"cpus": 0.3, "ttl": f"{TTL}s", "grace": f"{GRACE}s", "memory": "20MB"}
         pilot["command"] = self.chance.choice(commands)
         values = {"maximum": self.chance.randint(0, MAXIMUM), "min_room": 0.3, "backoff": "1s"}
-        values |= {"short_life": 0} | spawn
+        values |= {"short_life": 0, "spare": self.chance.random() < 0.5} | spawn
         groups: dict[str, Any] = {"spawn": values}
         if remote:
             far = {"url": self.remote.url, "allow_http": True, "interval": "1s"}

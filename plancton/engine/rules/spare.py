@@ -16,6 +16,10 @@ from plancton.engine.rules.backoff import after_spare_failure
 from plancton.engine.rules.capacity import of_profile
 from plancton.engine.rules.context import DecisionContext
 
+LEFT = 0.5
+"""Cores that the foreground must leave: in the idle class the start of a container, which the
+engine waits for, takes seconds with less."""
+
 
 def keep_spares(context: DecisionContext) -> None:
     """Remove the spares that no pilot will start in; make one that is missing, if all is calm."""
@@ -26,7 +30,7 @@ def keep_spares(context: DecisionContext) -> None:
         for name, each in wanted.items()
         if name not in kept and not _waits_after_failure(context, each)
     ]
-    if not missing or any(tracked.met for tracked in context.tracked_alarms.values()):
+    if not missing or not _is_calm(context):
         return
     if context.observation.preparing:
         return  # one at a time; its end wakes us
@@ -37,6 +41,13 @@ def keep_spares(context: DecisionContext) -> None:
     if profile is not None and not busy:
         reason = Reason.of(Code.SPARE_WANTED, profile=profile.name)
         context.actions.append(Prepare(profile, reason, _pinned(context, profile)))
+
+
+def _is_calm(context: DecisionContext) -> bool:
+    """Say whether nothing presses, and the foreground leaves something to make a spare with."""
+    load = context.capacity.spawn_load
+    pressed = any(tracked.met for tracked in context.tracked_alarms.values())
+    return not pressed and load is not None and load.ncpus - load.foreground >= LEFT
 
 
 def _discard_unwanted(context: DecisionContext, wanted: Mapping[str, schema.Profile]) -> set[str]:

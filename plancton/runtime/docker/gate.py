@@ -44,4 +44,5 @@ def let_go(client: DockerClient, id_: str, deadline: float) -> None:
     try:
         getattr(stream, "_sock", stream).sendall(f"{deadline:.0f}\n".encode())
     finally:
-        stream.close()
+        # The response holds the connection, which else would stay until it is collected.
+        getattr(stream, "_response", stream).close()

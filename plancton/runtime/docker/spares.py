@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import docker.errors
+import requests
 
 from plancton import __version__
 from plancton.config.schema import Profile
@@ -62,8 +63,12 @@ class Spares:
 
     def look(self, listed: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Take the spares out of a listing; returns the rest."""
-        items = list(listed)
+        items, before = list(listed), self.seen
         self.seen = self._spares(filter(_is_spare, items))
+        there = {labels_of(item).get(container_spec.NAME) for item in items}
+        for spare in before:
+            if spare.name not in there:  # it was discarded, or somebody else removed it
+                self._features.remove(spare.name)
         present = {item["Id"] for item in items}
         self._began = {id_: each for id_, each in self._began.items() if id_ in present}
         self._let_go &= present
@@ -176,9 +181,9 @@ class Spares:
             return item, inspection
         deadline = began + number_label(labels, container_spec.TTL, 0.0)
         if state is PilotState.RUNNING and item["Id"] not in self._let_go:
-            with suppress(docker.errors.APIError):
+            self._let_go.add(item["Id"])  # whatever comes of it: Docker may hang on this one
+            with suppress(docker.errors.DockerException, requests.RequestException, OSError):
                 let_go(client, item["Id"], deadline)
-                self._let_go.add(item["Id"])
         labels = {**labels, container_spec.DEADLINE: f"{deadline:.3f}"}
         return {**item, "Labels": labels}, replace(inspection, started=began)
 

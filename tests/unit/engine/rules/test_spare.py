@@ -15,7 +15,7 @@ from plancton.engine.model.policy import Policy
 from plancton.engine.model.spare import Spare, SpareFailure, spec_hash
 from plancton.engine.model.state import Backoff, Rollout, State
 from plancton.engine.rules.apply_outcomes import apply_outcome
-from tests.unit.engine.rules.tables import NOW, PROFILE, exited, look, pilot, policy, run
+from tests.unit.engine.rules.tables import HOST, NOW, PROFILE, exited, look, pilot, policy, run
 
 SPARE = Spare("s", "plancton-s", "default", spec_hash(PROFILE), "sha256:1")
 FULL = policy(1, spare=True)
@@ -36,6 +36,20 @@ def test_one_is_made_when_all_is_calm_and_kept() -> None:
     assert spares(look(pilot("a"))) == ["prepare"]
     assert spares(look(pilot("a"), spares=(SPARE,))) == []
     assert spares(look(pilot("a")), policy(1)) == []
+
+
+@pytest.mark.parametrize(
+    "busy",
+    [
+        {"foreground": 3.6},
+        {"load": None},
+        {"host": replace(HOST, memory_available=10**8)},
+    ],
+)
+def test_none_is_made_under_pressure_and_one_that_is_there_stays(busy: dict[str, Any]) -> None:
+    """Making it takes CPU, which it would wait for; keeping it takes none."""
+    assert spares(look(pilot("a"), **busy)) == []
+    assert spares(look(pilot("a"), spares=(SPARE,), **busy)) == []
 
 
 @pytest.mark.parametrize(
