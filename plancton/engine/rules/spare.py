@@ -17,8 +17,8 @@ from plancton.engine.rules.capacity import of_profile
 from plancton.engine.rules.context import DecisionContext
 
 LEFT = 0.5
-"""Cores that the foreground must leave: in the idle class the start of a container, which the
-engine waits for, takes seconds with less."""
+"""Cores that the foreground must leave: what is Docker's part of it runs beside the foreground, and
+the part in the idle class takes seconds with less."""
 
 
 def keep_spares(context: DecisionContext) -> None:
