@@ -64,7 +64,8 @@ def service(
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.yaml"
         node = {"instance": INSTANCE, "interval": interval, "on_stop": "leave"}
-        limits = {"per_tick": 50, "min_room": 0.3, "short_life": 0, **spawn}
+        limits = {"maximum": "ncpus", "overcommit": "off", "per_tick": 50, "min_room": 0.3}
+        limits |= {"short_life": 0, **spawn}
         image = {"pull": False}
         values = {"node": node, "pilots": [pilot], "spawn": limits, "image": image}
         values["protect"] = {"evict_after": "1d"} if protect is None else protect

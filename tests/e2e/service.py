@@ -49,11 +49,16 @@ class Service:
         self.configure()
 
     def configure(self, pilot: dict[str, Any] | None = None, **groups: Any) -> None:
-        """Write the configuration: sleeping pilots without network, changed by what is given."""
+        """Write the configuration: sleeping pilots without network, changed by what is given.
+
+        What they leave idle is not promised to more of them.
+        """
         profile = {"command": "sleep 1000", "network": "none", "grace": "2s", "memory": "50MB"}
         profile |= pilot or {}
         node = {"instance": self.instance, "interval": "1s", "docker": self.docker}
+        spawn = {"maximum": "ncpus", "overcommit": "off", **groups.get("spawn", {})}
         values = {"pilots": [profile], **groups, "node": {**node, **groups.get("node", {})}}
+        values["spawn"] = spawn
         self.write(json.dumps(values))
 
     def write(self, text: str) -> None:

@@ -199,9 +199,9 @@ class Decision:
     findings: tuple[Reason, ...]
     state: State
     committed: float = 0.0
+    """Cores promised to pilots that run, once the actions are carried out."""
     overcommit: float = 1.0
     """How many times the free cores may be promised to pilots."""
-    """Cores promised to pilots that run, once the actions are carried out."""
     room: float | None = None
     """Cores free for one more pilot, negative when overcommitted; None while unmeasured."""
     finished: bool = False
