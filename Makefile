@@ -5,6 +5,8 @@ PY := .venv/bin/python
 IMAGE ?= plancton
 MINUTES ?= 4
 QUICK := tests/unit tests/scenario tests/control tests/tui
+# Container images set it: each of the hundreds of processes of a test run would compile all anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
