@@ -18,8 +18,8 @@ run: ## set up what is missing (Python packages, Docker, the default image) and 
 test: ## set up what the tests need, check the code, run all tests
 	@scripts/setup test
 	@$(MAKE) --no-print-directory check
-	@.venv/bin/pytest -n 8 --dist worksteal -m 'not quiet and not long' $(ARGS)
-	@.venv/bin/pytest -m quiet $(ARGS)
+	@.venv/bin/pytest -m 'quiet and not long' $(ARGS)
+	@.venv/bin/pytest -n 8 --dist load --maxschedchunk 1 -m 'not quiet and not long' $(ARGS)
 
 test-quick: ## the daily loop, without Docker: unit, scenario, control and tui tests (about a minute)
 	@scripts/setup quick
@@ -35,8 +35,7 @@ test-vm: ## test in a booted Debian: systemd, cgroup v2, a container image (10 m
 
 soak: ## kill Plancton 200 times at random points, run the long tests, then walk at random: SEED=7 repeats, MINUTES=60 takes longer (12 minutes)
 	@scripts/setup test
-	@PLANCTON_TEST_KILLS=200 .venv/bin/pytest tests/e2e/test_admin.py -k killed --timeout 900
-	@.venv/bin/pytest -n 4 --dist worksteal -m long
+	@PLANCTON_TEST_KILLS=200 .venv/bin/pytest -n 4 --dist load --maxschedchunk 1 -m 'long and not quiet'
 	@PLANCTON_SOAK_MINUTES=$(MINUTES) PLANCTON_SOAK_SEED=$(SEED) .venv/bin/pytest -s tests/soak
 
 image: ## build a container image of Plancton from contrib/Dockerfile; ARGS="--build-arg BASE=..."

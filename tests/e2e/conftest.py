@@ -14,6 +14,7 @@ from docker.errors import APIError
 from plancton.runtime.docker import container_spec as spec
 from plancton.runtime.docker.client import DockerClient, docker_url
 from plancton.runtime.docker.creator import SPARE_SUFFIX
+from tests.conftest import until
 from tests.e2e.registry import Registry
 from tests.e2e.service import Service
 
@@ -89,6 +90,13 @@ class Containers:
 
     def leave(self) -> None:
         """Have all pilots end by themselves, as they do when their work is done."""
-        for id_ in self.ids():
+        those = self.ids()
+        until(lambda: not self._told_to_end(those))
+
+    def _told_to_end(self, those: set[str]) -> set[str]:
+        """Send SIGTERM to who is still there: what just starts may not hear the first one."""
+        left = self.ids() & those
+        for id_ in left:
             with suppress(APIError):  # it has ended meanwhile
                 self.client.kill(id_, "SIGTERM")
+        return left

@@ -24,7 +24,7 @@ NOBODY = 65534
 KILLS = int(os.environ.get("PLANCTON_TEST_KILLS", "10"))
 
 
-@pytest.fixture(params=[0, NOBODY], ids=["root", "user"])
+@pytest.fixture(params=[pytest.param(0, marks=pytest.mark.long), NOBODY], ids=["root", "user"])
 def admin(instance: str, request: pytest.FixtureRequest) -> Iterator[Service]:
     """Return the service of root, or of a user who may use Docker; one pilot at most."""
     with tempfile.TemporaryDirectory() as name:
@@ -294,7 +294,7 @@ def test_colours_on_a_terminal_and_none_in_a_pipe(service: Service) -> None:
         assert "mode" in done.stdout
 
 
-def test_shell_completion_knows_verbs_and_options(admin: Service) -> None:
+def test_shell_completion_knows_verbs_and_options() -> None:
     """As the shell asks for it."""
     shell = {**os.environ, "_PLANCTON_COMPLETE": "complete_bash", "COMP_CWORD": "1"}
     shell["COMP_WORDS"] = "plancton force-"
@@ -303,6 +303,8 @@ def test_shell_completion_knows_verbs_and_options(admin: Service) -> None:
 
 
 @pytest.mark.parametrize("spawn", [{}, {"spare": True, "short_life": 1}], ids=["plain", "spare"])
+@pytest.mark.long
+@pytest.mark.timeout(300 + 3 * KILLS)
 def test_killed_at_any_point_nothing_is_lost_leaked_or_doubled(
     service: Service, containers: Containers, spawn: dict[str, Any]
 ) -> None:

@@ -72,7 +72,7 @@ def test_copies_of_a_pilot_are_left_alone(
     assert labels[spec.INSTANCE] == service.instance
     until(lambda: sum("docker commit" in each for each in service.status()["warnings"]) == 3)
     assert service.names() == {pilot}
-    assert pilot in service.run("status").stdout
+    assert pilot in service.ask("status")
     containers.client.kill(pilot)
     until(lambda: service.names() not in ({pilot}, set()))
     assert service.status()["evicted"] == 0

@@ -30,12 +30,12 @@ def test_rules_and_a_drain_come_from_one_remote_file(service: Service) -> None:
     assert f"# git+file://{repository}: match[1] does not hold: the host is" in shown
     drain = {"labels": ["rack"], "set": {"node": {"drain": True}}}
     change(repository, {**fleet, "match": [two, other, drain]})
-    assert "is in force (new)" in service.run("reload").stdout
-    assert "active, but the configuration asks to drain" in service.run("status").stdout
-    assert "the configuration asks to drain (node.drain)" in service.run("why").stdout
-    assert "draining" in service.run("drain").stdout
-    assert "active" in service.run("resume").stdout
-    assert "asks to drain" in service.run("status").stdout
+    assert "is in force (new)" in service.ask("reload")
+    assert "active, but the configuration asks to drain" in service.ask("status")
+    assert "the configuration asks to drain (node.drain)" in service.ask("why")
+    assert "draining" in service.ask("drain")
+    assert "active" in service.ask("resume")
+    assert "asks to drain" in service.ask("status")
     change(repository, {**fleet, "match": [two, other]})
-    assert "is in force (new)" in service.run("reload").stdout
-    assert "asks to drain" not in service.run("status").stdout
+    assert "is in force (new)" in service.ask("reload")
+    assert "asks to drain" not in service.ask("status")

@@ -139,7 +139,7 @@ def test_a_bad_image_is_tried_by_one_pilot_and_the_good_one_stays(
     until(lambda: any(f["code"] == "image-pinned" for f in service.status()["findings"]))
     until(lambda: len(service.names() - {victim}) == CORES)
     assert {pilot["image_id"] for pilot in service.status()["pilots"]} == {good}
-    assert "exited with code 7" in service.run("why").stdout
+    assert "exited with code 7" in service.ask("why")
     assert service.stop() == 0
 
 

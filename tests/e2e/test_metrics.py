@@ -90,12 +90,12 @@ def test_a_database_that_goes_and_comes_back(
     service.configure(SHORT, spawn=spawn, monitor={"interval": "1s", "influxdb": [influx.url()]})
     service.start()
     until(lambda: influx.count("plancton_exit", "lifetime") >= 2, 60)
-    assert "metrics" in service.run("status").stdout
+    assert "metrics" in service.ask("status")
     influx.kill()
     until(lambda: service.status()["sinks"][0]["error"], 30)
     before = service.status()
     until(lambda: service.status()["spawned"] >= before["spawned"] + 3, 60)
-    text = service.run("status").stdout
+    text = service.ask("status")
     assert re.search(
         r"InfluxDB http://127\.0\.0\.1:\d+#plancton fails since .* cannot be reach", text
     )
@@ -150,7 +150,7 @@ def test_the_fleet(service: Service, influx: InfluxServer) -> None:
     assert [json.loads(line)[0]["node"] for line in lines] == [node, node]
 
     service.configure(SHORT, spawn={"maximum": 1}, monitor={"influxdb": []})
-    service.run("reload")
+    service.ask("reload")
     refused = service.run("fleet")
     assert refused.returncode == 1
     assert "--url" in refused.stderr

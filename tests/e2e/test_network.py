@@ -288,7 +288,7 @@ def test_who_is_not_covered_is_said(service: Service) -> None:
     service.start()
     until(lambda: len(service.names()) == 1)
     until(lambda: set(share(service)["uncovered"]) == service.names())
-    text = service.run("status").stdout
+    text = service.ask("status")
     assert "NOT covered: plancton-default-" in text
     assert "it uses the node's own network" in text
 

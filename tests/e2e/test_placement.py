@@ -56,7 +56,7 @@ def test_each_pilot_is_bound_and_its_successor_too(
     service.configure(spawn={"short_life": 0})
     spread(service)
     until(lambda: allowed(containers) == OWN)
-    assert "latency     balanced: each pilot on cores of its own" in service.run("status").stdout
+    assert "latency     balanced: each pilot on cores of its own" in service.ask("status")
     before = {p["name"]: p["bound_to"] for p in service.status()["pilots"]}
     victim = min(before)
     containers.client.kill(victim)

@@ -15,7 +15,7 @@ from plancton.runtime.docker.client import DockerClient, docker_url
 from tests.conftest import kernel_quota, until
 from tests.e2e.service import CORES, Service
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.long]
 
 # Its defaults want more than a machine may allow, and systemd.
 SETTINGS = """

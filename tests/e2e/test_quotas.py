@@ -29,15 +29,15 @@ def test_quotas_follow_what_is_in_force_and_survive_a_crash(
     service.configure(FREE, spawn=one)
     service.start()
     until(lambda: quotas(containers) == [math.inf])
-    until(lambda: BEYOND in service.run("status").stdout)
+    until(lambda: BEYOND in service.ask("status"))
     ids = containers.ids()
     said = service.run("config", "check", config=True).stdout
     assert "cpu_limit of default: 1 cores promised, and all that are idle\n" in said
     service.configure(FREE, spawn=kept)
     until(lambda: quotas(containers) == [1.0])
     text = "pilots are held to the cores promised to them: spawn.ceiling or spawn.reserve keeps"
-    until(lambda: f"cpu limit   {text}" in service.run("status").stdout)
-    assert text in service.run("events").stdout
+    until(lambda: f"cpu limit   {text}" in service.ask("status"))
+    assert text in service.ask("events")
     assert "idle; not here: spawn.ceiling or" in service.run("config", "check", config=True).stdout
     service.close()  # killed
     service.configure(spawn=one)

@@ -89,15 +89,15 @@ def test_drain_resume_and_drain_stop(service: Service, containers: Containers) -
     service.configure(spawn={"short_life": 0})
     service.start()
     full(service)
-    assert service.run("drain").returncode == 0
+    service.ask("drain")
     until(lambda: service.status()["mode"] == "draining")
     containers.leave()
     until(lambda: not service.names() and not containers.names())
-    assert "the node is draining" in service.run("why").stdout
-    assert service.run("resume").returncode == 0
+    assert "the node is draining" in service.ask("why")
+    service.ask("resume")
     full(service)
-    service.run("drain")
-    service.run("drain-stop")
+    service.ask("drain")
+    service.ask("drain-stop")
     assert len(containers.names()) == CORES
     containers.leave()
     assert service.ended() == 0
@@ -115,7 +115,7 @@ def test_drain_asked_for_while_away_is_honoured(service: Service, containers: Co
     until(lambda: service.status()["mode"] == "draining")
     until(lambda: service.status()["load"])
     assert containers.names() == set()
-    service.run("resume")
+    service.ask("resume")
     full(service)
 
 
@@ -186,10 +186,10 @@ def test_config_is_live_and_a_bad_one_changes_nothing(
     until(lambda: service.status()["config_error"])
     assert "did you mean maximum?" in service.status()["config_error"]
     assert service.status()["maximum"] == 1
-    assert "refused, the last good one stays" in service.run("status").stdout
+    assert "refused, the last good one stays" in service.ask("status")
     assert len(containers.names()) == 1
     service.configure(spawn={"maximum": 2})
-    assert service.run("reload").returncode == 0
+    service.ask("reload")
     until(lambda: len(containers.names()) == 2)
     service.configure(spawn={"maximum": 0})
     assert service.process
@@ -323,7 +323,7 @@ def test_a_user_in_the_group_docker_runs_it_with_less_protection(
     with (service.folder / "stderr").open("ab") as log:
         service.process = subprocess.Popen(command, stderr=log, env=environment)
     until(lambda: len(containers.names()) == CORES)
-    status = service.run("status").stdout
+    status = service.ask("status")
     assert "protection  weight only - run as root, or have root create" in status
     name = sorted(containers.names())[0]
     host = containers.client.inspect_container(name)["HostConfig"]
@@ -386,7 +386,7 @@ def test_the_owner_comes_and_goes_and_pilots_sleep_meanwhile(
     service = measuring
     before = asleep(service, containers, real_owner)
     until(lambda: service.names("frozen") == before)
-    assert "frozen pilots go on first" in service.run("why").stdout
+    assert "frozen pilots go on first" in service.ask("why")
     real_owner.go()
     until(lambda: paused(containers) == {"running"})
     assert containers.names() == before
@@ -403,15 +403,15 @@ def test_what_stays_frozen_is_ended_and_booked(
     owner.come()
     until(lambda: service.status()["evicted"] == CORES, 40)
     until(lambda: containers.names(running=False) == set())
-    assert "was frozen for" in service.run("why").stdout
+    assert "was frozen for" in service.ask("why")
     assert service.stop() == 0
     owner.go()
     service.start()
-    total = json.loads(service.run("ledger", "--json").stdout)["total"]
+    total = json.loads(service.ask("ledger", "--json"))["total"]
     assert (total["frozen"], total["evicted"]) == (CORES, CORES)
     assert total["ended"]["frozen long"] == CORES
     assert total["reaction_max"] >= 1
-    assert "pilots evicted" in service.run("ledger").stdout
+    assert "pilots evicted" in service.ask("ledger")
 
 
 def test_frozen_pilots_are_taken_over_after_a_crash(
@@ -435,7 +435,7 @@ def test_a_closed_calendar_ends_pilots_and_says_when_it_opens(
     day = time.strftime("%a", time.localtime(time.time() + 3 * 86400))
     service.configure(protect={"calendar": {"lend": [day], "step": "evict"}})
     until(lambda: containers.names(running=False) == set())
-    status = service.run("status").stdout
+    status = service.ask("status")
     assert f"the machine is lent again from {day} 00:00" in status
     assert "calendar: not lent" in status
     assert "now: evict" in status
@@ -467,7 +467,7 @@ def test_a_bind_of_what_is_not_there_is_warned_of_and_waited_for(
         f"warning: pilots[default].binds: {said}\n",
     )
     service.start()
-    until(lambda: f"profile default: {said}" in service.run("why").stdout)
+    until(lambda: f"profile default: {said}" in service.ask("why"))
     assert not source.exists()
     source.mkdir()
     until(service.names)

@@ -37,7 +37,7 @@ def test_the_next_pilot_starts_in_the_spare(service: Service, containers: Contai
     spare = began(service, containers, command=["sh", "-c", command], ttl="500s")
     assert len(containers.names()) == 1
     assert service.names() == containers.names()
-    assert spare not in service.run("pilots").stdout
+    assert spare not in service.ask("pilots")
     (victim,) = containers.names()
     time.sleep(2)
     containers.client.kill(victim)
@@ -52,7 +52,7 @@ def test_the_next_pilot_starts_in_the_spare(service: Service, containers: Contai
     assert 400 < shown["ttl_left"] < 501
     assert service.status()["spawned"] == 2
     held(containers, spare)
-    service.run("kill", name)
+    service.ask("kill", name)
     until(lambda: containers.names() - {name})
     assert service.run("force-stop").returncode == 0
     assert containers.names(running=False) == set()
@@ -62,10 +62,10 @@ def test_a_changed_profile_has_another_spare(service: Service, containers: Conta
     """And so has a clock label that no longer holds, or any of what every pilot is given."""
     spare = began(service, containers)
     service.configure({"memory": "60MB"}, spawn=SPAWN)
-    service.run("reload")
+    service.ask("reload")
     other = held(containers, spare)
     service.configure({"memory": "60MB"}, spawn=SPAWN, protect={"oom_score_adj": 900})
-    service.run("reload")
+    service.ask("reload")
     last = held(containers, other)
     inspected = containers.client.inspect_container(last)
     assert inspected["HostConfig"]["OomScoreAdj"] == 900
@@ -75,10 +75,10 @@ def test_a_changed_profile_has_another_spare(service: Service, containers: Conta
 def test_it_goes_with_a_drain_and_with_the_end(service: Service, containers: Containers) -> None:
     """The pilots run on, alone; resume brings a spare back."""
     began(service, containers)
-    service.run("drain")
+    service.ask("drain")
     until(lambda: not containers.spares())
     (pilot,) = containers.names()
-    service.run("resume")
+    service.ask("resume")
     held(containers)
     assert service.stop() == 0
     assert containers.names(running=False) == {pilot}
@@ -145,8 +145,8 @@ def test_an_image_that_cannot_be_held_has_no_spare(
         client.commit(made, image, changes=["ENV a.b=1"])
         service.configure({"image": image}, spawn=SPAWN, image={"pull": False})
         service.start()
-        until(lambda: "no spare made" in service.run("events").stdout)
-        assert "environment variable a.b" in service.run("events").stdout
+        until(lambda: "no spare made" in service.ask("events"))
+        assert "environment variable a.b" in service.ask("events")
         (victim,) = containers.names()
         client.kill(victim)
         until(lambda: containers.names() - {victim})

@@ -55,11 +55,11 @@ def test_status_and_ledger_say_it(service: Service) -> None:
     until(lambda: len(service.names()) == 1)
     with burners(f"waited-owner-{os.getpid()}", 2):
         until(lambda: service.status()["ledger"]["total"]["waited"] > 3.0, 60)
-        text = service.run("status").stdout
+        text = service.ask("status")
     waited = re.search(r"^waited +the foreground waited (\d+) ms a second", text, re.MULTILINE)
     assert waited, text
     assert int(waited[1]) > 100
-    assert "foreground waited, beside pilots" in service.run("ledger").stdout
+    assert "foreground waited, beside pilots" in service.ask("ledger")
     assert service.stop() == 0
 
 

@@ -19,8 +19,8 @@ class WalkError(AssertionError):
     """Something does not hold. Says what, after which steps, and how to walk there again."""
 
 
-def walk(seed: int, *, steps: int | None = None, minutes: float = 0.0) -> int:
-    """Walk so many *steps*, or *minutes*; returns the number of steps.
+def walk(seed: int, minutes: float) -> int:
+    """Walk so many *minutes*; returns the number of steps.
 
     The same seed draws the same steps. How they meet Plancton's own threads is chance.
     """
@@ -30,7 +30,7 @@ def walk(seed: int, *, steps: int | None = None, minutes: float = 0.0) -> int:
         node = Node(Path(folder), chance)
         try:
             node.start()
-            while len(done) < steps if steps is not None else time.monotonic() < end:
+            while time.monotonic() < end:
                 (step,) = chance.choices(STEPS, [each.weight for each in STEPS])
                 done.append(step.name)
                 step.do(node)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 from textual.pilot import Pilot
@@ -15,24 +16,20 @@ from tests.tui.stage import STATES, Stage, heard, members
 Compare = Callable[..., bool]
 
 
-@pytest.fixture(scope="module")
-def stages() -> dict[str, Stage]:
+@cache
+def stage_of(state: str) -> Stage:
     """Return each state once; the screen changes none of them."""
-    return {name: make() for name, make in STATES.items()}
+    return STATES[state]()
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("size", [(80, 24), (160, 50)], ids=["80x24", "160x50"])
 @pytest.mark.parametrize("state", STATES)
 def test_the_main_screen(
-    snap_compare: Compare,
-    stages: dict[str, Stage],
-    state: str,
-    size: tuple[int, int],
-    theme: str,
+    snap_compare: Compare, state: str, size: tuple[int, int], theme: str
 ) -> None:
     """As it was when somebody looked at it last."""
-    stage = stages[state]
+    stage = stage_of(state)
     stage.engine.cut = ""
     app = stage.app(theme=theme)
 
