@@ -138,13 +138,13 @@ def test_force_stop_with_and_without_an_engine(service: Service, containers: Con
 
 def test_reap_ends_only_what_is_due(service: Service, containers: Containers) -> None:
     """The time to live holds when Plancton is away; with an engine there is nothing to do."""
-    service.configure({"ttl": "15s"})
+    service.configure({"ttl": "30s"})
     service.start()
     full(service)
     assert "nothing to do" in service.run("reap", config=True).stdout
     service.stop(signal.SIGKILL)
     assert "0 pilots ended" in service.run("reap", config=True).stdout
-    time.sleep(15)
+    time.sleep(30)
     done = service.run("reap", config=True)
     assert f"{CORES} pilots ended and removed, 0 left" in done.stdout, done.stderr
     assert containers.names(running=False) == set()

@@ -131,7 +131,7 @@ def test_a_spare_that_ends_is_replaced_after_a_while(
     until(lambda: not containers.spares())
     containers.client.kill(victim)
     until(lambda: containers.names() - {victim})
-    assert service.status()["spawned"] == 2
+    until(lambda: service.status()["spawned"] == 2)
     assert spare.removesuffix(".spare") not in containers.names()
 
 
