@@ -40,9 +40,8 @@ def test_fills_the_node_shows_it_and_refills_an_exit(
     until(lambda: service.status()["ended"])
     assert service.status()["ended"][0]["exit_code"] == 137
     full(service)
-    status = service.run("status").stdout
-    assert "protection  idle class" in status
-    assert f"the maximum of {CORES} pilots is reached" in status
+    until(lambda: f"the maximum of {CORES} pilots is reached" in service.ask("status"))
+    assert "protection  idle class" in service.run("status").stdout
     table = service.run("pilots").stdout
     assert all(name in table for name in containers.names())
     why = service.run("why").stdout
