@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,6 +52,9 @@ def check(file: File = None, *, paths: Paths) -> None:
     say(f"spawn.maximum: {spawn.maximum.text} = {found_here.maximum} pilots on this node")
     if spawn.overcommit != "off":
         say(f"spawn.overcommit: {_overcommit(spawn)}")
+    uncovered = _uncovered(loaded.config, found_here.maximum, int(names["ncpus"]))
+    if uncovered:
+        say(f"protect.latency: pilots roam, they never cover all cores: {uncovered}")
     for profile in loaded.config.pilots:
         if profile.maximum is not None:
             most = found_here.maxima[profile.name]
@@ -70,6 +74,16 @@ def _cpu_limit(profile: Profile, why_held: str) -> str:
     more = "all that are idle" if limit == "none" else f"idle ones up to {limit:g} in all"
     text = f"cpu_limit of {profile.name}: {profile.cpus:g} cores promised, and {more}"
     return f"{text}; not here: {why_held}" if why_held else text
+
+
+def _uncovered(config: Config, maximum: int, ncpus: int) -> str:
+    """Return what keeps pilots from covering all cores, though they are to; empty: nothing."""
+    if config.protect.latency == "off":
+        return ""
+    if config.spawn.ceiling < 1 or config.spawn.reserve:
+        return "spawn.ceiling or spawn.reserve keeps some free"
+    most = maximum * max((ceil(profile.cpus) for profile in config.pilots), default=0)
+    return f"spawn.maximum allows pilots on {most} of {ncpus}" if most < ncpus else ""
 
 
 def _overcommit(spawn: Spawn) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from plancton.cli.app import app
@@ -51,3 +52,27 @@ def test_what_a_cpu_limit_means_is_said(tmp_path: Path) -> None:
         said = " ".join(result.output.split())
         assert f"cpu_limit of free: 1 cores promised, and all that are idle{end}" in said
         assert f"cpu_limit of some: 0.5 cores promised, and idle ones up to 4 in all{end}" in said
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({}, ""),
+        ({"spawn": {"maximum": "ncpus - 1"}}, "spawn.maximum allows pilots on"),
+        ({"spawn": {"maximum": "ncpus - 1"}, "pilots": [{"cpus": 1.5}]}, ""),
+        ({"spawn": {"reserve": 1}}, "spawn.ceiling or spawn.reserve keeps some free"),
+        ({"spawn": {"maximum": 0}, "protect": {"latency": "off"}}, ""),
+    ],
+)
+def test_what_keeps_cores_uncovered_is_said(
+    config: dict[str, object], says: str, tmp_path: Path
+) -> None:
+    """Where pilots are to cover them all, for the owner's tail latency."""
+    file = tmp_path / "config.yaml"
+    file.write_text(json.dumps(config))
+    where = [f"--{name}={tmp_path}" for name in ("rundir", "statedir")]
+    result = CliRunner().invoke(app, ["config", "check", str(file), *where])
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.output.split())
+    begin = f"protect.latency: pilots roam, they never cover all cores: {says}"
+    assert (begin in said) is bool(says)
