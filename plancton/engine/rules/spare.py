@@ -28,7 +28,7 @@ def keep_spares(context: DecisionContext) -> None:
     missing = [
         each
         for name, each in wanted.items()
-        if name not in kept and not _waits_after_failure(context, each)
+        if name not in kept and _image(context, each) and not _waits_after_failure(context, each)
     ]
     if not missing or not _is_calm(context):
         return
@@ -68,15 +68,14 @@ def _discard_unwanted(context: DecisionContext, wanted: Mapping[str, schema.Prof
 
 def _is_wanted(context: DecisionContext, profile: schema.Profile) -> bool:
     """Say whether another pilot of the profile is to be expected, as soon as one that runs ends."""
-    policy, status = context.policy, context.observation.images.get(profile.image)
+    policy = context.policy
     asked = policy.spawn.spare and context.observation.mode is Mode.ACTIVE and not policy.drain
     return (
         asked
         and policy.when
         and min(policy.maximum, policy.maxima.get(profile.name, policy.maximum)) > 0
         and profile.name not in context.backoffs
-        and status is not None
-        and status.id is not None
+        and not _has_no_image(context, profile)
         and may_have_spare(profile)
         and bool(of_profile(context.live(), profile) or context.planned_starts(profile))
     )
@@ -92,7 +91,7 @@ def _why_unwanted(
         return f"no pilot of {spare.profile} is to be started soon"
     if spare.spec != spec_hash(profile):
         return f"the profile {spare.profile} has changed"
-    if spare.image_id != _image(context, profile):
+    if _image(context, profile) not in ("", spare.image_id):
         return f"{profile.image} is another image now"
     if spare.profile in kept:
         return f"there is another spare of {spare.profile}"
@@ -106,8 +105,15 @@ def _pinned(context: DecisionContext, profile: schema.Profile) -> str:
 
 
 def _image(context: DecisionContext, profile: schema.Profile) -> str:
-    status = context.observation.images[profile.image]
-    return _pinned(context, profile) or status.id or ""
+    """Return the ID of the image for new pilots; empty: it has not been looked for yet."""
+    status = context.observation.images.get(profile.image)
+    return _pinned(context, profile) or (status.id if status else "") or ""
+
+
+def _has_no_image(context: DecisionContext, profile: schema.Profile) -> bool:
+    """Say whether it is known that the image is not there: right after our start nothing is."""
+    status = context.observation.images.get(profile.image)
+    return status is not None and status.id is None and bool(status.error)
 
 
 def _waits_after_failure(context: DecisionContext, profile: schema.Profile) -> bool:

@@ -76,7 +76,7 @@ def test_none_is_made_of_what_may_change_meanwhile(profile: dict[str, Any]) -> N
         (look(pilot("a")), replace(FULL, when=False), State()),
         (look(pilot("a")), replace(FULL, maximum=0), State()),
         (look(pilot("a")), replace(FULL, maxima={"default": 0}), State()),
-        (look(pilot("a"), images={}), FULL, State()),
+        (look(pilot("a"), images={PROFILE.image: ImageStatus(error="gone")}), FULL, State()),
         (look(pilot("a")), FULL, State(backoffs={"default": Backoff(1, NOW + 5, NOW - 50)})),
         (look(pilot("a")), policy(1), State()),
     ],
@@ -91,6 +91,15 @@ def test_where_no_pilot_will_start_soon_none_is_made_and_it_is_removed(
         assert spares(with_one, rules, state) == ["discard s"]
     else:  # it is about to be filled: the first pilot starts in it
         assert spares(with_one, rules, state) == []
+
+
+@pytest.mark.parametrize("images", [{}, {PROFILE.image: ImageStatus(pulling=True)}])
+def test_right_after_the_start_of_plancton_one_is_neither_made_nor_removed(
+    images: dict[str, ImageStatus],
+) -> None:
+    """The image has not been looked for yet; a killed Plancton may have left a spare of it."""
+    assert spares(look(pilot("a"), images=images)) == []
+    assert spares(look(pilot("a"), images=images, spares=(SPARE,))) == []
 
 
 def test_the_start_of_the_next_comes_first() -> None:
