@@ -52,6 +52,18 @@ def kernel_quota(client: DockerClient, id_: str) -> float:
     return math.inf if words[0] in ("max", "-1") else int(words[0]) / int(words[1])
 
 
+def remove_cgroups(name: str) -> None:
+    """Remove cgroups of a name; what ran in them may take a moment to end."""
+
+    def gone() -> bool:
+        for place in Path("/sys/fs/cgroup").glob(f"*/{name}"):
+            with suppress(OSError):
+                place.rmdir()
+        return not list(Path("/sys/fs/cgroup").glob(f"*/{name}"))
+
+    until(gone, 30)
+
+
 def sweep(client: DockerClient, instance: str) -> None:
     """Remove all containers of an instance, and its parent cgroup."""
     listed = client.containers(all=True, filters={"label": f"{spec.INSTANCE}={instance}"})

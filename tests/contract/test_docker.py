@@ -22,7 +22,7 @@ from plancton.runtime.docker.events import EventListener
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.job_features import JobFeatures
 from plancton.service.process.clock import SystemClock
-from tests.conftest import kernel_quota, until
+from tests.conftest import kernel_quota, remove_cgroups, until
 
 pytestmark = pytest.mark.docker
 SLEEPER = Profile(command=("sleep", "1000"), network="none")
@@ -375,8 +375,7 @@ def test_instances_do_not_see_each_other(
         other.close()
     finally:
         docker_client.remove_container(made["Id"], force=True)
-        for place in Path("/sys/fs/cgroup").glob("*/plancton-testother"):
-            place.rmdir()
+        remove_cgroups("plancton-testother")
 
 
 def test_an_idle_event_stream_can_be_closed(runtime: DockerRuntime, instance: str) -> None:

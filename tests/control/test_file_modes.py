@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import until
+from plancton.service.process.paths import default_paths
+from tests.conftest import INSTANCE, until
 
 _RIGHTS = {
     "run": 0o755,
@@ -21,7 +22,7 @@ _RIGHTS = {
     "log": 0o750,
     "log/plancton.log": 0o640,
     "state": 0o750,
-    "state/memory-modes.json": 0o600,
+    f"state/memory-{INSTANCE}.json": 0o600,
 }
 
 
@@ -33,7 +34,7 @@ def rights_below(folder: Path) -> dict[str, int]:
 def run_once(folder: Path, umask: int) -> dict[str, int]:
     """Run the service until it has ticked and drained; returns the rights of what it made."""
     config = folder / "config.yaml"
-    config.write_text("node: {instance: modes, docker: 'unix:///nonexistent.sock'}\n")
+    config.write_text(f"node: {{instance: {INSTANCE}, docker: 'unix:///nonexistent.sock'}}\n")
     made = folder / "made"
     made.mkdir(exist_ok=True)
     words = [f"--rundir={made}/run", f"--logdir={made}/log", f"--statedir={made}/state"]
@@ -49,6 +50,8 @@ def run_once(folder: Path, umask: int) -> dict[str, int]:
     finally:
         service.send_signal(signal.SIGTERM)
         _, said = service.communicate(timeout=60)
+        for lock in default_paths().rundir.glob(f"instance-{INSTANCE}-*.lock"):
+            lock.unlink()
     assert service.returncode == 0, said
     return rights_below(made) | rights
 
@@ -67,7 +70,7 @@ def test_what_an_administrator_changed_stays(tmp_path: Path) -> None:
     """Over a restart, and over the replacement of a file."""
     run_once(tmp_path, 0o022)
     made = tmp_path / "made"
-    state = "state/memory-modes.json"
+    state = f"state/memory-{INSTANCE}.json"
     changed = {"run": 0o711, "log": 0o755, "log/plancton.log": 0o644, state: 0o640}
     for name, mode in changed.items():
         (made / name).chmod(mode)

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from plancton.runtime.docker.client import DockerClient
-from tests.conftest import until
+from tests.conftest import remove_cgroups, until
 
 
 class Daemon:
@@ -101,8 +101,7 @@ class Daemon:
             if point.startswith(str(self.folder)) or point == f"/run/netns/{self.name}":
                 subprocess.run(["umount", "-l", point], check=False, capture_output=True)
         subprocess.run(["ip", "netns", "del", self.name], check=False, capture_output=True)
-        for place in Path("/sys/fs/cgroup").glob(f"*/{self.name}"):
-            place.rmdir()
+        remove_cgroups(self.name)
 
     def _end_orphans(self) -> None:
         """End the shims of containers that it was just starting when it was killed, and forgot."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from plancton.runtime.docker.client import DockerClient
-from tests.conftest import INSTANCE, until
+from tests.conftest import INSTANCE, remove_cgroups, until
 from tests.e2e.daemon import Daemon
 from tests.e2e.house import PILOT, House
 from tests.e2e.service import Service
@@ -42,8 +42,7 @@ def daemon_on(kind: str, archive: Path) -> Iterator[Daemon]:
             yield made
         finally:
             made.close()
-        for place in Path("/sys/fs/cgroup").glob(f"*/plancton-{INSTANCE}"):
-            place.rmdir()
+        remove_cgroups(f"plancton-{INSTANCE}")
 
 
 def mount_small(kind: str, image: Path, at: Path) -> None:

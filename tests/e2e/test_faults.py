@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from plancton.engine.model.operator import Mode
-from tests.conftest import INSTANCE
+from tests.conftest import INSTANCE, remove_cgroups
 from tests.e2e.daemon import Daemon
 from tests.e2e.house import PILOTS, House
 
@@ -30,8 +30,7 @@ def daemon(request: pytest.FixtureRequest, archive: Path) -> Iterator[Daemon]:
             yield made
         finally:
             made.close()
-        for place in Path("/sys/fs/cgroup").glob(f"*/plancton-{INSTANCE}"):
-            place.rmdir()
+        remove_cgroups(f"plancton-{INSTANCE}")
 
 
 @pytest.fixture

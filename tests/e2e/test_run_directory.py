@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from plancton.runtime.docker.client import DockerClient
 from plancton.service.process.lock import holder
 from plancton.service.process.paths import default_paths
-from tests.conftest import until
+from tests.conftest import sweep, until
 from tests.e2e.conftest import Containers
 from tests.e2e.service import PLANCTON, Service, remove_at_once
 
@@ -108,7 +109,9 @@ def test_no_second_engine_starts_in_the_gap(service: Service) -> None:
     service.ask("status")
 
 
-def test_a_directory_that_another_took_is_left_to_it(service: Service, tmp_path: Path) -> None:
+def test_a_directory_that_another_took_is_left_to_it(
+    service: Service, tmp_path: Path, docker_client: DockerClient
+) -> None:
     """The first says so, and takes it back when the other has ended."""
     service.configure(spawn={"maximum": 0})
     service.start()
@@ -133,3 +136,4 @@ def test_a_directory_that_another_took_is_left_to_it(service: Service, tmp_path:
         if other.process and other.process.poll() is None:
             other.process.kill()
             other.process.wait()
+        sweep(docker_client, other.instance)
