@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import exp
 
+from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.reason import Code
 from plancton.engine.model.state import Overcommit
 from plancton.engine.rules.capacity import cores
@@ -32,10 +33,10 @@ def adjust_overcommit(context: DecisionContext) -> None:
     left = context.capacity.left_by_foreground(load)
     if load is None or left is None or left <= 0:
         return
-    now, running = context.now, context.observation.running
+    now = context.now
     weight = 0.0 if before.at is None else exp(-max(0.0, now - before.at) / SETTLE)
     idle = weight * before.idle + (1 - weight) * max(0.0, left - load.own) / left
-    promised = weight * before.promised + (1 - weight) * cores(running) / left
+    promised = weight * before.promised + (1 - weight) * cores(_ran(context)) / left
     seen = replace(before, idle=idle, promised=promised, at=now)
     if before.changed_at is None:
         context.overcommit = replace(seen, changed_at=now)
@@ -44,16 +45,31 @@ def adjust_overcommit(context: DecisionContext) -> None:
     else:
         # What was idle for want of pilots that are there by now is not what they leave idle.
         left_idle = idle - max(0.0, context.committed() / left - promised)
-        factor = _factor(context, left, left_idle)
+        busy = idle < BUSY
+        factor = _less(context, left) if busy else _more(context, left_idle)
         context.overcommit = replace(seen, factor=factor, changed_at=now)
 
 
-def _factor(context: DecisionContext, left: float, left_idle: float) -> float:
+def _ran(context: DecisionContext) -> list[Pilot]:
+    """Return the pilots that ran until now: one that has just ended is why the engine looks."""
+    since = context.overcommit.at
+    return [
+        pilot
+        for pilot in context.observation.pilots
+        if pilot.state is PilotState.RUNNING
+        or (since is not None and (pilot.finished_at or since) > since)
+    ]
+
+
+def _less(context: DecisionContext, left: float) -> float:
     factor = context.overcommit.factor
-    if left_idle < BUSY:
-        # Those that run are not to count as starved for it.
-        needed = context.capacity.least_for(context.committed()) / left
-        return max(1.0, factor - BACK, min(factor, needed))
+    # Those that run are not to count as starved for it.
+    needed = context.capacity.least_for(context.committed()) / left
+    return max(1.0, factor - BACK, min(factor, needed))
+
+
+def _more(context: DecisionContext, left_idle: float) -> float:
+    factor = context.overcommit.factor
     lacks_room = any(finding.code is Code.NO_ROOM for finding in context.findings)
     if left_idle > IDLE and lacks_room:
         factor += left_idle
