@@ -14,6 +14,7 @@ from plancton.config.schema import Profile
 from plancton.engine.model.node import HostSample, Protection
 from plancton.engine.model.pilot import Pilot, PilotState, Written
 from plancton.runtime.simulated_bursts import Bursts, Phase
+from plancton.runtime.simulated_cpus import Cpus
 
 
 @dataclass(slots=True)
@@ -148,15 +149,17 @@ class SimulatedMachine:
         """Return what the foreground gets of the *available* cores, and each pilot.
 
         The foreground first, or by weight where nothing protects it. Pilots share what is left
-        by the cores promised to them, up to their quota.
+        by the cores promised to them, up to their quota; those that are bound to CPUs share these.
         """
-        weights = [c.pilot.cpus for c in running]
+        cpus = Cpus(
+            self.ncpus, [c.pilot.cpus for c in running], [c.pilot.bound_to for c in running]
+        )
 
         def split(wants: Sequence[float]) -> tuple[float, list[float]]:
             pilots_want, got = sum(wants), wanted
             if self.protection is Protection.WEIGHT_ONLY and wanted + pilots_want > available:
                 got = max(available - pilots_want, available * wanted / (wanted + pilots_want))
-            return got, share_out(max(0.0, available - got), wants, weights)
+            return got, cpus.share_out(max(0.0, available - got), wants)
 
         wants = [self._cores_of(c.pilot) * self.pilot_cpu for c in running]
         if self.bursts is not None:
@@ -184,23 +187,3 @@ class SimulatedMachine:
         """Return what really runs, oldest first."""
         everything = sorted(self.containers.values(), key=lambda c: c.pilot.created_at)
         return [c.pilot for c in everything if c.pilot.state is PilotState.RUNNING]
-
-
-def share_out(available: float, wants: Sequence[float], weights: Sequence[float]) -> list[float]:
-    """Return what each gets: its part by weight, and what others leave of theirs, by weight too."""
-    if sum(wants) <= available:
-        return list(wants)
-    got = [0.0] * len(wants)
-    hungry = [index for index, want in enumerate(wants) if want > 0]
-    while hungry:
-        each = available / sum(weights[index] for index in hungry)
-        full = {index for index in hungry if wants[index] <= each * weights[index]}
-        if not full:
-            for index in hungry:
-                got[index] = each * weights[index]
-            break
-        for index in full:
-            got[index] = wants[index]
-        available = max(0.0, available - sum(wants[index] for index in full))
-        hungry = [index for index in hungry if index not in full]
-    return got

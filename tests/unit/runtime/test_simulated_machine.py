@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from plancton.config.schema import Profile
 from plancton.runtime.simulated_bursts import Bursts
-from plancton.runtime.simulated_machine import share_out
+from plancton.runtime.simulated_cpus import Cpus, share_out
 from plancton.runtime.simulated_node import SimulatedNode
 
 
@@ -49,12 +49,31 @@ def test_nothing_is_lost_and_nothing_made(
     assert all(0 <= have <= want + 1e-9 for have, want in zip(got, wants, strict=True))
 
 
-def two_cores(pilots: int, efficiency: float, cpus: float = 1) -> SimulatedNode:
-    """Return two cores after an hour with so many pilots that wait."""
+@pytest.mark.parametrize(
+    ("available", "wants", "bound", "got"),
+    [
+        (2, [1, 1, 1], [(0,), (1,), (1,)], [1, 0.5, 0.5]),
+        (2, [0.6, 0.6, 0.6], [(0,), (1,), (1,)], [0.6, 0.5, 0.5]),
+        (1, [1, 0, 0.2], [(0,), (1,), (1,)], [0.5, 0, 0.2]),
+        (2, [1, 1, 1], [(0,), (0,), ()], [0.5, 0.5, 1]),
+        (2, [1, 1, 1], [(0, 1), (), ()], [2 / 3, 2 / 3, 2 / 3]),
+    ],
+)
+def test_pilots_that_are_bound_share_their_cpu(
+    available: float, wants: list[float], bound: list[tuple[int, ...]], got: list[float]
+) -> None:
+    """What is left on another is for those that roam."""
+    assert Cpus(2, [1] * len(wants), bound).share_out(available, wants) == pytest.approx(got)
+
+
+def two_cores(
+    pilots: int, efficiency: float, cpus: float = 1, bound: tuple[tuple[int, ...], ...] = ((),)
+) -> SimulatedNode:
+    """Return two cores after an hour with so many pilots that wait, *bound* in turns."""
     node = SimulatedNode(2)
     node.bursts, node.lifetime = Bursts(efficiency), lambda _: 1e9
-    for _ in range(pilots):
-        node.start(Profile(cpus=cpus))
+    for number in range(pilots):
+        node.start(Profile(cpus=cpus), cpus=bound[number % len(bound)])
     for _ in range(360):
         node.advance(10)
     return node
@@ -77,6 +96,15 @@ def test_pilots_that_wait_use_what_queueing_theory_says(pilots: int, efficiency:
     node = two_cores(pilots, efficiency)
     theory = machine_repair(pilots, efficiency)
     assert node.own_seconds / 7200 == pytest.approx(theory, abs=0.02)
+
+
+def test_bound_pilots_that_wait_leave_a_core_idle_while_others_wait_for_one() -> None:
+    """Two on each of two cores are two machine-repair models with one server, M/M/1//2."""
+    theory = 1 - 1 / (1 + 2 * 1.5 + 2 * 1.5**2)
+    assert two_cores(4, 0.6, bound=((0,), (1,))).own_seconds / 7200 == pytest.approx(
+        theory, abs=0.02
+    )
+    assert theory < machine_repair(4, 0.6) - 0.03
 
 
 def test_a_pilot_that_waits_uses_all_its_cores_when_it_computes() -> None:

@@ -89,9 +89,12 @@ def test_overcommit_harvests_what_waiting_pilots_leave() -> None:
     assert off.share == pytest.approx(0.6, abs=0.03)
 
 
-@pytest.mark.parametrize(("life", "share"), [(60.0, 0.95), (10.0, 0.88)])
+@pytest.mark.parametrize(("life", "share"), [(60.0, 0.93), (10.0, 0.88)])
 def test_short_lives_hide_nothing_from_overcommit(life: float, share: float) -> None:
-    """That one has just ended each time that the engine looks is no reason to promise less."""
+    """That one has just ended each time that the engine looks is no reason to promise less.
+
+    The hour begins with minutes in which it learns.
+    """
     short = Config.model_validate({"pilots": [{"memory": "64MB"}], "spawn": {"short_life": 0}})
     trace = Trace("hour", 2, 16e9, (TracePoint(0, 0.0), TracePoint(3600, 0.0)))
     found = Simulation(short, trace, assumptions=replace(WAITING, life=life)).run()
