@@ -52,7 +52,7 @@ check: ## formatting, lint, types, import contracts
 	@if command -v shellcheck > /dev/null; then shellcheck scripts/* .ci/run; fi
 	@echo "check: all good"
 
-bench: ## measure, beside peers; ARGS names some: requests refill cost network proof latency redis placement ... (2 hours)
+bench: ## measure, beside peers; ARGS names some: requests refill cost network proof harvest latency redis placement ... (2 hours)
 	@scripts/setup bench
 	@$(PY) -m benchmarks $(ARGS)
 

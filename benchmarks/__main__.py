@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import arms, engine, fleet, guests, proof, refill, scale, verbs
+from benchmarks import arms, engine, fleet, guests, harvest, proof, refill, scale, verbs
 from benchmarks import network as network_
 from benchmarks import screen as screen_
 from benchmarks.rig import INSTANCE, SERVICE, SLEEP, clear, mine, row, service, wait
@@ -73,6 +73,7 @@ BENCHES: dict[str, Callable[[DockerClient], None]] = {
     "screen": screen,
     "fleet": lambda _: fleet.fleet(row),
     "proof": proof.proof,
+    "harvest": harvest.harvest,
     "latency": arms.own_program,
     "redis": arms.redis,
     "placement": lambda _: guests.placement_anywhere(),

@@ -27,9 +27,12 @@ Sample = TypeVar("Sample", bound=Stolen)
 
 
 def interleaved(
-    arms: Arms, measure: Callable[[CpuReader], Sample], blocks: int
+    arms: Arms, measure: Callable[[CpuReader], Sample], blocks: int, rounds: int = 2
 ) -> dict[str, list[Pair[Sample]]]:
-    """Return the pairs of each arm, and of ``alone`` against itself; each arm has two a block."""
+    """Return the pairs of each arm, and of ``alone`` against itself.
+
+    Each arm has so many *rounds* a block; the second half is set against the round after it.
+    """
     found: dict[str, list[Pair[Sample]]] = {name: [] for name in (ALONE, *arms)}
 
     def add(name: str, alone: Sample, beside: Sample) -> None:
@@ -39,10 +42,10 @@ def interleaved(
         before = measure(lambda: 0.0)
         for name, start in arms.items():
             with start() as pilots_cpu:
-                first, second = measure(pilots_cpu), measure(pilots_cpu)
+                beside = [measure(pilots_cpu) for _ in range(rounds)]
             after = measure(lambda: 0.0)
-            add(name, before, first)
-            add(name, after, second)
+            for number, each in enumerate(beside):
+                add(name, before if 2 * number < rounds else after, each)
             add(ALONE, before, after)
             before = after
     return found

@@ -81,8 +81,9 @@ def figure(
     of: Callable[[Sample, Sample], float],
     lowest: float = 0.0,
     highest: float = float("inf"),
+    statistic: Callable[[Sequence[float]], float] = statistics.median,
 ) -> Figure:
-    """Return the figure ``of(alone, beside)`` of each fair pair.
+    """Return the figure ``of(alone, beside)`` of each fair pair, their median unless told.
 
     It is trusted if its interval does not reach clearly beyond the possible, *lowest* to
     *highest*, and if there are pairs enough.
@@ -92,7 +93,7 @@ def figure(
     dropped = len(all_pairs) - len(fair)
     if len(fair) < FEWEST:
         return Figure(None, dropped, trusted=False)
-    found = bootstrap([of(pair.alone, pair.beside) for pair in fair], statistics.median)
+    found = bootstrap([of(pair.alone, pair.beside) for pair in fair], statistic)
     possible = found.low >= lowest - _MARGIN and found.high <= highest + _MARGIN
     return Figure(found, dropped, possible)
 

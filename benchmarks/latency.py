@@ -85,10 +85,12 @@ class Arm:
         return statistics.median(pair.beside.waited.at(share) for pair in self.pairs)
 
 
-def measure(load: float, seed: int, pilots_cpu: CpuReader, connect: Connect) -> Round:
+def measure(
+    load: float, seed: int, pilots_cpu: CpuReader, connect: Connect, seconds: float = ROUND
+) -> Round:
     """Run one round at *load*, a share of all cores."""
     before, used, began = psutil.cpu_times(), pilots_cpu(), time.monotonic()
-    waited = offer(load, ROUND, seed, connect)
+    waited = offer(load, seconds, seed, connect)
     after, capacity = psutil.cpu_times(), CORES * (time.monotonic() - began)
     idle = after.idle + after.iowait - before.idle - before.iowait
     steal = (after.steal - before.steal) / capacity
@@ -97,7 +99,10 @@ def measure(load: float, seed: int, pilots_cpu: CpuReader, connect: Connect) -> 
 
 
 def offer(load: float, seconds: float, seed: int, connect: Connect) -> Waited:
-    """Have the owner serve requests that take a share *load* of all cores."""
+    """Have the owner serve requests that take a share *load* of all cores, which may be none."""
+    if not load:
+        time.sleep(seconds)
+        return Waited((), seconds)
     return serve(arrivals(load * CORES / REQUEST, seconds, seed), CORES, connect)
 
 

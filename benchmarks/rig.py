@@ -58,9 +58,13 @@ def service(
     pilot: dict[str, Any],
     interval: str = "5s",
     protect: dict[str, Any] | None = None,
+    state: Path | None = None,
     **spawn: Any,
 ) -> Iterator[psutil.Process]:
-    """Run ``plancton serve`` with these pilots; yields its process."""
+    """Run ``plancton serve`` with these pilots; yields its process.
+
+    With a folder *state* it goes on with what one before it left there.
+    """
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.yaml"
         node = {"instance": INSTANCE, "interval": interval, "on_stop": "leave"}
@@ -71,10 +75,11 @@ def service(
         values["protect"] = {"evict_after": "1d"} if protect is None else protect
         config.write_text(json.dumps(values))
         command = [PLANCTON, "serve", "-c", str(config), "--rundir", folder, "--logdir", folder]
-        command += ["--statedir", folder]
+        statedir = state or Path(folder)
+        command += ["--statedir", str(statedir)]
         with (Path(folder) / "err").open("wb") as errors:
             process = subprocess.Popen(command, stderr=errors)
-        SERVICE["paths"] = Paths(config, Path(folder), Path(folder), Path(folder))
+        SERVICE["paths"] = Paths(config, Path(folder), Path(folder), statedir)
         try:
             yield psutil.Process(process.pid)
         finally:
