@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import arms, engine, fleet, guests, harvest, proof, refill, scale, verbs
+from benchmarks import fill as fill_
 from benchmarks import network as network_
 from benchmarks import screen as screen_
 from benchmarks.rig import INSTANCE, SERVICE, SLEEP, clear, mine, row, service, wait
@@ -69,6 +70,7 @@ def verbs_beside(client: DockerClient) -> None:
 BENCHES: dict[str, Callable[[DockerClient], None]] = {
     "requests": engine.requests_a_tick,
     "refill": refill.refill,
+    "fill": fill_.fill,
     "cost": engine.cost,
     "screen": screen,
     "fleet": lambda _: fleet.fleet(row),

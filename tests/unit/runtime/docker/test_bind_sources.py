@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from plancton.runtime.docker.bind_sources import (
     viewer_of,
 )
 from plancton.runtime.path_probe import PathProbe, Place
+from tests.conftest import until
 
 
 def test_volumes_are_no_paths() -> None:
@@ -171,3 +173,54 @@ def test_whose_view_is_dockers(tmp_path: Path) -> None:
         assert viewer_of(url, {"DockerRootDir": f"{tmp_path}/elsewhere"}) is None
         assert viewer_of(url, {}) is None
     assert viewer_of("tcp://1.2.3.4:2375", {"DockerRootDir": str(tmp_path)}) is None
+
+
+def remote(node: Path, bind: str) -> Profile:
+    """Return a profile of a remote configuration with a bind below ``scratch``."""
+    return Profile(binds=(f"{node}/{bind}",)).bound_within((f"{node}/scratch",))
+
+
+def test_nobody_starts_who_could_replace_what_is_being_mounted(node: Path) -> None:
+    """A writer waits until the mount is made; one who writes elsewhere does not."""
+    sources, viewer = BindSources(PathProbe(60)), str(os.getpid())
+    begun, mounted = threading.Event(), threading.Event()
+
+    def write() -> None:
+        begun.set()
+        with sources.mounted("writer", remote(node, "scratch:/x:rw"), viewer):
+            mounted.set()
+
+    writer = threading.Thread(target=write)
+    with sources.mounted("reader", remote(node, "scratch/sub:/x"), viewer):
+        with sources.mounted("other", remote(node, "scratch/sub:/x:rw"), viewer):
+            pass
+        writer.start()
+        assert begun.wait(20)
+        until(lambda: "writer" in sources._promised)
+        assert not mounted.is_set()
+    assert mounted.wait(20)
+    writer.join()
+
+
+def test_what_a_starting_pilot_will_write_is_known_until_it_is_listed(node: Path) -> None:
+    """A listing from before its start does not make it forgotten; a failed start does."""
+    sources, viewer = BindSources(PathProbe(60)), str(os.getpid())
+    reader = remote(node, "scratch/sub:/x")
+    with (
+        pytest.raises(OSError, match="no"),
+        sources.mounted("w", remote(node, "scratch:/x:rw"), viewer),
+    ):
+        raise OSError("no")
+    with sources.mounted("r", reader, viewer):
+        pass
+    with sources.mounted("w", remote(node, "scratch:/x:rw"), viewer):
+        pass
+    sources.note_pilots([])
+    with (
+        pytest.raises(ActionError, match="which pilots may write"),
+        sources.mounted("r", reader, viewer),
+    ):
+        pass
+    sources.note_pilots([{"State": "exited", "Names": ["/w"], "Mounts": None}])
+    with sources.mounted("r", reader, viewer):
+        pass
