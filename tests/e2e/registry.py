@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import os
 import socket
 import subprocess
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +72,8 @@ class Registry:
         On the node nothing remains of it, and the tag means what it meant.
         """
         name = self.reference.rpartition(":")[0]
-        fill = f"head -c {SIZE} /dev/urandom > /filling"
-        made = self.client.create_container("busybox", ["sh", "-c", fill], network_disabled=True)
-        self.client.start(made["Id"])
-        self.client.wait(made["Id"])
+        made = self.client.create_container("busybox", ["true"])  # it never starts
+        self.client.put_archive(made["Id"], "/", _filling())
         self.client.commit(made["Id"], name, "new", changes=[f"LABEL mark={mark}", *changes])
         self.client.remove_container(made["Id"])
         for line in self.client.push(name, "new", stream=True, decode=True):
@@ -122,3 +123,12 @@ class Registry:
         """Have "latest" mean what "new" does."""
         new = requests.get(f"{self._place}/manifests/new", headers={"Accept": MANIFEST}, timeout=10)
         self._put("latest", new.content, MANIFEST)
+
+
+def _filling() -> bytes:
+    """Return an archive with a file that no other image has."""
+    packed, member = io.BytesIO(), tarfile.TarInfo("filling")
+    member.size = SIZE
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(member, io.BytesIO(os.urandom(SIZE)))
+    return packed.getvalue()

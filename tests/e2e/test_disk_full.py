@@ -166,6 +166,7 @@ def test_a_pilot_beyond_its_bound_goes(daemon: Daemon) -> None:
     house.runtime.close()
 
 
+@pytest.mark.long
 def test_a_disk_without_quota_stops_no_start(archive: Path) -> None:
     """Whether xfs has quotas shows only when one is asked for; this one has none."""
     with daemon_on("xfs", archive) as daemon:
@@ -196,6 +197,7 @@ def fill(file: Path) -> None:
             open_file.write(b"x" * 1000)
 
 
+@pytest.mark.long
 def test_full_folders_of_its_own_stop_nothing(folders: list[Path], service: Service) -> None:
     """Pilots start, verbs work, each loss is said once; then all is as before."""
     service.configure(pilot={"cpus": 0.5}, spawn={"maximum": 1, "min_room": 0.3})

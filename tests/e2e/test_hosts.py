@@ -136,6 +136,7 @@ def test_a_follower_that_is_killed_leaves_nothing_on_the_node(sshd: Sshd, node: 
     until(lambda: relays(node) == 0)
 
 
+@pytest.mark.long
 def test_a_failure_is_one_line_that_says_what_to_do(
     afar: Afar, sshd: Sshd, service: Service, tmp_path: Path
 ) -> None:
@@ -163,6 +164,7 @@ def test_a_failure_is_one_line_that_says_what_to_do(
     assert "its host key has changed" in line(afar("status"), 1)
 
 
+@pytest.mark.long
 def test_several_nodes_at_once(afar: Afar, sshd: Sshd, node: Service, tmp_path: Path) -> None:
     """One is down, on one no engine runs: the third is shown and drained all the same."""
     idle = tmp_path / "idle"

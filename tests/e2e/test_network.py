@@ -259,7 +259,7 @@ def test_what_others_have_set_up_stays(service: Service, instance: str) -> None:
         run("ip", "link", "del", "plup-others")
 
 
-@pytest.mark.parametrize("devices", ["one", "both"])
+@pytest.mark.parametrize("devices", [pytest.param("one", marks=pytest.mark.long), "both"])
 def test_what_somebody_removed_is_made_again(
     service: Service, instance: str, crowd: Crowd, devices: str
 ) -> None:

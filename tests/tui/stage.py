@@ -136,16 +136,21 @@ PILOT = {"name": "worker", "image": "registry.example/lab/worker:7", "cpus": 1, 
 _AWAY = "Docker at unix:///var/run/docker.sock does not answer: no such file"
 
 
-def healthy() -> Stage:
-    """Return a node with two kinds of pilots, some ends, and a foreground that comes and goes."""
+def brief(*foregrounds: float) -> Stage:
+    """Return a node with two kinds of pilots beside a foreground that comes and goes."""
     analysis = {**PILOT, "name": "analysis", "cpus": 0.5, "share": 2}
     stage = Stage(8, pilots=[PILOT, analysis], spawn={"ceiling": 0.9})
     lives = iter([400.0, 700.0, 250.0, 900.0])
     stage.rig.node.lifetime = lambda _: next(lives, 100000.0)
-    for foreground in (0.5, 2.0, 4.5, 1.0, 0.2, 3.0, 1.5):
+    for foreground in foregrounds or (0.5, 2.0):
         stage.rig.node.foreground = foreground
         stage.run(130)
     return stage
+
+
+def healthy() -> Stage:
+    """Return such a node after a quarter of an hour: some pilots have ended."""
+    return brief(0.5, 2.0, 4.5, 1.0, 0.2, 3.0, 1.5)
 
 
 def draining() -> Stage:

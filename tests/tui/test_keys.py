@@ -27,7 +27,7 @@ from plancton.tui.widgets.cpu_pane import CpuPane
 from plancton.tui.widgets.log_pane import LogPane
 from plancton.tui.widgets.pilot_table import PilotTable
 from plancton.tui.widgets.reasons_pane import ReasonsPane
-from tests.tui.stage import STATES, Stage, heard, many, members
+from tests.tui.stage import STATES, Stage, brief, healthy, heard, many, members
 
 
 class Scene:
@@ -83,7 +83,7 @@ async def scene(
 )
 async def test_the_node_drains_and_comes_back(key: str, mode: Mode) -> None:
     """It says at once that it was asked, and then what came of it."""
-    stage = STATES["healthy"]()
+    stage = brief()
     stage.orders.order(Mode.ACTIVE if key != "u" else Mode.DRAINING)
     stage.tick()
     async with scene(stage) as s:
@@ -99,7 +99,7 @@ async def test_the_node_drains_and_comes_back(key: str, mode: Mode) -> None:
 
 async def test_a_pilot_is_killed_once_it_is_confirmed() -> None:
     """Its state says so until it has gone; n and esc are no answer."""
-    stage = STATES["healthy"]()
+    stage = brief()
     async with scene(stage) as s:
         victim = s.table.selected
         assert victim
@@ -117,7 +117,7 @@ async def test_a_pilot_is_killed_once_it_is_confirmed() -> None:
 
 async def test_marked_pilots_are_killed_together() -> None:
     """Space marks and goes on; those that have gone are no longer marked."""
-    stage = STATES["healthy"]()
+    stage = brief()
     async with scene(stage) as s:
         await s.press("space", "space", "down", "space")
         marked = set(s.table.marked)
@@ -133,7 +133,7 @@ async def test_marked_pilots_are_killed_together() -> None:
 
 async def test_all_pilots_are_killed_once_that_is_typed() -> None:
     """A wrong word does nothing."""
-    stage = STATES["healthy"]()
+    stage = brief()
     async with scene(stage) as s:
         before = {p.id for p in s.app.snapshot.pilots} if s.app.snapshot else set()
         await s.press("K", *"yes", "enter")
@@ -146,7 +146,7 @@ async def test_all_pilots_are_killed_once_that_is_typed() -> None:
 
 async def test_pilots_are_frozen_and_thawed() -> None:
     """The same key, there and back."""
-    stage = STATES["healthy"]()
+    stage = brief()
     async with scene(stage) as s:
         id_ = s.table.marked_or_selected()[0].pilot.id
 
@@ -162,7 +162,7 @@ async def test_pilots_are_frozen_and_thawed() -> None:
 
 async def test_the_configuration_is_read_again() -> None:
     """It is said whether it changed anything, or what is wrong with it."""
-    stage = STATES["healthy"]()
+    stage = brief()
     async with scene(stage) as s:
         await s.press("r")
         await s.until(lambda: any("nothing changed" in w for w in s.said()), ticks=True)
@@ -173,7 +173,7 @@ async def test_the_configuration_is_read_again() -> None:
 
 async def test_readonly_asks_for_nothing() -> None:
     """No key changes anything, and each says why."""
-    stage = STATES["healthy"]()
+    stage = brief()
     async with scene(stage, readonly=True) as s:
         await s.press("d", "u", "D", "f", "r", "k", "y")
         assert len([words for words in s.said() if words.startswith("read-only")]) == 6
@@ -184,7 +184,7 @@ async def test_readonly_asks_for_nothing() -> None:
 
 async def test_a_refusal_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the engine's words, and nothing stays open."""
-    stage = STATES["healthy"]()
+    stage = brief()
 
     def refuse(mode: Mode) -> None:
         raise OSError(28, "the disk is full")
@@ -218,7 +218,7 @@ async def test_what_is_late_is_said() -> None:
 )
 async def test_screens_open_and_close(key: str, page: type, words: str) -> None:
     """By a key, and esc and q go back."""
-    async with scene(STATES["healthy"]()) as s:
+    async with scene(brief()) as s:
         for back in ("escape", "q"):
             await s.press(key)
             assert isinstance(s.app.screen, page)
@@ -229,7 +229,7 @@ async def test_screens_open_and_close(key: str, page: type, words: str) -> None:
 
 async def test_the_fleet() -> None:
     """All nodes, those in trouble first; why there are none; a look that fails keeps the last."""
-    stage = STATES["healthy"]()
+    stage = brief()
     async with scene(stage) as s:
         await s.press("F")
         await s.until(lambda: "this node reports to no InfluxDB" in s.text())
@@ -249,7 +249,7 @@ async def test_the_fleet() -> None:
 
 async def test_a_thousand_nodes_keep_their_place() -> None:
     """What is selected and scrolled to stays there when the fleet is read anew."""
-    stage = STATES["healthy"]()
+    stage = brief()
     stage.engine.members = members(stage.rig.node.wall(), 1000)
     async with scene(stage) as s:
         await s.press("F")
@@ -280,7 +280,7 @@ async def test_80_columns_show_where_a_value_comes_from() -> None:
 @pytest.mark.parametrize("key", ["colon", "ctrl+p"])
 async def test_the_palette_knows_all_commands(key: str) -> None:
     """A name finds it, enter does it."""
-    async with scene(STATES["healthy"]()) as s:
+    async with scene(brief()) as s:
         await s.press(key)
         await s.press(*"ledger")
         await s.pilot.pause(0.5)
@@ -290,7 +290,7 @@ async def test_the_palette_knows_all_commands(key: str) -> None:
 
 async def test_pilots_are_filtered_as_one_types() -> None:
     """Enter keeps the filter, esc takes it back."""
-    async with scene(STATES["healthy"]()) as s:
+    async with scene(brief()) as s:
         await s.press("slash", *"worker")
         assert {line.pilot.profile for line in s.table.rows} == {"worker"}
         await s.press("enter")
@@ -304,7 +304,7 @@ async def test_pilots_are_filtered_as_one_types() -> None:
 
 async def test_the_table_is_sorted_by_each_column() -> None:
     """By s, turned by S, and by a click on a head."""
-    async with scene(STATES["healthy"]()) as s:
+    async with scene(brief()) as s:
         seen = []
         for _ in range(10):
             seen.append(s.table.sort_column.title)
@@ -345,7 +345,7 @@ async def test_selection_and_scroll_survive_updates() -> None:
 
 async def test_a_selection_whose_pilot_ends_stays_in_its_place() -> None:
     """Its successor is selected, not whoever is last."""
-    stage = STATES["healthy"]()
+    stage = brief()
     async with scene(stage) as s:
         first = s.table.selected
         assert first
@@ -356,7 +356,7 @@ async def test_a_selection_whose_pilot_ends_stays_in_its_place() -> None:
 
 async def test_the_mouse_selects_and_opens() -> None:
     """A click selects, a second one opens, and a click on the footer is its key."""
-    async with scene(STATES["healthy"]()) as s:
+    async with scene(brief()) as s:
         await s.pilot.click(PilotTable, offset=(10, 3))
         assert s.table.cursor_row == 2
         await s.pilot.click(PilotTable, offset=(10, 3), times=2)
@@ -366,7 +366,7 @@ async def test_the_mouse_selects_and_opens() -> None:
 
 async def test_those_that_ended_are_shown_when_asked_for() -> None:
     """With why they ended; they cannot be killed."""
-    async with scene(STATES["healthy"](), size=(160, 50)) as s:
+    async with scene(brief(), size=(160, 50)) as s:
         await s.press("x", "end")
         assert "ago: it exited with code 0" in s.text()
         await s.press("k")
@@ -377,7 +377,7 @@ async def test_those_that_ended_are_shown_when_asked_for() -> None:
 
 async def test_the_plot_shows_other_spans() -> None:
     """5 min, 1 h, 12 h, 1 day, and 5 min again."""
-    async with scene(STATES["healthy"]()) as s:
+    async with scene(brief()) as s:
         pane, seen = s.app.query_one(CpuPane), []
         for _ in range(5):
             seen.append(str(pane.border_title))
@@ -393,7 +393,7 @@ async def test_the_plot_shows_other_spans() -> None:
 
 async def test_the_log_follows_and_is_searched() -> None:
     """Only lines with the words; esc shows all again."""
-    stage = STATES["healthy"]()
+    stage = healthy()
     async with scene(stage) as s:
         log = s.app.query_one(LogPane)
         log.focus()
@@ -407,7 +407,7 @@ async def test_the_log_follows_and_is_searched() -> None:
 
 async def test_all_reasons_can_be_read_without_a_mouse() -> None:
     """They are more than fit 24 lines."""
-    async with scene(STATES["healthy"](), size=(80, 24)) as s:
+    async with scene(brief(), size=(80, 24)) as s:
         pane = s.app.query_one(ReasonsPane)
         assert pane.max_scroll_y
         await s.press("tab", "tab", "end")
@@ -417,7 +417,7 @@ async def test_all_reasons_can_be_read_without_a_mouse() -> None:
 
 async def test_a_pilots_log_goes_on_and_ends() -> None:
     """What it wrote since is added, and when it has gone that is said."""
-    stage = STATES["healthy"]()
+    stage = brief()
     async with scene(stage) as s:
         await s.press("l")
         await s.until(lambda: "another line" in s.text())
@@ -433,7 +433,7 @@ async def test_a_pilots_log_goes_on_and_ends() -> None:
 
 async def test_brackets_are_only_brackets() -> None:
     """Keys of the configuration and what users type are no markup."""
-    stage = STATES["healthy"]()
+    stage = brief()
     async with scene(stage) as s:
         stage.settings.state = replace(
             stage.settings.state, error="c.yaml:3: pilots[0].cpus: [/] must be positive"
@@ -481,7 +481,7 @@ def test_a_pilot_cannot_steer_the_terminal(line: str, shown: str) -> None:
 
 async def test_hostile_words_are_shown_as_text() -> None:
     """From Docker, a registry, or a log."""
-    stage = STATES["healthy"]()
+    stage = brief()
     stage.rig.node.down = "no\x1b]0;title\x07 Docker"
     async with scene(stage) as s:
         await s.until(lambda: "DOCKER AWAY: no?]0;title? Docker" in s.text(), ticks=True)
@@ -490,7 +490,7 @@ async def test_hostile_words_are_shown_as_text() -> None:
 
 async def test_a_pilots_log_is_searched() -> None:
     """Only lines with the words; esc shows all again, and goes back then."""
-    async with scene(STATES["healthy"]()) as s:
+    async with scene(brief()) as s:
         await s.press("l")
         await s.until(lambda: "another line" in s.text())
         await s.press("slash", *"another")
@@ -508,7 +508,7 @@ async def test_a_pilots_log_is_searched() -> None:
 
 async def test_a_lost_service_is_said_and_comes_back() -> None:
     """Greyed out meanwhile, with why; connected again by itself."""
-    stage = STATES["healthy"]()
+    stage = brief()
     async with scene(stage) as s:
         stage.engine.cut = "no engine listens at /run/plancton/plancton.sock"
         await s.until(lambda: s.app.connection_lost)
@@ -548,7 +548,7 @@ class FakeHostedEngine:
 async def test_quitting_a_hosting_program_asks(key: str, word: str) -> None:
     """Leave ends at once; drain and kill end with the last pilot."""
     hosted = FakeHostedEngine()
-    async with scene(STATES["healthy"](), hosted=hosted) as s:
+    async with scene(brief(), hosted=hosted) as s:
         await s.press("q")
         assert "What becomes of its 8 pilots?" in s.text()
         await s.press("n")
@@ -563,7 +563,7 @@ async def test_quitting_a_hosting_program_asks(key: str, word: str) -> None:
 
 async def test_quitting_an_attached_program_does_not_ask() -> None:
     """The service goes on."""
-    async with scene(STATES["healthy"]()) as s:
+    async with scene(brief()) as s:
         await s.press("q")
         await s.until(lambda: s.app._exit)
 
@@ -571,7 +571,7 @@ async def test_quitting_an_attached_program_does_not_ask() -> None:
 async def test_a_dead_engine_is_shown_as_what_it_is() -> None:
     """It stays on the screen, so that one can read why."""
     hosted = FakeHostedEngine()
-    async with scene(STATES["healthy"](), hosted=hosted) as s:
+    async with scene(brief(), hosted=hosted) as s:
         hosted.failure = "the engine thread died: KeyError('x')"
         hosted.ended = True
         await s.until(lambda: "THE ENGINE DIED: the engine thread died" in s.text())
@@ -581,7 +581,7 @@ async def test_a_dead_engine_is_shown_as_what_it_is() -> None:
 
 async def test_a_silent_engine_is_pointed_out() -> None:
     """It hangs: nothing is said of the pilots as if it were of now."""
-    stage = STATES["healthy"]()
+    stage = brief()
     async with scene(stage) as s:
         stage.rig.node.advance(60)
         await s.until(lambda: "THE ENGINE IS SILENT" in s.text())
@@ -618,7 +618,7 @@ async def test_empty_and_bad_states_have_their_words() -> None:
 @pytest.mark.parametrize("size", [(40, 12), (60, 20), (80, 24), (100, 30), (200, 60), (20, 5)])
 async def test_every_size_is_usable(size: tuple[int, int]) -> None:
     """Nothing breaks, and from 40 columns on the pilots are there."""
-    async with scene(STATES["healthy"](), size=size) as s:
+    async with scene(brief(), size=size) as s:
         assert s.table.size.height >= (1 if size[1] < 12 else 3)
         await s.pilot.resize_terminal(150, 45)
         await s.pilot.resize_terminal(*size)
@@ -627,14 +627,14 @@ async def test_every_size_is_usable(size: tuple[int, int]) -> None:
 async def test_no_colour_tells_the_layers_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """By their characters."""
     monkeypatch.setenv("NO_COLOR", "1")
-    async with scene(STATES["healthy"]()) as s:
+    async with scene(brief()) as s:
         assert "▒" in s.text()
         assert "█" in s.text()
 
 
 async def test_a_flood_of_snapshots_is_merged() -> None:
     """The screen draws as often as it can, not as often as the engine speaks."""
-    stage = STATES["healthy"]()
+    stage = brief()
     async with scene(stage) as s:
         drawn = 0
         draw = s.app.draw
@@ -654,7 +654,7 @@ async def test_a_flood_of_snapshots_is_merged() -> None:
 @pytest.mark.slow
 async def test_every_theme_of_the_palette_can_be_drawn() -> None:
     """Those in the terminal's own colours too, and what is drawn changes with them."""
-    async with scene(STATES["healthy"]()) as s:
+    async with scene(brief()) as s:
         pictures = set()
         for theme in s.app.available_themes:
             s.app.theme = theme
@@ -667,7 +667,7 @@ async def test_every_theme_of_the_palette_can_be_drawn() -> None:
 
 async def test_one_that_has_gone_keeps_no_other_from_being_killed() -> None:
     """Marked ones may end while they are asked about."""
-    stage = STATES["healthy"]()
+    stage = brief()
     async with scene(stage) as s:
         await s.press("space", "space", "k")
         first, second = s.table.marked
@@ -681,7 +681,7 @@ async def test_one_that_has_gone_keeps_no_other_from_being_killed() -> None:
 async def test_q_again_leaves_the_pilots_that_were_to_end_first() -> None:
     """As the line on top says."""
     hosted = FakeHostedEngine()
-    async with scene(STATES["healthy"](), hosted=hosted) as s:
+    async with scene(brief(), hosted=hosted) as s:
         await s.press("q", "d", "q")
         assert hosted.calls == ["drain", "leave"]
         await s.until(lambda: s.app._exit)
@@ -689,7 +689,7 @@ async def test_q_again_leaves_the_pilots_that_were_to_end_first() -> None:
 
 async def test_the_input_is_gone_when_it_is_not_needed() -> None:
     """It takes no room."""
-    async with scene(STATES["healthy"]()) as s:
+    async with scene(brief()) as s:
         assert not s.app.query_one("#filter", Input).display
         await asyncio.sleep(0)
 
