@@ -86,7 +86,8 @@ def _alive(pid: str) -> bool:
 @pytest.fixture(scope="session")
 def docker_client() -> Iterator[DockerClient]:
     """Return a client of the real engine; what crashed runs left behind is swept first."""
-    client = DockerClient(docker_url(), timeout=30)
+    # To remove an image it waits for each container that is just started or frozen.
+    client = DockerClient(docker_url(), timeout=120)
     for item in client.containers(all=True, filters={"label": spec.INSTANCE}):
         instance = str(item["Labels"][spec.INSTANCE])
         if instance.startswith("test") and not _alive(instance[4:]):
