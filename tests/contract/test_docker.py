@@ -249,8 +249,8 @@ def test_a_pilot_is_told_its_limits(
 ) -> None:
     """By environment and by machine/job features, which follow when it is asked to end."""
     runtime.launcher.features = JobFeatures(tmp_path)
-    show = "trap 'cat $JOBFEATURES/shut*' TERM; cat $MACHINEFEATURES/* $JOBFEATURES/job_id"
-    command = ("sh", "-c", f"{show}; sleep 1000 & wait; exit 0")
+    show = "trap 'cat $JOBFEATURES/shut*; exit' TERM; cat $MACHINEFEATURES/* $JOBFEATURES/job_id"
+    command = ("sh", "-c", f"{show}; sleep 1000 & wait")
     profile = Profile(command=command, network="none", ttl=500, grace=7, env={"PLANCTON_TTL": "x"})
     name = runtime.start(profile).name
     (pilot,) = runtime.pilots()

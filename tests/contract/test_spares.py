@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -199,6 +200,7 @@ def test_nothing_is_left_of_spares(bench: Bench, docker_client: DockerClient) ->
 def test_the_beginning_is_known_to_the_next_plancton(bench: Bench, instance: str) -> None:
     """By its file; without it, the spare's start counts, which is earlier."""
     bench.runtime.prepare(SLEEPER)
+    time.sleep(0.5)  # the stamps are Docker's and ours
     started = bench.runtime.start(SLEEPER)
     bench.runtime.close()
     other = Bench(instance, bench.folder)

@@ -92,6 +92,7 @@ def test_a_killed_plancton_finds_it_again_or_reap_removes_it(
     service.stop(signal.SIGKILL)
     assert containers.spares() == {spare}
     service.start()
+    until(lambda: service.status()["load"])  # it may start pilots
     (victim,) = containers.names()
     containers.client.kill(victim)
     until(lambda: spare.removesuffix(".spare") in containers.names())

@@ -74,4 +74,4 @@ def test_the_next_plancton_goes_on(
     service.start()
     until(lambda: len(containers.names()) == COUNT, PATIENCE)
     until(lambda: len(containers.names(running=False)) == COUNT)
-    assert service.names() == containers.names()
+    until(lambda: service.names() == containers.names())
