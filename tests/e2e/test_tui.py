@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -220,8 +221,8 @@ def test_the_web_page_only_looks(service: Service) -> None:
                 ["ss", "-Hltn", f"sport = :{port}"], capture_output=True, text=True, check=True
             ).stdout
             assert addresses.split()[3] == f"127.0.0.1:{port}"
-            asyncio.run(_page(port, "d", word))
-            until(lambda mode=mode: service.status()["mode"] == mode)  # type: ignore[misc]
+            done = partial(_is_in_mode, service, mode)
+            asyncio.run(_page(port, "d", word, done))
         finally:
             os.killpg(served.pid, signal.SIGKILL)
             served.wait(10)
@@ -232,8 +233,15 @@ def _listens(host: str, port: int) -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
-async def _page(port: int, key: str, answer: str) -> None:
-    """Open the page, wait for the pilots, press a key, and wait for its *answer*."""
+def _is_in_mode(service: Service, mode: str) -> bool:
+    return bool(service.status()["mode"] == mode)
+
+
+async def _page(port: int, key: str, answer: str, done: Callable[[], bool]) -> None:
+    """Open the page, wait for the pilots, press a key; leave when it is answered and *done*.
+
+    What was asked for on a page that is left may not have reached the engine.
+    """
     async with aiohttp.ClientSession() as session:
         async with session.get(f"http://127.0.0.1:{port}/") as response:
             assert response.status == 200
@@ -243,6 +251,7 @@ async def _page(port: int, key: str, answer: str) -> None:
             await _seen(page, "2 running")
             await page.send_str(json.dumps(["stdin", key]))
             await _seen(page, answer)
+            await asyncio.to_thread(until, done)
 
 
 async def _seen(page: aiohttp.ClientWebSocketResponse, text: str) -> None:
