@@ -45,6 +45,8 @@ def adjust_overcommit(context: DecisionContext) -> None:
     else:
         # What was idle for want of pilots that are there by now is not what they leave idle.
         left_idle = idle - max(0.0, context.committed() / left - promised)
+        # Nor is what is idle beside pilots that use all they were promised, or beside none.
+        left_idle = min(left_idle, promised - (1 - idle))
         busy = idle < BUSY
         factor = _less(context, left) if busy else _more(context, left_idle)
         context.overcommit = replace(seen, factor=factor, changed_at=now)

@@ -52,6 +52,16 @@ def test_what_is_idle_for_another_reason_says_nothing_of_pilots() -> None:
     assert loop.state.overcommit.factor == 1
 
 
+@pytest.mark.parametrize(("foreground", "use"), [(7.7, 1.0), (7.99, 0.5), (5.4, 1.0)])
+def test_what_is_too_little_for_a_pilot_says_nothing_of_pilots(
+    foreground: float, use: float
+) -> None:
+    """Once the foreground has gone, cores are promised once."""
+    loop = Loop(guarded(latency="off"), Protection.IDLE, use=use)
+    minutes(loop, 20, foreground)
+    assert loop.state.overcommit.factor == 1
+
+
 @pytest.mark.parametrize(("wanted", "starts"), [("off", 4), (1.5, 6), (2, 8)])
 def test_a_factor_of_the_administrators(wanted: str | float, starts: int) -> None:
     """It needs no learning."""
