@@ -67,7 +67,10 @@ def _discard_unwanted(context: DecisionContext, wanted: Mapping[str, schema.Prof
 
 
 def _is_wanted(context: DecisionContext, profile: schema.Profile) -> bool:
-    """Say whether another pilot of the profile is to be expected, as soon as one that runs ends."""
+    """Say whether another pilot of the profile is to be expected, as soon as one that runs ends.
+
+    Right after our start one that ended before could not be replaced yet.
+    """
     policy = context.policy
     asked = policy.spawn.spare and context.observation.mode is Mode.ACTIVE and not policy.drain
     return (
@@ -77,8 +80,12 @@ def _is_wanted(context: DecisionContext, profile: schema.Profile) -> bool:
         and profile.name not in context.backoffs
         and not _has_no_image(context, profile)
         and may_have_spare(profile)
-        and bool(of_profile(context.live(), profile) or context.planned_starts(profile))
+        and (_has_pilots(context, profile) or context.observation.load is None)
     )
+
+
+def _has_pilots(context: DecisionContext, profile: schema.Profile) -> bool:
+    return bool(of_profile(context.live(), profile) or context.planned_starts(profile))
 
 
 def _why_unwanted(

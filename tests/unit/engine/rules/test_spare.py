@@ -102,6 +102,12 @@ def test_right_after_the_start_of_plancton_one_is_neither_made_nor_removed(
     assert spares(look(pilot("a"), images=images, spares=(SPARE,))) == []
 
 
+def test_right_after_the_start_of_plancton_one_waits_for_a_pilot_that_ended_before() -> None:
+    """Until the foreground has been measured no pilot can start in it."""
+    assert spares(look(exited("a", 100.0), spares=(SPARE,), load=None)) == []
+    assert spares(look(exited("a", 100.0), load=None)) == []
+
+
 def test_the_start_of_the_next_comes_first() -> None:
     """In the tick of an exit none is made, and none removed: the pilot starts in it."""
     rules = policy(1, spare=True, short_life=0)
