@@ -19,7 +19,7 @@ from benchmarks.intervals import Figure, Pair, figure
 from benchmarks.owner import REQUEST, Connect, Waited, arrivals, burn, serve
 
 CORES = os.cpu_count() or 1
-LOADS = (0.2, 0.4, 0.6, 0.8)
+LOADS = tuple(float(each) / 100 for each in os.environ.get("LOADS", "20 40 60 80").split())
 BLOCKS = 2
 """Times that each arm has its two rounds at a load."""
 ROUND = 5.0
