@@ -205,7 +205,7 @@ def test_the_web_page_only_looks(service: Service) -> None:
     service.start()
     for options, word, mode in (
         ([], "read-only: drain", "active"),
-        (["--control"], "asked: drain", "draining"),
+        (["--control"], "DRAINING", "draining"),  # the engine has heard it
     ):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
