@@ -29,7 +29,7 @@ test-examples: ## run the recipes in examples/ and contrib/ for real (5 minutes,
 	@scripts/setup examples
 	@.venv/bin/pytest tests/examples $(ARGS)
 
-test-vm: ## test in a booted Debian: systemd, cgroup v2, a container image (10 minutes, builds it once)
+test-vm: ## test in a booted Debian: systemd, cgroup v2, a container image (a quarter of an hour, builds it once)
 	@scripts/setup vm
 	@.venv/bin/pytest tests/vm --timeout 900 $(ARGS)
 
