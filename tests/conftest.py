@@ -6,13 +6,15 @@ import gc
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker import container_spec as spec
 from plancton.runtime.docker.client import DockerClient, docker_url
 from plancton.service.process.paths import default_paths
@@ -50,6 +52,16 @@ def kernel_quota(client: DockerClient, id_: str) -> float:
         if not controllers:
             words = (Path("/sys/fs/cgroup") / path.lstrip("/") / "cpu.max").read_text().split()
     return math.inf if words[0] in ("max", "-1") else int(words[0]) / int(words[1])
+
+
+class OrdinaryParent(ParentCgroup):
+    """The parent of pilots out of the idle class, where a machine full of tests starves them."""
+
+    def configure(self, info: Mapping[str, Any]) -> None:
+        """Prepare the parent, then take it out of the idle class until ``verify``."""
+        super().configure(info)
+        for file in Path("/sys/fs/cgroup").glob(f"*/{self.base}/cpu.idle"):
+            file.write_text("0")
 
 
 def remove_cgroups(name: str) -> None:

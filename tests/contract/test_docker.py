@@ -16,13 +16,12 @@ from plancton.config.schema import Profile, Ulimit
 from plancton.engine.model.node import Protection
 from plancton.engine.model.pilot import PilotState
 from plancton.engine.ports import ActionError, NotBoundError, RuntimeUnavailableError
-from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.client import DockerClient, docker_url
 from plancton.runtime.docker.events import EventListener
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.job_features import JobFeatures
 from plancton.service.process.clock import SystemClock
-from tests.conftest import kernel_quota, remove_cgroups, until
+from tests.conftest import OrdinaryParent, kernel_quota, remove_cgroups, until
 
 pytestmark = pytest.mark.docker
 SLEEPER = Profile(command=("sleep", "1000"), network="none")
@@ -31,7 +30,7 @@ SLEEPER = Profile(command=("sleep", "1000"), network="none")
 @pytest.fixture
 def runtime(instance: str) -> Iterator[DockerRuntime]:
     """Return a runtime of the tests' instance."""
-    made = DockerRuntime(docker_url(), instance, SystemClock(), ParentCgroup(instance))
+    made = DockerRuntime(docker_url(), instance, SystemClock(), OrdinaryParent(instance))
     yield made
     made.close()
 
@@ -370,7 +369,7 @@ def test_instances_do_not_see_each_other(
         runtime.start(SLEEPER)
         assert [pilot.name for pilot in runtime.pilots()] != [name]
         assert len(runtime.pilots()) == 1
-        other = DockerRuntime(docker_url(), "testother", SystemClock(), ParentCgroup("testother"))
+        other = DockerRuntime(docker_url(), "testother", SystemClock(), OrdinaryParent("testother"))
         assert other.pilots() == ()
         other.close()
     finally:
@@ -400,7 +399,7 @@ def test_an_end_is_seen_as_soon_as_it_was_reported(runtime: DockerRuntime, insta
 
     def look(id_: str) -> None:
         if id_:
-            other = DockerRuntime(docker_url(), instance, SystemClock(), ParentCgroup(instance))
+            other = DockerRuntime(docker_url(), instance, SystemClock(), OrdinaryParent(instance))
             seen.extend(pilot.state for pilot in other.pilots(frozenset({id_})))
             other.close()
 
@@ -418,6 +417,6 @@ def test_an_end_is_seen_as_soon_as_it_was_reported(runtime: DockerRuntime, insta
 def test_no_docker_is_said_with_what_to_do(tmp_path: Path) -> None:
     """The socket's name and the way out are in the sentence."""
     url = f"unix://{tmp_path}/none.sock"
-    gone = DockerRuntime(url, "testx", SystemClock(), ParentCgroup("testx"))
+    gone = DockerRuntime(url, "testx", SystemClock(), OrdinaryParent("testx"))
     with pytest.raises(RuntimeUnavailableError, match=r"does not run at .*none.sock: start it"):
         gone.pilots()

@@ -15,13 +15,12 @@ from plancton.config.schema import Profile
 from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.spare import Spare, spec_hash
 from plancton.engine.ports import ActionError, Clock, Host, ImageMissingError, Runtime
-from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.client import docker_url
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.host import HostSampler
 from plancton.runtime.simulated_node import SimulatedNode
 from plancton.service.process.clock import SystemClock
-from tests.conftest import until
+from tests.conftest import OrdinaryParent, until
 
 SLEEPER = Profile(command=("sh", "-c", "echo hello; exec sleep 1000"), ttl=500, grace=7)
 SHORT = Profile(command=("sh", "-c", "echo bye; exit 3"))
@@ -92,7 +91,7 @@ def node(request: pytest.FixtureRequest) -> Iterator[Node]:
         yield Node(fake, fake, fake, step, fake)
         return
     instance = request.getfixturevalue("instance")
-    clock, parent = SystemClock(), ParentCgroup(instance)
+    clock, parent = SystemClock(), OrdinaryParent(instance)
     runtime = DockerRuntime(docker_url(), instance, clock, parent)
     yield Node(runtime, HostSampler(parent, lambda: "/"), clock, until, None)
     runtime.close()

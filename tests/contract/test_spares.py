@@ -12,13 +12,12 @@ from plancton.config.schema import Profile
 from plancton.engine.model.pilot import PilotState
 from plancton.engine.model.spare import Spare
 from plancton.engine.ports import ActionError
-from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.client import DockerClient, docker_url
 from plancton.runtime.docker.gate import let_go
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.job_features import JobFeatures
 from plancton.service.process.clock import SystemClock
-from tests.conftest import until
+from tests.conftest import OrdinaryParent, until
 
 pytestmark = pytest.mark.docker
 SLEEPER = Profile(command=("sleep", "1000"), network="none")
@@ -47,7 +46,7 @@ class Bench:
             docker_url(),
             instance,
             self.clock,
-            ParentCgroup(instance),
+            OrdinaryParent(instance),
             oom_score_adj=lambda: self.oom,
             features=JobFeatures(folder),
         )
