@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from plancton.runtime.docker import container_spec as spec
 from plancton.runtime.docker.client import DockerClient, docker_url
 from plancton.runtime.docker.creator import SPARE_SUFFIX
 from tests.conftest import until
+from tests.e2e.docker_proxy import DockerProxy
 from tests.e2e.registry import Registry
 from tests.e2e.service import Service
 
@@ -41,6 +43,15 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("image") / "busybox.tar"
     subprocess.run(["docker", "-H", docker_url(), "save", "-o", str(path), "busybox"], check=True)
     return path
+
+
+@pytest.fixture
+def proxy() -> Iterator[DockerProxy]:
+    """Return a proxy that behaves."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = DockerProxy(Path(folder, "d.sock"), Path(docker_url().removeprefix("unix://")))
+        yield made
+        made.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import re
 import socket
 import socketserver
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,18 @@ class Exchange:
             response.begin()
             return response.status, response.read()
 
+    def lines(self) -> Iterator[bytes]:
+        """Have Docker do what was asked, and yield what it says, line by line as it comes."""
+        with self._ask() as docker:
+            response = http.client.HTTPResponse(docker)
+            response.begin()
+            while line := response.readline():
+                yield line
+
+    def readdress(self, old: str, new: str) -> None:
+        """Ask for another path."""
+        self._request = self._request.replace(old.encode(), new.encode(), 1)
+
     def send(self, body: bytes, status: int = 200, kind: str = "application/json") -> None:
         """Send a whole answer."""
         head = f"HTTP/1.1 {status} Whatever\r\nContent-Type: {kind}\r\nConnection: close\r\n"
@@ -56,6 +68,10 @@ class Exchange:
         self.client.sendall(
             f"{head}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
         )
+
+    def send_chunk(self, data: bytes) -> None:
+        """Send a part of what was begun."""
+        self.client.sendall(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
     def _ask(self) -> socket.socket:
         docker = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

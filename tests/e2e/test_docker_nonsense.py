@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,6 @@ from docker.errors import APIError
 from plancton.config.schema import Profile
 from plancton.engine.ports import ActionError, RuntimeUnavailableError
 from plancton.runtime.cgroup import ParentCgroup
-from plancton.runtime.docker.client import docker_url
 from plancton.runtime.docker.events import EventListener
 from plancton.runtime.docker.images import ImagePuller
 from plancton.runtime.docker.runtime import DockerRuntime
@@ -30,15 +28,6 @@ PILOTS = 2
 SOON = [name for name in FAULTS if name != "hang"]
 MOST_MEMORY = 400_000_000
 """Bytes; the service takes some 80 MB, and looks at the largest part of an answer it may."""
-
-
-@pytest.fixture
-def proxy() -> Iterator[DockerProxy]:
-    """Return a proxy that behaves."""
-    with tempfile.TemporaryDirectory() as folder:
-        made = DockerProxy(Path(folder, "d.sock"), Path(docker_url().removeprefix("unix://")))
-        yield made
-        made.close()
 
 
 @pytest.fixture

@@ -19,6 +19,13 @@ from docker.utils import kwargs_from_env
 from docker.utils.config import find_config_file
 
 from plancton.engine.ports import RuntimeUnavailableError
+from plancton.runtime.docker.api_version import (
+    OLDEST,
+    VersionChangedError,
+    VersionsApartError,
+    agreed_version,
+    is_refusal,
+)
 from plancton.runtime.http_session import HttpSession
 
 DEFAULT_URL = "unix:///var/run/docker.sock"
@@ -108,7 +115,7 @@ class DockerClient(docker.APIClient, HttpSession):
         self.request_count = 0
         tls = kwargs_from_env().get("tls", False) if url == os.environ.get("DOCKER_HOST") else False
         try:
-            super().__init__(base_url=url, version="auto", timeout=int(timeout), tls=tls)
+            super().__init__(base_url=url, version=OLDEST, timeout=int(timeout), tls=tls)
         except (ValueError, TypeError, LookupError, AttributeError, InvalidConfigFile) as error:
             file = find_config_file()
             if file is None or isinstance(error, requests.exceptions.RequestException):
@@ -117,6 +124,21 @@ class DockerClient(docker.APIClient, HttpSession):
                 f"{file!s} cannot be read as a configuration of Docker, which its clients read "
                 "first: mend it, or move it away"
             ) from error
+        try:
+            self._version = self._agreed_version()
+        except BaseException:
+            self.close()
+            raise
+
+    def _agreed_version(self) -> str:
+        try:
+            return agreed_version(_mapping(self.version(api_version=False)))
+        except docker.errors.APIError as error:
+            raise NonsenseError(f"it answered {error.status_code}: {error.explanation}") from error
+        except (ValueError, LookupError) as error:
+            if isinstance(error, requests.exceptions.RequestException):
+                raise
+            raise NonsenseError("it does not say its API version") from error
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
         """Count, then send. What is no stream is read whole, if it is of a size and in time."""
@@ -174,6 +196,8 @@ class DockerClient(docker.APIClient, HttpSession):
         # A 404 of a web server does not mean that a container has gone.
         if not response.ok and not _is_of_docker(response):
             raise NonsenseError(f"it answered {response.status_code}, and not in Docker's form")
+        if not response.ok and is_refusal(response.status_code, response.json()["message"]):
+            raise VersionChangedError
         super()._raise_for_status(response)  # type: ignore[misc]  # not in the stubs
 
     def _stream_helper(self, response: Any, decode: bool = False) -> Iterator[Any]:
@@ -213,15 +237,14 @@ def open_client(url: str, *, timeout: float) -> Iterator[DockerClient]:
 def unavailable_text(url: str, error: Exception) -> str:
     """Say why Docker at *url* cannot be used, and what to do."""
     text = str(error)
+    if isinstance(error, VersionsApartError):
+        return error.sentence(url)
     if "Permission denied" in text:
         return f"no permission to use Docker at {url}: run as root or join the group docker"
     if isinstance(error, requests.exceptions.Timeout) or "timed out" in text.lower():
         return f"Docker at {url} accepts connections but does not answer: it is stalled"
     if "No such file" in text or "refused" in text:
         return f"Docker does not run at {url}: start it (systemctl start docker) or set node.docker"
-    asking = text.startswith("Error while fetching server API version")
-    if "version" in text.lower() and "API" in text and not asking:
-        return f"Docker at {url} speaks no API version of ours: {_one_line(text)}"
     return f"Docker at {url} gives no usable answer: {_one_line(text)}"
 
 

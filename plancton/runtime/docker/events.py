@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import docker.errors
@@ -48,7 +48,7 @@ class EventListener:
             try:
                 self.on_event("")
                 for event in stream:
-                    self.on_event(str(event.get("id") or ""))
+                    self.on_event(_container_of(event))
             finally:
                 stream.close()
 
@@ -58,3 +58,10 @@ class EventListener:
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
+
+
+def _container_of(event: Mapping[str, Any]) -> str:
+    """Return the ID of an event's container; what names it has changed with API 1.52."""
+    actor = event.get("Actor")
+    id_ = actor.get("ID") if isinstance(actor, Mapping) else None
+    return str(id_ or event.get("id") or "")

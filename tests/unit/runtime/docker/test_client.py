@@ -7,6 +7,7 @@ from docker.errors import DockerException
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import ReadTimeout
 
+from plancton.runtime.docker.api_version import VersionChangedError
 from plancton.runtime.docker.client import unavailable_text
 
 
@@ -17,13 +18,12 @@ from plancton.runtime.docker.client import unavailable_text
         (DockerException, "FileNotFoundError(2, 'No such file')", "systemctl start docker"),
         (RequestsConnectionError, "Connection refused", "does not run"),
         (ReadTimeout, "Read timed out. (read timeout=60)", "stalled"),
-        (DockerException, "client API version 9 is too new", "no API version of ours"),
-        (DockerException, "Error while fetching server API version: 500", "no usable answer"),
+        (VersionChangedError, "", "connecting anew"),
         (OSError, "odd", "no usable answer: odd"),
     ],
 )
 def test_errors_say_what_to_do(kind: type[Exception], text: str, words: str) -> None:
     """Each with the engine's URL."""
-    said = unavailable_text("unix:///x.sock", kind(text))
+    said = unavailable_text("unix:///x.sock", kind(text) if text else kind())
     assert words in said
     assert "unix:///x.sock" in said
