@@ -40,6 +40,7 @@ _LOCAL: tuple[KeyPath, ...] = (
     ("node", "instance"),
     ("node", "labels"),
     ("node", "docker"),
+    ("node", "docker_certs"),
     ("image", "docker_config"),
 )
 

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from plancton.config.config_file import ConfigFile
 from plancton.config.node_rules import host_name
 from plancton.config.schema import Config
-from plancton.runtime.docker.client import docker_url
+from plancton.runtime.docker.engine_url import EngineUrl, docker_url
 from plancton.service.instance import instance_name
 from plancton.service.process.clock import SystemClock
 from plancton.service.process.lock import Lock, note_at
@@ -62,6 +62,7 @@ class LastInstance:
     instance: str
     url: str
     config: str
+    certs: str = ""
 
 
 def last_instance(paths: Paths) -> LastInstance | None:
@@ -78,7 +79,8 @@ def lock_instance(paths: Paths, *, named: bool = True) -> Iterator[LockedInstanc
 
     Not *named*, it is for a moment: who starts an engine waits for its end. Where no configuration
     was asked for, it is the instance whose engine used the run directory last.
-    Raises LockedError if another process has either, ConfigError, OSError.
+    Raises LockedError if another process has either, ConfigError, OSError, and
+    RuntimeUnavailableError if nobody can tell where Docker is.
     """
     last = None if named or paths.asked_for_config else last_instance(paths)
     if last is not None:
@@ -89,9 +91,14 @@ def lock_instance(paths: Paths, *, named: bool = True) -> Iterator[LockedInstanc
     remote = RemoteConfigFollower(paths.remote_config(instance), SystemClock())
     config_file = ConfigFile(paths.config, must_exist=paths.asked_for_config, remote=remote)
     config_file.first()
-    url = last.url if last else docker_url(local.node.docker)
+    if last is not None:
+        url = EngineUrl(last.url, certs=last.certs)
+    else:
+        url = docker_url(local.node.docker, local.node.docker_certs)
     mark = _instance_mark(instance, url)
-    note = {"instance": instance, "url": url, "config": str(paths.config.absolute())}
+    certs = str(url.certificates.folder) if url.certificates else ""
+    config = str(paths.config.absolute())
+    note = {"instance": instance, "url": url, "config": config, "certs": certs}
     lock = Lock(paths.lock, named=named, note=json.dumps(note) if named else "")
     instance_lock = Lock(default_paths().rundir / f"{mark}.lock", named=named)
     with lock, instance_lock, NameLock(f"plancton/{mark}", instance_lock.path):

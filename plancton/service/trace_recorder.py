@@ -36,7 +36,8 @@ def record_trace(config: Path, output: Path, interval: float, seconds: float) ->
     except FileNotFoundError:
         known = Config()
     clock, parent = SystemClock(), ParentCgroup(instance_name(known))
-    runtime = DockerRuntime(docker_url(known.node.docker), instance_name(known), clock, parent)
+    url = docker_url(known.node.docker, known.node.docker_certs)
+    runtime = DockerRuntime(url, instance_name(known), clock, parent)
     with suppress(RuntimeUnavailableError):
         runtime.check()
     runtime.close()

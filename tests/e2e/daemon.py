@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,14 +23,30 @@ class Daemon:
     one's bridge away.
     """
 
-    def __init__(self, folder: Path, name: str, *, live_restore: bool) -> None:
-        """Prepare; nothing runs yet."""
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        *,
+        live_restore: bool,
+        settings: Mapping[str, object] | None = None,
+        options: Sequence[str] = (),
+        sub_ids: Mapping[str, str] | None = None,
+    ) -> None:
+        """Prepare; nothing runs yet.
+
+        *settings* are those of its daemon.json, *options* more words of its command, *sub_ids*
+        what stands in its own /etc/subuid and /etc/subgid, by their names.
+        """
+        self.options, self.sub_ids = list(options), dict(sub_ids or {})
         self.folder, self.name, self.live_restore = folder, name, live_restore
         self.socket = folder / "docker.sock"
         self.url = f"unix://{self.socket}"
         self.process: subprocess.Popen[bytes] | None = None
         folder.mkdir()
-        (folder / "daemon.json").write_text("{}")
+        (folder / "daemon.json").write_text(json.dumps(settings or {}))
+        for file, line in self.sub_ids.items():
+            (folder / file).write_text(f"{line}\n")
         subprocess.run(["ip", "netns", "add", name], check=True)
         subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
 
@@ -38,14 +56,36 @@ class Daemon:
         for name in stale:
             (self.folder / name).unlink(missing_ok=True)
         at = str(self.folder)
-        command = ["nsenter", f"--net=/run/netns/{self.name}", "dockerd"]
+        command = ["nsenter", f"--net=/run/netns/{self.name}", *self._own_files, "dockerd"]
         command += ["--config-file", f"{at}/daemon.json", "--host", self.url]
         command += ["--data-root", f"{at}/data", "--exec-root", f"{at}/exec"]
         command += ["--pidfile", f"{at}/dockerd.pid", "--cgroup-parent", f"/{self.name}"]
         command += ["--live-restore"] if self.live_restore else []
+        command += self.options
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         until(self.answers, 60)
+
+    @property
+    def _own_files(self) -> list[str]:
+        """What runs it where files of its own lie in place of the machine's."""
+        binds = [f"mount --bind {self.folder / name} /etc/{name} && " for name in self.sub_ids]
+        own = ["unshare", "--mount", "--propagation", "slave", "sh", "-c"]
+        return [*own, f'{"".join(binds)}exec "$@"', "sh"] if binds else []
+
+    def link(self, *addresses: str) -> None:
+        """Connect it to the machine by a cable of its own: *addresses* are X.X.X.N, not X.X.X.1."""
+        here, there = f"{self.name}h"[-15:], f"{self.name}d"[-15:]
+        ours = f"{addresses[0].rpartition('.')[0]}.1/24"
+        inside = ["ip", "-n", self.name]
+        for command in (
+            ["ip", "link", "add", here, "type", "veth", "peer", "name", there, "netns", self.name],
+            ["ip", "addr", "add", ours, "dev", here],
+            ["ip", "link", "set", here, "up"],
+            *([*inside, "addr", "add", f"{each}/24", "dev", there] for each in addresses),
+            [*inside, "link", "set", there, "up"],
+        ):
+            subprocess.run(command, check=True)
 
     def answers(self) -> bool:
         """Say whether it answers."""

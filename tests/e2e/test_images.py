@@ -122,6 +122,32 @@ def test_credentials_come_from_dockers_own_config(registry: Registry, tmp_path: 
     assert images.status()[registry.reference].id == id_
 
 
+def test_a_registrys_own_helper_comes_before_the_usual_one(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Docker's client chooses: credHelpers, then credsStore; other logins do not matter."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for name, secret in (("own", "secret"), ("usual", "wrong")):
+        helper = tmp_path / f"docker-credential-{name}"
+        helper.write_text(f"""#!/bin/sh\necho '{{"Username": "user", "Secret": "{secret}"}}'\n""")
+        helper.chmod(0o755)
+    id_ = registry.push("one")
+    registry.stop()
+    registry.lock()
+    registry.start()
+    place = f"127.0.0.1:{registry.port}"
+    auths = {place: {"auth": base64.b64encode(b"user:old").decode()}}
+    values = {"auths": auths, "credsStore": "usual", "credHelpers": {place: "own"}}
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    images, clock = state_store(registry, str(tmp_path))
+    images.pull_due()
+    assert images.status()[registry.reference] == ImageStatus(id_)
+    (tmp_path / "config.json").write_text(json.dumps({**values, "credHelpers": {}}))
+    clock.advance(2 * 3600)
+    images.pull_due()
+    assert "unauthorized" in images.status()[registry.reference].error
+
+
 def test_a_bad_image_is_tried_by_one_pilot_and_the_good_one_stays(
     registry: Registry, service: Service, containers: Containers
 ) -> None:

@@ -12,8 +12,10 @@ from typing import Any
 import docker.errors
 
 from plancton.cli.doctor.check import Check
+from plancton.cli.doctor.docker_warnings import check_docker_warnings
 from plancton.cli.doctor.memory import check_frozen_memory
 from plancton.cli.doctor.mounts import check_mounts
+from plancton.cli.doctor.rootless import check_rootless
 from plancton.cli.doctor.scheduler import check_idle_core_search
 from plancton.cli.render import table
 from plancton.config.load import ConfigError, load
@@ -23,7 +25,8 @@ from plancton.engine.model.node import Limit, Protection
 from plancton.engine.ports import RuntimeUnavailableError
 from plancton.runtime import idle_core_search
 from plancton.runtime.cgroup import ParentCgroup
-from plancton.runtime.docker.client import DockerClient, docker_url, translate_errors
+from plancton.runtime.docker.client import DockerClient, translate_errors
+from plancton.runtime.docker.engine_url import DEFAULT_URL, EngineUrl, docker_url
 from plancton.runtime.docker.image_remover import image_id
 from plancton.runtime.docker.limits import unenforced_limits
 from plancton.runtime.docker.runtime import DockerRuntime
@@ -42,15 +45,16 @@ def check_node(paths: Paths) -> list[Check]:
     """Check everything; never raises for what it finds."""
     config, first = _config(paths)
     checks = [first, _rundir(paths), _lock(paths)]
-    url = docker_url(config.node.docker)
     parent = ParentCgroup(instance_name(config))
-    runtime = DockerRuntime(url, instance_name(config), SystemClock(), parent, timeout=10)
+    url = EngineUrl(DEFAULT_URL)
     try:
+        url = docker_url(config.node.docker, config.node.docker_certs)
+        runtime = DockerRuntime(url, instance_name(config), SystemClock(), parent, timeout=10)
         info = runtime.check()
-        checks.append(Check("docker", "OK", f"Engine {info.get('ServerVersion')} at {url}"))
     except RuntimeUnavailableError as error:
         word, _, mend = str(error).partition(": ")
-        return [*checks, Check("docker", "FAIL", word, mend), *_kernel()]
+        return [*checks, Check("docker", "FAIL", word, mend), *check_rootless(url), *_kernel()]
+    checks += [_docker(url, info), *check_docker_warnings(info)]
     checks += [_cgroup(parent, info), check_limits(info), check_frozen_memory(config, parent)]
     checks += [_time(info), _disk(info)]
     checks += [_image(url, each) for each in sorted({p.image for p in config.pilots})]
@@ -92,6 +96,11 @@ def _rundir(paths: Paths) -> Check:
 def _lock(paths: Paths) -> Check:
     pid = holder(paths.lock)
     return Check("engine", "OK", f"runs, process {pid}" if pid else "does not run")
+
+
+def _docker(url: EngineUrl, info: Mapping[str, Any]) -> Check:
+    named = f", named by {url.source}" if url.source else ""
+    return Check("docker", "OK", f"Engine {info.get('ServerVersion')} at {url}{named}")
 
 
 def _cgroup(parent: ParentCgroup, info: Mapping[str, Any]) -> Check:

@@ -23,7 +23,11 @@ class Node(Group):
     """What rules may ask for: a list of names, or names with values. Only the local file may
     say this."""
     docker: str = ""
-    """URL of the Docker Engine; empty: $DOCKER_HOST, or its usual socket. Needs a restart."""
+    """URL of the Docker Engine (unix://, tcp://, ssh://); empty: $DOCKER_HOST, $DOCKER_CONTEXT,
+    the current context of ~/.docker, or its usual socket. Needs a restart."""
+    docker_certs: str = ""
+    """Folder of ca.pem, cert.pem and key.pem for TLS with an engine at tcp://; empty:
+    $DOCKER_CERT_PATH, or ~/.docker where $DOCKER_TLS_VERIFY is set. Needs a restart."""
     interval: Annotated[Duration, Field(ge=0.2, le=3600)] = 5.0
     """Longest time between two ticks. Exits of pilots and commands are acted on at once."""
     drain: bool = False

@@ -41,9 +41,7 @@ class ParentCgroup:
         """Learn from Docker's ``/info`` which world this is, and prepare the parent."""
         self._systemd = info.get("CgroupDriver") == "systemd"
         if any("rootless" in option for option in info.get("SecurityOptions") or ()):
-            self.name, self._hierarchy = None, None
-            self.note = "rootless Docker: its pilots cannot be put into the node's idle class"
-            self._log_protection()
+            self.give_up("rootless Docker: its pilots cannot be put into the node's idle class")
             return
         unified = str(info.get("CgroupVersion", "1")) == "2"
         self._hierarchy = hierarchy(self._mounts.read_text(), unified=unified)
@@ -57,6 +55,12 @@ class ParentCgroup:
             self._groups = (self.base,)
         self.protection = self._protect()
         self.note = self._note()
+        self._log_protection()
+
+    def give_up(self, why: str) -> None:
+        """Leave the pilots where Docker puts them, because they cannot be reached."""
+        self.name, self._hierarchy, self._groups = None, None, ()
+        self.protection, self.note = Protection.WEIGHT_ONLY, why
         self._log_protection()
 
     def verify(self) -> Protection:

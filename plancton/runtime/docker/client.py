@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
 import time
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ import docker.errors
 import requests
 import urllib3
 from docker.errors import InvalidConfigFile
-from docker.utils import kwargs_from_env
 from docker.utils.config import find_config_file
 
 from plancton.engine.ports import RuntimeUnavailableError
@@ -26,15 +24,20 @@ from plancton.runtime.docker.api_version import (
     agreed_version,
     is_refusal,
 )
+from plancton.runtime.docker.engine_url import DEFAULT_URL, docker_url, other_sockets
+from plancton.runtime.docker.ssh import BASE_URL, SCHEME, SshAdapter, SshError
+from plancton.runtime.docker.tls import tls_of, tls_trouble
 from plancton.runtime.http_session import HttpSession
 
-DEFAULT_URL = "unix:///var/run/docker.sock"
-
-
-def docker_url(configured: str = "") -> str:
-    """Return the engine's URL: as configured, else $DOCKER_HOST, else its usual socket."""
-    return configured or os.environ.get("DOCKER_HOST") or DEFAULT_URL
-
+__all__ = [
+    "DockerClient",
+    "NonsenseError",
+    "api_error_text",
+    "docker_url",
+    "open_client",
+    "translate_errors",
+    "unavailable_text",
+]
 
 _LARGEST_ANSWER, _LARGEST_LINE = 32_000_000, 1_000_000
 """Bytes. A listing takes some thousand for each container, an event less."""
@@ -113,9 +116,10 @@ class DockerClient(docker.APIClient, HttpSession):
     def __init__(self, url: str, *, timeout: float) -> None:
         """Connect and agree on the API version; raises docker's and requests' exceptions."""
         self.request_count = 0
-        tls = kwargs_from_env().get("tls", False) if url == os.environ.get("DOCKER_HOST") else False
+        tls, ssh = tls_of(url), SshAdapter(url, timeout) if url.startswith(SCHEME) else None
         try:
-            super().__init__(base_url=url, version=OLDEST, timeout=int(timeout), tls=tls)
+            base_url = DEFAULT_URL if ssh else str(url)
+            super().__init__(base_url=base_url, version=OLDEST, timeout=int(timeout), tls=tls)
         except (ValueError, TypeError, LookupError, AttributeError, InvalidConfigFile) as error:
             file = find_config_file()
             if file is None or isinstance(error, requests.exceptions.RequestException):
@@ -124,6 +128,9 @@ class DockerClient(docker.APIClient, HttpSession):
                 f"{file!s} cannot be read as a configuration of Docker, which its clients read "
                 "first: mend it, or move it away"
             ) from error
+        if ssh:
+            self.base_url = BASE_URL
+            self.mount(f"{BASE_URL}/", ssh)
         try:
             self._version = self._agreed_version()
         except BaseException:
@@ -143,7 +150,9 @@ class DockerClient(docker.APIClient, HttpSession):
     def request(self, *args: Any, **kwargs: Any) -> Any:
         """Count, then send. What is no stream is read whole, if it is of a size and in time."""
         self.request_count += 1
-        response = super().request(*args, **{**kwargs, "stream": True})
+        # Named here, else a bundle of the environment would take the place of an engine's CA.
+        known = {"verify": self.verify, **kwargs}
+        response = super().request(*args, **{**known, "stream": True})
         if not (kwargs.get("stream") and response.ok):
             try:
                 response._content = _read_whole(response, self.timeout)
@@ -195,7 +204,10 @@ class DockerClient(docker.APIClient, HttpSession):
     def _raise_for_status(self, response: requests.Response) -> None:
         # A 404 of a web server does not mean that a container has gone.
         if not response.ok and not _is_of_docker(response):
-            raise NonsenseError(f"it answered {response.status_code}, and not in Docker's form")
+            said = _one_line(response.text)[:80]
+            raise NonsenseError(
+                f"it answered {response.status_code}, and not in Docker's form: {said}"
+            )
         if not response.ok and is_refusal(response.status_code, response.json()["message"]):
             raise VersionChangedError
         super()._raise_for_status(response)  # type: ignore[misc]  # not in the stubs
@@ -237,15 +249,50 @@ def open_client(url: str, *, timeout: float) -> Iterator[DockerClient]:
 def unavailable_text(url: str, error: Exception) -> str:
     """Say why Docker at *url* cannot be used, and what to do."""
     text = str(error)
-    if isinstance(error, VersionsApartError):
-        return error.sentence(url)
+    if said := _connection_trouble(url, error):
+        return said
     if "Permission denied" in text:
-        return f"no permission to use Docker at {url}: run as root or join the group docker"
+        others = "".join(f", or set node.docker to {each}" for each in _others(url))
+        return f"no permission to use Docker at {url}: run as root or join the group docker{others}"
     if isinstance(error, requests.exceptions.Timeout) or "timed out" in text.lower():
         return f"Docker at {url} accepts connections but does not answer: it is stalled"
     if "No such file" in text or "refused" in text:
-        return f"Docker does not run at {url}: start it (systemctl start docker) or set node.docker"
+        return f"Docker does not run at {url}: {_advice(url)}"
     return f"Docker at {url} gives no usable answer: {_one_line(text)}"
+
+
+def _connection_trouble(url: str, error: Exception) -> str:
+    """Say what an error of the versions, of ssh or of TLS means; empty: it is none of them."""
+    if isinstance(error, VersionsApartError):
+        return error.sentence(url)
+    if url.startswith(SCHEME) and (ssh := _ssh_error(error)):
+        return f"Docker at {url} cannot be reached: {ssh}"
+    return tls_trouble(url, str(error))
+
+
+def _ssh_error(error: BaseException | None) -> str:
+    """Return what an ssh said, wherever it stands among the causes of an error."""
+    while error is not None:
+        for each in (error, *error.args):
+            if isinstance(each, SshError):
+                return str(each)
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def _others(url: str) -> list[str]:
+    return other_sockets() if url == DEFAULT_URL else []
+
+
+def _advice(url: str) -> str:
+    """Say what to do where nothing listens."""
+    others = _others(url)
+    if others:
+        return f"there is {' and '.join(others)}; set node.docker to it, or start Docker"
+    source = getattr(url, "source", "")
+    if source and source != "node.docker":
+        return f"start it, or correct {source}, which names it"
+    return "start it (systemctl start docker) or set node.docker"
 
 
 def api_error_text(error: docker.errors.APIError) -> str:

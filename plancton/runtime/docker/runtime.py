@@ -22,6 +22,7 @@ from plancton.runtime.docker.connection import DockerConnection, if_needed
 from plancton.runtime.docker.cpusets import bind_container, check_cpusets, hold_container
 from plancton.runtime.docker.creator import PilotCreator
 from plancton.runtime.docker.disk_meter import DiskMeter, places_of
+from plancton.runtime.docker.engine_host import other_machine
 from plancton.runtime.docker.launcher import DockerStarter, PilotLauncher, binding_told_apart
 from plancton.runtime.docker.pilots import (
     ENDED,
@@ -126,7 +127,14 @@ class DockerRuntime(DockerConnection):
     def _learn(self, client: DockerClient) -> None:
         self.info = client.info()
         self.data_root = str(self.info.get("DockerRootDir") or "/")
-        self.parent.configure(self.info)
+        elsewhere = other_machine(self.url, self.info)
+        if elsewhere:
+            self.parent.give_up(
+                f"Docker runs on another machine, {elsewhere}, and Plancton protects only its own: "
+                f"run Plancton there, or correct {getattr(self.url, 'source', '') or 'node.docker'}"
+            )
+        else:
+            self.parent.configure(self.info)
         self.creator.learn(self.info)
 
     def check(self) -> Mapping[str, Any]:
