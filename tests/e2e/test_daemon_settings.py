@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from plancton.cli.doctor.docker_warnings import check_docker_warnings
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.client import DockerClient
 from plancton.runtime.docker.runtime import DockerRuntime
@@ -131,3 +132,25 @@ def live(service: Service, client: DockerClient, kind: Kind, daemon: Daemon) -> 
     assert service.ended() == 0
     assert client.containers(all=True) == []
     assert "Traceback" not in service.log
+
+
+def test_docker_warns_and_doctor_shows_it(archive: Path) -> None:
+    """In the words of a real daemon that everybody may reach: what matters, and what does not."""
+    with tempfile.TemporaryDirectory(prefix="plt-") as name:
+        options = ("--host", "tcp://127.0.0.1:2375")
+        daemon = Daemon(Path(name, "d"), NAME, live_restore=False, options=options)
+        try:
+            daemon.start()
+            client = DockerClient(daemon.url, timeout=30)
+            given = client.info()["Warnings"]
+            client.close()
+            checks = check_docker_warnings({"Warnings": given})
+            found = {check.found: check for check in checks}
+            exposed = found["API is accessible on http://127.0.0.1:2375 without encryption"]
+            assert (exposed.verdict, "--tlsverify" in exposed.mend) == ("WARN", True)
+            shown = " ".join(found)
+            for warning in given:
+                first = warning.split("\n")[0].removeprefix("WARNING: ").rstrip(".")
+                assert first in shown
+        finally:
+            daemon.close()

@@ -16,6 +16,10 @@ from pathlib import Path
 from plancton.cli.doctor.check import Check
 
 _WHAT = "rootless Docker"
+_PACKAGES = {
+    "uidmap (Fedora: shadow-utils)": ("newuidmap", "newgidmap"),
+    "docker-ce-rootless-extras": ("dockerd-rootless.sh",),
+}
 _SETUP = "dockerd-rootless-setuptool.sh install, then systemctl --user start docker"
 
 
@@ -58,7 +62,7 @@ def gather(subids: Path = Path("/etc")) -> RootlessFacts:
     except KeyError:
         user = str(uid)
     folder = named or f"/run/user/{uid}"
-    programs = ("newuidmap", "newgidmap", "dockerd-rootless.sh")
+    programs = (each for programs in _PACKAGES.values() for each in programs)
     files = (subids / "subuid", subids / "subgid")
     return RootlessFacts(
         user,
@@ -90,10 +94,11 @@ def _names(file: Path, names: tuple[str, str]) -> bool:
 def judge(facts: RootlessFacts, url: str) -> Iterator[Check]:
     """Yield what is missing, in the order in which it must be mended."""
     user = facts.user
-    for program in facts.missing:
-        package = "docker-ce-rootless-extras" if program.startswith("dockerd") else "uidmap"
-        mend = f"install {program} (Debian's package {package}), then {_SETUP}"
-        yield Check(_WHAT, "FAIL", f"{program} is not installed", mend)
+    for package, programs in _PACKAGES.items():
+        missing = [each for each in programs if each in facts.missing]
+        if missing:
+            found = f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} not installed"
+            yield Check(_WHAT, "FAIL", found, f"install the package {package}, then {_SETUP}")
     if facts.unmapped:
         ids = " ".join(f"--add-{Path(each).name}s 100000-165535" for each in facts.unmapped)
         found = f"no range for {user} in {' and '.join(facts.unmapped)}"
