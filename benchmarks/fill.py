@@ -6,6 +6,7 @@ Docker's own command runs as often at a time, with the same limits in the same p
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +19,8 @@ from plancton.runtime.docker.client import DockerClient
 from plancton.runtime.docker.timestamps import epoch_of
 from plancton.service.node import LocalNode
 
-_PILOTS, _ROUNDS = 100, 5
-_WIDTHS = (1, 2, 4, 8)
+_PILOTS, _ROUNDS = 100, 3
+_WIDTHS = tuple(map(int, os.environ.get("WIDTHS", "4 8").split()))
 """Starts at a time."""
 _PILOT = {**SLEEP, "cpus": 0.01}
 _RUN = (
