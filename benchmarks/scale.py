@@ -23,7 +23,7 @@ from plancton.engine.views.snapshot import EndedPilot, Snapshot
 from plancton.monitor.points import end_points
 from plancton.monitor.publisher import MetricsPublisher
 from plancton.monitor.sinks.influxdb import line_protocol
-from plancton.runtime.docker.images import ImagePuller
+from plancton.runtime.docker.images import DockerImages
 from plancton.service.process.clock import SystemClock
 from plancton.service.remote_config.fetch import Fetcher
 from plancton.service.remote_config.follow import RemoteConfigFollower, SavedText
@@ -238,7 +238,7 @@ def _report_times(folder: Path, snapshot: Snapshot) -> Iterator[float]:
 
 
 def _pull_times() -> Iterable[float]:
-    state_store = ImagePuller("", SystemClock())
+    state_store = DockerImages("", SystemClock())
     return (state_store.first_pull_delay() for _ in range(MANY))
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import math
 import os
+import shutil
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -20,6 +24,7 @@ from plancton.runtime.docker.client import DockerClient, docker_url
 from plancton.service.process.paths import default_paths
 
 INSTANCE = f"test{os.getpid()}"
+ROOT = Path(__file__).parents[1]
 
 # Textual makes many small objects that live for long: seldom walked, a fifth quicker.
 gc.set_threshold(100_000, 50, 100)
@@ -113,3 +118,40 @@ def instance(docker_client: DockerClient) -> Iterator[str]:
     """Return an instance label of this run; its containers are gone afterwards."""
     yield INSTANCE
     sweep(docker_client, INSTANCE)
+
+
+def public_folder(name: str) -> Path:
+    """Return a new folder that any user may look into, as pilots' own users must."""
+    made = Path(tempfile.mkdtemp(prefix=f"plancton-{name}-"))
+    made.chmod(0o755)
+    return made
+
+
+@pytest.fixture(scope="session")
+def apptainer() -> str:
+    """Return the path of Apptainer, which is fetched where there is none."""
+    done = subprocess.run(
+        [ROOT / "scripts/apptainer"], capture_output=True, text=True, check=False, timeout=600
+    )
+    if done.returncode:
+        pytest.skip(done.stderr.strip().splitlines()[-1])
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def apptainer_image(apptainer: str) -> Iterator[tuple[str, Path]]:
+    """Return Apptainer, and a folder of images that has busybox, as if it had been pulled."""
+    images = public_folder("testimages")
+    unpacked = images / f"{hashlib.sha256(b'busybox').hexdigest()}.sif"
+    busybox = shutil.which("busybox")
+    assert busybox is not None
+    for name in ("bin", "tmp", "proc", "sys", "dev", "etc", "var/tmp", "root", "home"):
+        (unpacked / name).mkdir(parents=True)
+    shutil.copy(busybox, unpacked / "bin/busybox")
+    listed = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True)
+    for applet in set(listed.stdout.split()) - {"busybox"}:
+        (unpacked / "bin" / applet).symlink_to("busybox")
+    reference = hashlib.sha256(b"busybox:latest").hexdigest()[:32]
+    (images / f"{reference}.link").symlink_to(unpacked.name)
+    yield apptainer, images
+    shutil.rmtree(images)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from plancton.config.effective import RuleStatus
     from plancton.config.load import Loaded
     from plancton.config.schema import Config, Profile, Spawn
+    from plancton.config.yaml_source import Problem
     from plancton.service.process.paths import Paths
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ def check(file: File = None, *, paths: Paths) -> None:
     from plancton.cli.expression_values import snapshot_of_engine, values_of_node
     from plancton.cli.network_warnings import network_warnings
     from plancton.config.evaluate import evaluate, names_for
+    from plancton.config.yaml_source import ConfigError
     from plancton.engine.rules.quotas import why_held
 
     path = file or paths.config
@@ -41,6 +43,9 @@ def check(file: File = None, *, paths: Paths) -> None:
     snapshot = snapshot_of_engine(paths)
     found_wanting = (*(snapshot.unenforced if snapshot else ()), *network_warnings(loaded.config))
     missing = (*_missing_sources(loaded.config), *_missing_commands(loaded.config))
+    refused = list(_refused_by_engine(loaded.config, paths))
+    if refused:
+        raise ConfigError(str(path), refused)
     for warning in (*loaded.warnings, *found_wanting, *missing):
         say_error(f"warning: {warning}")
     node, origin = values_of_node(paths, loaded.config, snapshot)
@@ -109,6 +114,32 @@ def _missing_sources(config: Config) -> Iterator[str]:
             if trouble:
                 yield f"pilots[{profile.name}].binds: {trouble}"
     probe.close()
+
+
+def _refused_by_engine(config: Config, paths: Paths) -> Iterator[Problem]:
+    """Yield the keys that the container engine of this node cannot honour, each with why."""
+    from plancton.config.schema.pilots import is_apptainers_own
+    from plancton.config.yaml_source import Problem
+    from plancton.runtime.apptainer.command import refusals
+
+    concerned = [
+        (f"pilots[{index}]", profile, list(refusals(profile)))
+        for index, profile in enumerate(config.pilots)
+    ]
+    if not any(refused or is_apptainers_own(profile.image) for _, profile, refused in concerned):
+        return  # and nothing is imported
+    from plancton.service.container_engines import engine_url
+    from plancton.service.container_engines.apptainer import SCHEME
+
+    apptainer = engine_url(config.node, paths).startswith(SCHEME)
+    for place, profile, refused in concerned:
+        if apptainer:
+            for refusal in refused:
+                key, _, why = refusal.partition(": ")
+                yield Problem(f"Apptainer: {why}", key=f"{place}.{key}")
+        elif is_apptainers_own(profile.image):
+            why = f"{profile.image} is for Apptainer; say node.engine: apptainer, or name another"
+            yield Problem(why, key=f"{place}.image")
 
 
 def _missing_commands(config: Config) -> Iterator[str]:

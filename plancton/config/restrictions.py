@@ -41,6 +41,7 @@ _LOCAL: tuple[KeyPath, ...] = (
     ("node", "labels"),
     ("node", "docker"),
     ("node", "docker_certs"),
+    ("node", "engine"),
     ("image", "docker_config"),
 )
 
@@ -218,8 +219,15 @@ def image_fits(reference: str, pattern: str) -> bool:
     """Say whether a pattern means an image: the registry and the rest must fit, each by itself.
 
     A reference whose first part is no host name lies on Docker's own registry; a pattern too,
-    unless that part is nothing but wildcards.
+    unless that part is nothing but wildcards. Files of the node, and URLs of other kinds of
+    registries, must be named as what they are.
     """
+    if reference.startswith("/"):
+        return pattern.startswith("/") and fnmatchcase(posixpath.normpath(reference), pattern)
+    scheme, mark, address = reference.partition("://")
+    if mark and scheme != "docker":
+        return "://" in pattern and fnmatchcase(reference, pattern)
+    reference = address if mark else reference
     if pattern == "*":
         return True
     host, name = _registry(reference)

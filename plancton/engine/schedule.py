@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from plancton.engine.backoff_delay import backoff_delay
 from plancton.engine.model.action import Decision, Starting
 from plancton.engine.model.cpu_load import WINDOW
-from plancton.engine.model.node import Observation, Protection
+from plancton.engine.model.node import Observation
 from plancton.engine.model.operator import ENDS_WHEN_EMPTY
 from plancton.engine.model.reason import Code, Reason
 from plancton.engine.rules.spawn import SLOW_START
@@ -52,7 +52,7 @@ class Schedule:
         load, mode = observation.load, observation.mode
         due = interval
         measuring = load is None or load.span < WINDOW
-        unprotected = observation.host.protection is Protection.WEIGHT_ONLY
+        unprotected = observation.host.protection.incomplete
         if (
             measuring
             or unprotected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +18,12 @@ from plancton.engine.starter import StartPool
 from plancton.engine.views.snapshot import Snapshot
 from plancton.monitor.publisher import MetricsPublisher
 from plancton.runtime.cgroup import MemoryReclaimer, ParentCgroup
-from plancton.runtime.docker.disk_meter import DiskMeter
-from plancton.runtime.docker.events import EventListener
-from plancton.runtime.docker.image_remover import ImageRemover
-from plancton.runtime.docker.images import ImagePuller
-from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.figures.reader import FigureReader
 from plancton.runtime.host import HostSampler
 from plancton.runtime.job_features import JobFeatures
 from plancton.runtime.network.guard import NetworkGuard
+from plancton.service.container_engines import ContainerEngine, Helper, container_engine
+from plancton.service.container_engines.port import RuntimeParts
 from plancton.service.local_engine import LocalEngine
 from plancton.service.locked_instance import LockedInstance, lock_instance, node_name
 from plancton.service.marker_files import MarkerFiles
@@ -36,8 +33,7 @@ from plancton.service.process.daemon import pidfile
 from plancton.service.process.lock import Lock
 from plancton.service.process.paths import Paths
 from plancton.service.process.supervisor import ThreadSupervisor
-from plancton.service.remote_config.follow import RemoteConfigFollower
-from plancton.service.state_file import PulledImagesFile, StateFile, good_images_of_others
+from plancton.service.state_file import StateFile
 
 log = logging.getLogger("plancton")
 
@@ -47,14 +43,9 @@ class EngineService:
     """An engine with the threads that serve it."""
 
     engine: Engine
-    events: EventListener
-    images: ImagePuller
-    disk: DiskMeter
-    remote: RemoteConfigFollower
     metrics: MetricsPublisher
-    reclaimer: MemoryReclaimer
-    network: NetworkGuard
-    figures: FigureReader
+    helpers: Mapping[str, Helper]
+    """By the names of their threads."""
     broadcaster: Broadcaster
     local_engine: LocalEngine
     socket: Path
@@ -63,25 +54,13 @@ class EngineService:
 
     def start(self, supervisor: ThreadSupervisor) -> None:
         """Start the helpers' threads."""
-        supervisor.start("events", self.events.run)
-        supervisor.start("images", self.images.run)
-        supervisor.start("disk", self.disk.run)
-        supervisor.start("remote", self.remote.run)
-        supervisor.start("metrics", self.metrics.run)
-        supervisor.start("reclaim", self.reclaimer.run)
-        supervisor.start("network", self.network.run)
-        supervisor.start("figures", self.figures.run)
+        for name, helper in self.helpers.items():
+            supervisor.start(name, helper.run)
 
     def stop(self) -> None:
         """Ask the helpers to end."""
-        self.events.stop()
-        self.images.stop()
-        self.disk.stop()
-        self.remote.stop()
-        self.metrics.stop()
-        self.reclaimer.stop()
-        self.network.stop()
-        self.figures.stop()
+        for helper in self.helpers.values():
+            helper.stop()
 
 
 @contextmanager
@@ -110,27 +89,22 @@ def locked_service(
 
 def build_service(locked: LockedInstance, paths: Paths) -> EngineService:
     """Build the engine and its helpers; nothing runs yet."""
-    config = locked.config_file.in_force.config
-    clock, state = SystemClock(), paths.state_file(locked.instance)
-    pulled = PulledImagesFile(paths.pulled_images(locked.instance), locked.url)
-    remover = ImageRemover(locked.url, clock, pulled, lambda: good_images_of_others(state))
-    images = ImagePuller(locked.url, clock, config.image.docker_config, remover)
-    broadcaster = Broadcaster()
-    metrics = MetricsPublisher(node_name(config), locked.instance, paths.statedir)
-    disk = DiskMeter(locked.url)
-    parent = ParentCgroup(locked.instance)
-    reclaimer = MemoryReclaimer(parent)
-    network = network_guard(locked)
-    figures = FigureReader(clock.now)
+    config, instance = locked.config_file.in_force.config, locked.instance
+    containers = container_engine(locked.url, paths)
+    images = containers.images(instance, paths, config)
+    metrics = MetricsPublisher(node_name(config), instance, paths.statedir)
+    parent = containers.parent(instance)
+    reclaimer, network = MemoryReclaimer(parent), network_guard(locked)
+    figures, broadcaster = FigureReader(SystemClock().now), Broadcaster()
     markers = MarkerFiles(paths.rundir, lambda: locked.locks[0].in_place)
     engine = build_engine(
         locked,
         paths,
+        containers,
         images,
         network,
         broadcaster,
         monitor=metrics,
-        disk=disk,
         parent=parent,
         reclaimer=reclaimer,
         markers=markers,
@@ -140,38 +114,32 @@ def build_service(locked: LockedInstance, paths: Paths) -> EngineService:
         engine,
         markers,
         broadcaster,
-        locked.url,
+        containers.output,
         build_config=locked.config_file.candidate,
         reload=locked.remote.fetch_now,
     )
     images.on_change = engine.wake
     locked.remote.on_change = engine.reload
-    events = EventListener(locked.url, locked.instance, engine.wake)
     fields = {
         "version": __version__,
         "node": engine.identity.node,
-        "instance": locked.instance,
+        "instance": instance,
         "docker": locked.url,
         "uid": os.geteuid(),
         "rundir": paths.rundir,
     }
     log.info("Plancton starts", extra={"fields": fields})
-    return EngineService(
-        engine,
-        events,
-        images,
-        disk,
-        locked.remote,
-        metrics,
-        reclaimer,
-        network,
-        figures,
-        broadcaster,
-        local_engine,
-        paths.socket,
-        locked.locks,
-        markers,
-    )
+    helpers = {
+        **containers.helpers(instance, engine.wake),
+        "images": images,
+        "remote": locked.remote,
+        "metrics": metrics,
+        "reclaim": reclaimer,
+        "network": network,
+        "figures": figures,
+    }
+    place = (paths.socket, locked.locks, markers)
+    return EngineService(engine, metrics, helpers, broadcaster, local_engine, *place)
 
 
 def network_guard(locked: LockedInstance) -> NetworkGuard:
@@ -183,11 +151,11 @@ def network_guard(locked: LockedInstance) -> NetworkGuard:
 def build_engine(
     locked: LockedInstance,
     paths: Paths,
+    containers: ContainerEngine,
     images: Images,
     network: NetworkGuard,
     *subscribers: Callable[[Snapshot], None],
     monitor: Monitor | None = None,
-    disk: DiskMeter | None = None,
     parent: ParentCgroup | None = None,
     reclaimer: MemoryReclaimer | None = None,
     markers: MarkerFiles | None = None,
@@ -196,21 +164,17 @@ def build_engine(
     """Build an engine on the real node; *reclaimer* is one of the same *parent*."""
     config_file, instance = locked.config_file, locked.instance
     clock, mode_store = SystemClock(), markers or MarkerFiles(paths.rundir)
-    parent, name = parent or ParentCgroup(instance), node_name(config_file.in_force.config)
-    runtime = DockerRuntime(
-        locked.url,
+    parent, name = parent or containers.parent(instance), node_name(config_file.in_force.config)
+    parts = RuntimeParts(
         instance,
+        name,
         clock,
+        lambda: config_file.in_force.config,
         parent,
-        oom_score_adj=lambda: config_file.in_force.config.protect.oom_score_adj,
-        features=JobFeatures(paths.features),
-        disk=disk,
-        network=network,
-        docker_config=config_file.in_force.config.image.docker_config,
-        node=name,
-        frozen_may_swap=lambda: config_file.in_force.config.protect.memory.reclaim_below != "off",
-        use_spares=lambda: config_file.in_force.config.spawn.spare,
+        JobFeatures(paths.features),
+        network,
     )
+    runtime = containers.runtime(parts)
     host = HostSampler(parent, lambda: runtime.data_root, reclaimer, network.share)
     state_store = StateFile(paths.state_file(instance))
     identity = Identity(name, instance, __version__, os.getpid(), clock.wall())

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from typing import Any, Protocol
-
-import docker.errors
+from typing import Protocol
 
 from plancton.config.effective import ConfigState, Setting
 from plancton.config.expressions import ExpressionError
@@ -17,13 +14,12 @@ from plancton.control.broadcast import Broadcaster
 from plancton.engine.api import Item, NotRunningError, RefusedError, find_pilot
 from plancton.engine.loop import Engine
 from plancton.engine.model.operator import Mode, PilotCommand
-from plancton.engine.ports import RuntimeUnavailableError
+from plancton.engine.ports import ActionError, RuntimeUnavailableError
 from plancton.engine.records.history import History
 from plancton.engine.views.fleet import Member
 from plancton.engine.views.preview import Preview
 from plancton.engine.views.snapshot import Snapshot
 from plancton.monitor.fleet_reader import FleetReader
-from plancton.runtime.docker.client import DockerClient, api_error_text, translate_errors
 
 HANG_SECONDS = 90.0
 """Seconds without a sign of life after which a tick hangs; no call to Docker takes that long."""
@@ -35,6 +31,13 @@ class ConfigBuilder(Protocol):
 
     def __call__(self, text: str, *, remote: bool = False) -> Config:
         """Return what would be in force; ConfigError."""
+
+
+class PilotOutput(Protocol):
+    """What reads a pilot's output."""
+
+    def __call__(self, id_: str, *, tail: int, follow: bool) -> Iterator[bytes]:
+        """Yield it. RuntimeUnavailableError, ActionError."""
 
 
 class ModeWriter(Protocol):
@@ -52,18 +55,18 @@ class LocalEngine:
         engine: Engine,
         mode_writer: ModeWriter,
         broadcaster: Broadcaster,
-        docker_url: str,
+        output: PilotOutput,
         *,
         build_config: ConfigBuilder,
         reload: Callable[[], None] | None = None,
     ) -> None:
         """Hold *engine*, which keeps its orders in *mode_writer* and publishes to *broadcaster*.
 
-        *build_config* makes the configuration that would be in force with a text as a file of it,
-        *reload* fetches a remote one before the engine reads it.
+        *output* reads what a pilot writes. *build_config* makes the configuration that would be in
+        force with a text as a file of it, *reload* fetches a remote one before the engine reads it.
         """
         self.engine, self.mode_writer, self.broadcaster = engine, mode_writer, broadcaster
-        self.docker_url = docker_url
+        self._output = output
         self._build_config = build_config
         self._reload = reload or engine.reload
         self._fleet_reader = FleetReader()
@@ -116,19 +119,12 @@ class LocalEngine:
         return name
 
     def logs(self, pilot: str, *, tail: int, follow: bool) -> Iterator[bytes]:
-        """Yield a pilot's own output, by a client of its own."""
+        """Yield a pilot's own output."""
         id_, _ = find_pilot(self.snapshot(), pilot)
-        client = None
         try:
-            with translate_errors(self.docker_url):
-                client = DockerClient(self.docker_url, timeout=30)
-                chunks = client.logs(id_, tail=tail, follow=follow, stream=True)
-                return _PilotOutput(client, chunks)
-        except (docker.errors.APIError, RuntimeUnavailableError) as error:
-            if client is not None:
-                client.close()
-            why = api_error_text(error) if isinstance(error, docker.errors.APIError) else str(error)
-            raise RefusedError(why) from error
+            return self._output(id_, tail=tail, follow=follow)
+        except (ActionError, RuntimeUnavailableError) as error:
+            raise RefusedError(str(error)) from error
 
     def history(self) -> History:
         """Return the node's own past."""
@@ -155,23 +151,3 @@ class LocalEngine:
             return self.engine.preview(self._build_config(text, remote=remote))
         except (ConfigError, ExpressionError, RuntimeUnavailableError) as error:
             raise RefusedError(str(error)) from error
-
-
-class _PilotOutput(Iterator[bytes]):
-    """What a pilot wrote, by a client of its own, which ends with it."""
-
-    def __init__(self, client: DockerClient, chunks: Any) -> None:
-        self._client, self._chunks = client, chunks
-
-    def __next__(self) -> bytes:
-        try:
-            return bytes(next(self._chunks))
-        except StopIteration:
-            self._client.close()
-            raise
-
-    def close(self) -> None:
-        """End it, also while another thread waits for more, which has no time-out."""
-        with suppress(OSError, docker.errors.DockerException):  # it has ended, or goes over ssh
-            self._chunks.close()
-        self._client.close()

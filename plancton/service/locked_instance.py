@@ -14,7 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from plancton.config.config_file import ConfigFile
 from plancton.config.node_rules import host_name
 from plancton.config.schema import Config
-from plancton.runtime.docker.engine_url import EngineUrl, docker_url
+from plancton.runtime.docker.engine_url import EngineUrl
+from plancton.service.container_engines import engine_url
 from plancton.service.instance import instance_name
 from plancton.service.process.clock import SystemClock
 from plancton.service.process.lock import Lock, note_at
@@ -29,7 +30,7 @@ def node_name(config: Config) -> str:
 
 
 def _instance_mark(instance: str, url: str) -> str:
-    """Return what names an instance on one Docker Engine, the same for every run directory."""
+    """Return what names an instance on one container engine, the same for every run directory."""
     return f"instance-{instance}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
 
 
@@ -40,7 +41,7 @@ class LockedInstance:
     config_file: ConfigFile
     remote: RemoteConfigFollower
     instance: str
-    url: str
+    url: EngineUrl
     locks: tuple[Lock, Lock]
     """Of the run directory and of the instance, as files."""
 
@@ -60,7 +61,7 @@ class LastInstance:
     """Which instance the engine was of that used a run directory last, as its lock has it."""
 
     instance: str
-    url: str
+    url: EngineUrl
     config: str
     certs: str = ""
 
@@ -94,7 +95,7 @@ def lock_instance(paths: Paths, *, named: bool = True) -> Iterator[LockedInstanc
     if last is not None:
         url = EngineUrl(last.url, certs=last.certs)
     else:
-        url = docker_url(local.node.docker, local.node.docker_certs)
+        url = engine_url(local.node, paths)
     mark = _instance_mark(instance, url)
     certs = str(url.certificates.folder) if url.certificates else ""
     config = str(paths.config.absolute())

@@ -12,8 +12,8 @@ from plancton.engine.model.operator import Mode
 from plancton.engine.model.pulled_image import RemovedImage
 from plancton.engine.ports import RuntimeUnavailableError
 from plancton.engine.views.snapshot import PilotView
-from plancton.runtime.docker.instances import running_pilots
 from plancton.service.assemble import build_engine, network_guard
+from plancton.service.container_engines import container_engine
 from plancton.service.locked_instance import lock_instance
 from plancton.service.process import logs
 from plancton.service.process.paths import Paths
@@ -56,7 +56,7 @@ class Reaped:
     left: int
     """Pilots of the instance that run on."""
     others: Mapping[str, int]
-    """Pilots of other instances that run on the same Docker Engine."""
+    """Pilots of other instances that run on the same engine."""
 
 
 def reap_all(paths: Paths, mode: Mode) -> Reaped:
@@ -68,12 +68,13 @@ def reap_all(paths: Paths, mode: Mode) -> Reaped:
     with lock_instance(paths, named=False) as locked:
         logs.set_up("info", None)
         network = network_guard(locked)
-        engine = build_engine(locked, paths, _NoImages(), network)
+        containers = container_engine(locked.url, paths)
+        engine = build_engine(locked, paths, containers, _NoImages(), network)
         engine.request_mode(max(mode, Mode.DRAINING, key=lambda each: each.rank))
         ended, left = _step_until_done(engine)
         network.apply()  # it holds those that run on, and goes with the last
         engine.save()
-        others = dict(running_pilots(locked.url))
+        others = dict(containers.running_pilots())
         others.pop(locked.instance, None)
         return Reaped(locked.instance, ended, left, others)
 

@@ -14,34 +14,33 @@ from plancton.config.schema import Config
 from plancton.engine.model.node import HostSample
 from plancton.engine.model.objective import Reading
 from plancton.engine.ports import RuntimeUnavailableError
-from plancton.runtime.cgroup import ParentCgroup
-from plancton.runtime.docker.client import docker_url
-from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.figures.reader import FigureReader
 from plancton.runtime.file_modes import GROUP, opener
 from plancton.runtime.host import HostSampler
+from plancton.service.container_engines import container_engine, engine_url
 from plancton.service.instance import instance_name
 from plancton.service.process.clock import SystemClock
+from plancton.service.process.paths import default_paths
 from plancton.simulation.trace import TracePoint, trace_header, trace_row
 
 
 def record_trace(config: Path, output: Path, interval: float, seconds: float) -> int:
     """Write a row each *interval* seconds until *seconds* are over or Ctrl-C; returns the rows.
 
-    CPU and memory of our own pilots are not the owner's and are left out; without Docker there
-    are none. FileExistsError if there is an *output* already.
+    CPU and memory of our own pilots are not the owner's and are left out; without a container
+    engine there are none. FileExistsError if there is an *output* already.
     """
     try:
         known = load(config).config
     except FileNotFoundError:
         known = Config()
-    clock, parent = SystemClock(), ParentCgroup(instance_name(known))
-    url = docker_url(known.node.docker, known.node.docker_certs)
-    runtime = DockerRuntime(url, instance_name(known), clock, parent)
+    clock, paths, instance = SystemClock(), default_paths(), instance_name(known)
+    containers = container_engine(engine_url(known.node, paths), paths)
+    parent = containers.parent(instance)
+    data_root = "/"
     with suppress(RuntimeUnavailableError):
-        runtime.check()
-    runtime.close()
-    sampler = HostSampler(parent, lambda: runtime.data_root)
+        data_root = containers.learn(parent)
+    sampler = HostSampler(parent, lambda: data_root)
     names = [each.name for each in known.protect.slo if not each.waited]
     with _figures_of(known, clock) as figures:
         begin, rows = sampler.sample(clock.now()), 0

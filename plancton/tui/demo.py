@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from plancton.config.load import load_text
 from plancton.config.schema import Config
 from plancton.control.broadcast import Broadcaster
-from plancton.engine.api import RefusedError
 from plancton.engine.model.operator import Mode
+from plancton.engine.ports import ActionError
 from plancton.service.local_engine import LocalEngine
 from plancton.simulation.simulator import Simulation
 from plancton.simulation.trace import synthetic_trace
@@ -53,7 +53,7 @@ class SimulatedEngine(LocalEngine):
             simulation.engine,
             orders,
             broadcaster,
-            "",
+            _no_output,
             build_config=lambda text, **_: load_text(text, "the candidate").config,
         )
         self.speed = speed
@@ -64,10 +64,6 @@ class SimulatedEngine(LocalEngine):
     def wall(self) -> float:
         """Return the simulated wall clock, between ticks too."""
         return self._first_wall + (time.monotonic() - self._started_at) * self.speed
-
-    def logs(self, pilot: str, *, tail: int, follow: bool) -> Iterator[bytes]:  # noqa: ARG002
-        """Refuse: no container runs."""
-        raise RefusedError("this node is simulated: no container runs, so none writes anything")
 
     def start(self) -> None:
         """Let time pass, on a thread of its own."""
@@ -114,3 +110,9 @@ def demo(speed: float, seconds: float, cores: int, display: DisplayOptions) -> N
     finally:
         alarm.cancel()
         engine.end()
+
+
+def _no_output(id_: str, *, tail: int, follow: bool) -> Iterator[bytes]:
+    """Refuse: no container runs."""
+    del id_, tail, follow
+    raise ActionError("this node is simulated: no container runs, so none writes anything")

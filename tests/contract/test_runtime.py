@@ -15,11 +15,14 @@ from plancton.config.schema import Profile
 from plancton.engine.model.pilot import Pilot, PilotState
 from plancton.engine.model.spare import Spare, spec_hash
 from plancton.engine.ports import ActionError, Clock, Host, ImageMissingError, Runtime
+from plancton.runtime.apptainer.pilot_folder import PilotFolder
+from plancton.runtime.apptainer.runtime import ApptainerRuntime
 from plancton.runtime.docker.client import docker_url
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.host import HostSampler
 from plancton.runtime.simulated_node import SimulatedNode
 from plancton.service.process.clock import SystemClock
+from tests.apptainer import apptainer_runtime
 from tests.conftest import OrdinaryParent, until
 
 SLEEPER = Profile(command=("sh", "-c", "echo hello; exec sleep 1000"), ttl=500, grace=7)
@@ -62,15 +65,19 @@ class Node:
             self.simulated.lifetime = lambda _: life
             self.simulated.exit_code = code
         self.runtime.start(profile)
-        if profile is SLEEPER and isinstance(self.runtime, DockerRuntime):
-            self._wait_for_its_word(self.runtime)
+        if profile is SLEEPER:
+            self._wait_for_its_word()
         return self.only()
 
-    def _wait_for_its_word(self, runtime: DockerRuntime) -> None:
+    def _wait_for_its_word(self) -> None:
         """Wait until its command runs: before, a signal would reach what starts it."""
-        id_ = self.only().id
-        with runtime._connected() as client:
-            until(lambda: client.logs(id_))
+        if isinstance(self.runtime, DockerRuntime):
+            id_ = self.only().id
+            with self.runtime._connected() as client:
+                until(lambda: client.logs(id_))
+        elif isinstance(self.runtime, ApptainerRuntime):
+            folder = PilotFolder(self.runtime.folder / self.only().id)
+            until(lambda: folder.log(1))
 
     def ends(self) -> Pilot:
         """Wait until the only pilot has exited, and return it."""
@@ -78,9 +85,13 @@ class Node:
         return self.only()
 
 
-@pytest.fixture(params=["simulated", pytest.param("docker", marks=pytest.mark.docker)])
+DOCKER = pytest.param("docker", marks=pytest.mark.docker)
+WITH_SPARES = pytest.mark.parametrize("node", ["simulated", DOCKER], indirect=True)
+
+
+@pytest.fixture(params=["simulated", DOCKER, "apptainer"])
 def node(request: pytest.FixtureRequest) -> Iterator[Node]:
-    """Return a simulated node, then the real one."""
+    """Return a simulated node, then the real one with each engine."""
     if request.param == "simulated":
         fake = SimulatedNode()
 
@@ -89,6 +100,11 @@ def node(request: pytest.FixtureRequest) -> Iterator[Node]:
             assert met()
 
         yield Node(fake, fake, fake, step, fake)
+        return
+    if request.param == "apptainer":
+        with apptainer_runtime(request.getfixturevalue("apptainer_image")) as pilots:
+            host = HostSampler(pilots.parent, lambda: "/")
+            yield Node(pilots, host, SystemClock(), until, None)
         return
     instance = request.getfixturevalue("instance")
     clock, parent = SystemClock(), OrdinaryParent(instance)
@@ -288,6 +304,7 @@ def made_spare(node: Node, profile: Profile = TELLER) -> Spare:
     return spare
 
 
+@WITH_SPARES
 def test_a_spare_is_no_pilot_until_one_starts_in_it(node: Node) -> None:
     """Its pilot's life begins then: its start, its deadline, what it is told of it."""
     spare = made_spare(node)
@@ -309,12 +326,13 @@ def test_a_spare_is_no_pilot_until_one_starts_in_it(node: Node) -> None:
     assert pilot.created_at == pytest.approx(pilot.started_at, abs=0.1)
     assert pilot.deadline_at == pytest.approx(pilot.started_at + 500, abs=0.01)
     if isinstance(node.runtime, DockerRuntime):
-        node._wait_for_its_word(node.runtime)
+        node._wait_for_its_word()
         with node.runtime._connected() as client:
             told = int(client.logs(pilot.id))
         assert told == pytest.approx(time.time() + 500, abs=5)
 
 
+@WITH_SPARES
 def test_a_pilot_that_was_a_spare_is_bound_and_ends_as_others_do(node: Node) -> None:
     """CPUs, SIGTERM, exit code, log, removal."""
     made_spare(node, SLEEPER)
@@ -324,7 +342,7 @@ def test_a_pilot_that_was_a_spare_is_bound_and_ends_as_others_do(node: Node) -> 
     pilot = node.only()
     assert pilot.bound_to == (0,)
     if isinstance(node.runtime, DockerRuntime):
-        node._wait_for_its_word(node.runtime)
+        node._wait_for_its_word()
     node.runtime.terminate(pilot)
     ended = node.ends()
     assert ended.exit_code == 143
@@ -333,6 +351,7 @@ def test_a_pilot_that_was_a_spare_is_bound_and_ends_as_others_do(node: Node) -> 
     assert node.runtime.pilots() == ()
 
 
+@WITH_SPARES
 @pytest.mark.parametrize(
     "other", [{"memory": 10**9}, {"name": "other"}, {"binds": ("/usr:/x",)}, {"devices": ("/d",)}]
 )
@@ -347,6 +366,7 @@ def test_a_spare_is_taken_only_by_a_pilot_that_is_just_as_it(
     assert node.runtime.spares == (spare,)
 
 
+@WITH_SPARES
 def test_an_image_of_another_id_is_another_pilot(node: Node) -> None:
     """A canary, or one that stays with the last good image."""
     spare = made_spare(node)
@@ -356,6 +376,7 @@ def test_an_image_of_another_id_is_another_pilot(node: Node) -> None:
     assert node.runtime.spares == (spare,)
 
 
+@WITH_SPARES
 def test_a_spare_is_removed_and_gone_is_fine(node: Node) -> None:
     """Also when it has become a pilot meanwhile, which stays."""
     spare = made_spare(node)
@@ -369,6 +390,7 @@ def test_a_spare_is_removed_and_gone_is_fine(node: Node) -> None:
     assert node.only().state is PilotState.RUNNING
 
 
+@WITH_SPARES
 def test_no_spare_is_made_without_its_image(node: Node) -> None:
     """Nothing is left behind."""
     if node.simulated:

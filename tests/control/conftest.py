@@ -13,6 +13,8 @@ from plancton.config.load import load_text
 from plancton.control.broadcast import Broadcaster
 from plancton.control.client import RemoteEngine
 from plancton.control.server import ControlServer
+from plancton.runtime.docker.engine_url import EngineUrl
+from plancton.service.container_engines.docker import DockerEngine
 from plancton.service.local_engine import LocalEngine
 from plancton.service.marker_files import MarkerFiles
 from tests.scenario.rig import Rig
@@ -51,7 +53,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         rig.engine,
         orders,
         broadcaster,
-        "unix:///nonexistent.sock",
+        DockerEngine(EngineUrl("unix:///nonexistent.sock")).output,
         build_config=lambda text, **_: load_text(text, "the candidate").config,
     )
     path = tmp_path / "plancton.sock"

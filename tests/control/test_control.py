@@ -28,6 +28,8 @@ from plancton.control.server import ControlServer
 from plancton.engine.api import EngineApi, Item, LogRecord, Lost, NotRunningError, RefusedError
 from plancton.engine.model.operator import Mode, PilotCommand
 from plancton.engine.views.snapshot import Snapshot
+from plancton.runtime.docker.engine_url import EngineUrl
+from plancton.service.container_engines.docker import DockerEngine
 from plancton.service.local_engine import LocalEngine
 from plancton.service.marker_files import MarkerFiles
 from tests.conftest import until
@@ -314,7 +316,7 @@ def test_a_long_path_and_a_stale_socket_are_no_obstacle(tmp_path: Path) -> None:
         rig.engine,
         MarkerFiles(folder),
         broadcaster,
-        "",
+        DockerEngine(EngineUrl("")).output,
         build_config=lambda *_, **__: rig.settings.state.config,
     )
     server = ControlServer(path, local)

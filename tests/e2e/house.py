@@ -11,7 +11,7 @@ from plancton.engine.ports import Ports
 from plancton.engine.snapshot_builder import Identity
 from plancton.engine.views.snapshot import Snapshot
 from plancton.runtime.cgroup import ParentCgroup
-from plancton.runtime.docker.images import ImagePuller
+from plancton.runtime.docker.images import DockerImages
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.host import HostSampler
 from plancton.service.process.clock import SystemClock
@@ -42,7 +42,7 @@ class House:
         usual = {"pilots": [PILOT], "spawn": spawn, "image": {"pull": False}}
         self.settings = Settings(**{**usual, **groups})
         self.word = Word()
-        self.images = ImagePuller(daemon.url, clock)
+        self.images = DockerImages(daemon.url, clock)
         host = IdleHost(parent, lambda: self.runtime.data_root)
         ports = Ports(
             self.runtime, host, self.images, self.settings, self.word, clock, NoStateStore()

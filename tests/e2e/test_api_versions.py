@@ -10,7 +10,7 @@ import pytest
 
 from plancton.runtime.docker.container_spec import INSTANCE
 from plancton.runtime.docker.events import EventListener
-from plancton.runtime.docker.images import ImagePuller
+from plancton.runtime.docker.images import DockerImages
 from plancton.service.process.clock import SystemClock
 from tests.conftest import until
 from tests.e2e.api_versions import ApiVersions
@@ -98,7 +98,7 @@ def test_an_image_is_pulled(
     versions = ApiVersions(oldest, newest, containers.client.api_version)
     proxy.spoil(versions)
     id_ = registry.push("one")
-    images = ImagePuller(proxy.url, SystemClock())
+    images = DockerImages(proxy.url, SystemClock())
     images.configure(frozenset({registry.reference}), 3600, pull=True, keep=None)
     images.pull_due()
     assert images.status()[registry.reference].id == id_

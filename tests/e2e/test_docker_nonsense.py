@@ -15,7 +15,7 @@ from plancton.config.schema import Profile
 from plancton.engine.ports import ActionError, RuntimeUnavailableError
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.events import EventListener
-from plancton.runtime.docker.images import ImagePuller
+from plancton.runtime.docker.images import DockerImages
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.service.process.clock import SystemClock
 from tests.conftest import until
@@ -45,7 +45,7 @@ def behind(tmp_path: Path, instance: str, proxy: DockerProxy) -> Iterator[Servic
 @pytest.mark.parametrize("fault", SOON)
 def test_no_adapter_stumbles(proxy: DockerProxy, instance: str, fault: str) -> None:
     """Each request of each, spoiled: what is raised is what the port allows."""
-    images, heard = ImagePuller(proxy.url, SystemClock()), list[str]()
+    images, heard = DockerImages(proxy.url, SystemClock()), list[str]()
     images.configure(frozenset({"busybox:latest"}), 3600, pull=True, keep=None)
     events = EventListener(proxy.url, instance, heard.append)
     runtime = DockerRuntime(proxy.url, instance, SystemClock(), ParentCgroup(instance))

@@ -14,7 +14,7 @@ from plancton.engine.records.persistent_state import PersistentState
 from plancton.engine.rules.superseded_images import UNWANTED_FOR
 from plancton.runtime.docker.client import DockerClient, docker_url
 from plancton.runtime.docker.image_remover import ImageRemover, image_id
-from plancton.runtime.docker.images import ImagePuller
+from plancton.runtime.docker.images import DockerImages
 from plancton.runtime.simulated_node import SimulatedNode
 from plancton.service.state_file import PulledImagesFile, StateFile, good_images_of_others
 from tests.conftest import INSTANCE, until
@@ -44,7 +44,7 @@ class Keeper:
         remover = ImageRemover(
             docker_url(), self.clock, store, lambda: good_images_of_others(others)
         )
-        self.images = ImagePuller(docker_url(), self.clock, "", remover)
+        self.images = DockerImages(docker_url(), self.clock, "", remover)
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass, and work."""

@@ -13,7 +13,7 @@ import pytest
 from plancton.engine.model.node import ImageStatus
 from plancton.runtime.docker import credentials
 from plancton.runtime.docker.client import docker_url
-from plancton.runtime.docker.images import ImagePuller
+from plancton.runtime.docker.images import DockerImages
 from plancton.runtime.simulated_node import SimulatedNode
 from tests.conftest import until
 from tests.e2e.conftest import Containers
@@ -23,10 +23,10 @@ from tests.e2e.service import CORES, Service
 pytestmark = pytest.mark.docker
 
 
-def state_store(registry: Registry, docker_config: str = "") -> tuple[ImagePuller, SimulatedNode]:
+def state_store(registry: Registry, docker_config: str = "") -> tuple[DockerImages, SimulatedNode]:
     """Return a keeper that wants the registry's image, and its clock."""
     clock = SimulatedNode()
-    made = ImagePuller(docker_url(), clock, docker_config)
+    made = DockerImages(docker_url(), clock, docker_config)
     made.configure(frozenset({registry.reference}), 3600, pull=True, keep=0)
     return made, clock
 

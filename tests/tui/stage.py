@@ -16,6 +16,8 @@ from plancton.engine.model.operator import Mode
 from plancton.engine.ports import Ports
 from plancton.engine.snapshot_builder import Identity
 from plancton.engine.views.fleet import Member, by_trouble
+from plancton.runtime.docker.engine_url import EngineUrl
+from plancton.service.container_engines.docker import DockerEngine
 from plancton.service.local_engine import LocalEngine
 from plancton.tui.app import PlanctonApp
 from tests.scenario.rig import Rig, Settings
@@ -92,7 +94,7 @@ class Stage:
             self.rig.engine,
             self.orders,
             self.broadcaster,
-            "",
+            DockerEngine(EngineUrl("")).output,
             build_config=lambda *_, **__: self.rig.settings.state.config,
         )
 

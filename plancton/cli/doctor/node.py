@@ -11,6 +11,7 @@ from typing import Any
 
 import docker.errors
 
+from plancton.cli.doctor.apptainer import check_apptainer, uses_apptainer
 from plancton.cli.doctor.check import Check
 from plancton.cli.doctor.docker_warnings import check_docker_warnings
 from plancton.cli.doctor.memory import check_frozen_memory
@@ -26,11 +27,12 @@ from plancton.engine.ports import RuntimeUnavailableError
 from plancton.runtime import idle_core_search
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.client import DockerClient, translate_errors
-from plancton.runtime.docker.engine_url import DEFAULT_URL, EngineUrl, docker_url
+from plancton.runtime.docker.engine_url import DEFAULT_URL, EngineUrl
 from plancton.runtime.docker.image_remover import image_id
 from plancton.runtime.docker.limits import unenforced_limits
 from plancton.runtime.docker.runtime import DockerRuntime
 from plancton.runtime.docker.timestamps import epoch_of
+from plancton.service.container_engines import engine_url
 from plancton.service.instance import instance_name
 from plancton.service.locked_instance import offline_config
 from plancton.service.process.clock import SystemClock
@@ -45,10 +47,12 @@ def check_node(paths: Paths) -> list[Check]:
     """Check everything; never raises for what it finds."""
     config, first = _config(paths)
     checks = [first, _rundir(paths), _lock(paths)]
+    if uses_apptainer(config, paths):
+        return [*checks, *check_apptainer(config, paths), *_kernel()]
     parent = ParentCgroup(instance_name(config))
     url = EngineUrl(DEFAULT_URL)
     try:
-        url = docker_url(config.node.docker, config.node.docker_certs)
+        url = engine_url(config.node, paths)
         runtime = DockerRuntime(url, instance_name(config), SystemClock(), parent, timeout=10)
         info = runtime.check()
     except RuntimeUnavailableError as error:

@@ -22,6 +22,10 @@ class Node(Group):
     labels: Labels = {}
     """What rules may ask for: a list of names, or names with values. Only the local file may
     say this."""
+    engine: Literal["auto", "docker", "podman", "apptainer"] = "auto"
+    """What runs the pilots: docker, podman (by its socket) or apptainer (without a daemon). auto:
+    Docker if node.docker or $DOCKER_HOST names one or its socket is there, else Podman, else
+    Apptainer. Only the local file may say this. Needs a restart."""
     docker: str = ""
     """URL of the Docker Engine (unix://, tcp://, ssh://); empty: $DOCKER_HOST, $DOCKER_CONTEXT,
     the current context of ~/.docker, or its usual socket. Needs a restart."""

@@ -38,10 +38,22 @@ _REFERENCE = re.compile(
 )
 
 
+# What only Apptainer takes: a SIF file or a folder of the node, or what it pulls from elsewhere.
+_URL = re.compile(r"(?:docker|oras|library)://[^\s]+")
+
+
 def _reference(value: str) -> str:
-    if not _REFERENCE.fullmatch(value):
-        raise ValueError("not an image reference: [registry[:port]/]name[:tag][@digest]")
+    if not (_REFERENCE.fullmatch(value) or value.startswith("/") or _URL.fullmatch(value)):
+        raise ValueError(
+            "not an image reference: [registry[:port]/]name[:tag][@digest] "
+            "(with Apptainer also the path of a file or a folder, or docker://, oras://, library://)"
+        )
     return value
+
+
+def is_apptainers_own(image: str) -> bool:
+    """Say whether only Apptainer takes an image of this kind."""
+    return _REFERENCE.fullmatch(image) is None
 
 
 def _command(value: Any) -> Any:
@@ -95,7 +107,8 @@ class Profile(Group):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,39}$")] = "default"
     """Name of the profile, part of the containers' names."""
     image: Annotated[str, AfterValidator(_reference)] = "busybox:latest"
-    """Image reference: [registry[:port]/]name[:tag][@digest]."""
+    """Image reference: [registry[:port]/]name[:tag][@digest]. With Apptainer also the path of a
+    SIF file or an unpacked folder, or a URL: docker://, oras://, library://."""
     command: Annotated[
         tuple[str, ...],
         BeforeValidator(_command),

@@ -23,8 +23,15 @@ class Protection(StrEnum):
     """The parent of all pilots is in the kernel's idle class."""
     LOW_WEIGHT = "low weight"
     """The parent has the lowest CPU weight: a kernel without cpu.idle."""
+    USERS_IDLE = "idle class of one user"
+    """The parent is in the idle class among one user's own processes; others are not protected."""
     WEIGHT_ONLY = "weight only"
     """Only the single pilots have a low weight; together they may still slow the owner."""
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether pilots may take CPU time from somebody else on the node."""
+        return self in (Protection.USERS_IDLE, Protection.WEIGHT_ONLY)
 
 
 class Limit(StrEnum):

@@ -54,7 +54,7 @@ class Capacity:
     @property
     def unprotected(self) -> bool:
         """Whether nothing but our own reaction protects the foreground."""
-        return self.observation.host.protection is Protection.WEIGHT_ONLY
+        return self.observation.host.protection.incomplete
 
     @property
     def pressure_load(self) -> CpuLoad | None:

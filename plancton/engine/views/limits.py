@@ -17,6 +17,7 @@ def limit_lines(unenforced: frozenset[Limit], host: HostSample) -> Iterator[str]
 _INSTEAD = {
     Protection.IDLE: "the idle class still lets the owner go first",
     Protection.LOW_WEIGHT: "their low weight still lets the owner go first",
+    Protection.USERS_IDLE: "they are frozen when the node is full",
     Protection.WEIGHT_ONLY: "they are frozen when the node is full",
 }
 _SENTENCES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from plancton.config import schema
 from plancton.config.calendar import name_of
 from plancton.config.units import format_duration, format_size, level_of
-from plancton.engine.model.node import HostSample, Observation, Protection
+from plancton.engine.model.node import HostSample, Observation
 from plancton.engine.model.policy import evict_after, freeze_after
 from plancton.engine.model.pressure import Step
 from plancton.engine.model.reason import Code
@@ -57,7 +57,7 @@ def _acts(name: str, state: State) -> str:
 
 
 def _cpu(observation: Observation, protect: schema.Protect) -> tuple[str, str, str]:
-    load, unprotected = observation.load, observation.host.protection is Protection.WEIGHT_ONLY
+    load, unprotected = observation.load, observation.host.protection.incomplete
     reading = f"{load.foreground:.2f} cores of foreground" if load else "being measured"
     first = format_duration(freeze_after(protect, unprotected=unprotected))
     freeze = f"freeze after {first}, " if protect.freeze else ""

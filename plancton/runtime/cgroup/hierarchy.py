@@ -17,6 +17,7 @@ class Hierarchy:
     memory: Path | None = None
     pids: Path | None = None
     cpuset: Path | None = None
+    freezer: Path | None = None
 
     def mounts(self) -> set[Path]:
         """Return the places where the parent is made, each once: cpusets are made by Docker."""
@@ -30,8 +31,8 @@ def hierarchy(mounts: str, *, unified: bool) -> Hierarchy:
     for line in mounts.splitlines():
         _, point, kind, options, *_ = line.split()
         if unified and kind == "cgroup2":
-            return Hierarchy(True, *[Path(point)] * 6)
+            return Hierarchy(True, *[Path(point)] * 7)
         if kind == "cgroup":
             places.update(dict.fromkeys(options.split(","), Path(point)))
-    known = ("cpu", "cpuacct", "blkio", "memory", "pids", "cpuset")
+    known = ("cpu", "cpuacct", "blkio", "memory", "pids", "cpuset", "freezer")
     return Hierarchy(False, *map(places.get, known))

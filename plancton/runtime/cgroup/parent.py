@@ -19,13 +19,32 @@ from plancton.runtime.cgroup.hierarchy import Hierarchy, hierarchy
 log = logging.getLogger("plancton")
 
 DEFAULT_INSTANCE = "root"
+_NOTES = {
+    Protection.IDLE: "",
+    Protection.USERS_IDLE: (
+        "this user's own processes go first, others do not; run Plancton as root to protect all"
+    ),
+    Protection.LOW_WEIGHT: "this kernel has no cpu.idle; Linux 5.15 and newer have",
+}
+"""How to get the full protection, where that is known without a look."""
 
 
 class ParentCgroup:
     """The parent cgroup of one instance's pilots."""
 
-    def __init__(self, instance: str, mounts: Path = Path("/proc/mounts")) -> None:
-        """Know the name; the place is known after ``configure``."""
+    def __init__(
+        self,
+        instance: str,
+        mounts: Path = Path("/proc/mounts"),
+        unit: str = "docker-{}.scope",
+        below: str = "",
+    ) -> None:
+        """Know the name; the place is known after ``configure``.
+
+        *unit* is how systemd's unit of a pilot is called, by the pilot's ID. With systemd the
+        slice lies *below* a cgroup, that of a user's own manager; empty: at the root.
+        """
+        self._unit, self._below = unit, f"{below}/" if below else ""
         self.base = "plancton" if instance == DEFAULT_INSTANCE else f"plancton-{instance}"
         self.name: str | None = None
         """What Docker is told as cgroup parent; None: nothing, its default is used."""
@@ -49,7 +68,9 @@ class ParentCgroup:
             # A dash nests slices: plancton-x.slice lies in plancton.slice and shares its class.
             self.name = f"{self.base}.slice"
             top = "plancton.slice"
-            self._groups = (top,) if self.name == top else (top, f"{top}/{self.name}")
+            top_group = f"{self._below}{top}"
+            inner = () if self.name == top else (f"{top_group}/{self.name}",)
+            self._groups = (top_group, *inner)
         else:
             self.name = f"/{self.base}"
             self._groups = (self.base,)
@@ -80,14 +101,15 @@ class ParentCgroup:
         if self._hierarchy is None or self._hierarchy.cpu is None:
             return Protection.WEIGHT_ONLY
         places = [self._hierarchy.cpu / each for each in self._groups]
+        idle = Protection.USERS_IDLE if self._below else Protection.IDLE
         if any(kernel_file.read(place / "cpu.idle") == "1" for place in places):
             self._lower_io()
-            return Protection.IDLE
+            return idle
         if not self._systemd:
             self._create_group()
         if kernel_file.ensure(places[-1] / "cpu.idle", "1"):
             self._lower_io()
-            return Protection.IDLE
+            return idle
         name, lowest = ("cpu.weight", "1") if self._hierarchy.unified else ("cpu.shares", "2")
         if (places[-1] / "cpu.idle").exists():
             return Protection.WEIGHT_ONLY  # no right to write it
@@ -113,10 +135,8 @@ class ParentCgroup:
             kernel_file.ensure(place / f"{kind}.prio.class", "idle")
 
     def _note(self) -> str:
-        if self.protection is Protection.IDLE:
-            return ""
-        if self.protection is Protection.LOW_WEIGHT:
-            return "this kernel has no cpu.idle; Linux 5.15 and newer have"
+        if self.protection in _NOTES:
+            return _NOTES[self.protection]
         if self._hierarchy is None:
             return self.note
         cpu = self._hierarchy.cpu
@@ -165,9 +185,12 @@ class ParentCgroup:
         return self._hierarchy is not None and self._hierarchy.unified
 
     def siblings(self) -> tuple[Path, ...]:
-        """Return the cgroups beside it at the root of the tree, without those of any pilots."""
+        """Return the cgroups beside it at the root of the tree, without those of any pilots.
+
+        None where it does not lie at the root itself.
+        """
         root = self.controller("cpu")
-        if root is None:
+        if root is None or self._below:
             return ()
         try:
             with os.scandir(root) as entries:
@@ -195,13 +218,18 @@ class ParentCgroup:
         mount = self.controller(controller)
         return mount / self._groups[-1] if mount and self._groups else None
 
+    def pilot_place(self, controller: str, id_: str) -> Path | None:
+        """Return one pilot's folder in the tree of a controller; None where there is none."""
+        mount = self.controller(controller)
+        return mount / self._pilot_group(id_) if mount and self._groups else None
+
     def memory_place(self, id_: str) -> str:
         """Return one pilot's folder in the tree of the memory controller; empty: there is none."""
         memory = self._hierarchy.memory if self._hierarchy else None
         return f"{memory}/{self._pilot_group(id_)}" if memory and self._groups else ""
 
     def _pilot_group(self, id_: str) -> str:
-        return f"{self._groups[-1]}/" + (f"docker-{id_}.scope" if self._systemd else id_)
+        return f"{self._groups[-1]}/" + (self._unit.format(id_) if self._systemd else id_)
 
     def _cpu_seconds(self, path: str) -> float | None:
         if self._hierarchy is None or self._hierarchy.cpuacct is None:

@@ -1,0 +1,1 @@
+"""Of pilots without a daemon."""
