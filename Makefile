@@ -1,9 +1,10 @@
 # Plancton. `make run` and `make test` do all the set-up by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick test-examples test-vm soak check image bench clean
+.PHONY: help run test test-quick test-examples test-vm test-worlds soak check image bench clean
 PY := .venv/bin/python
 IMAGE ?= plancton
 MINUTES ?= 4
+WORLDS ?= trixie sid
 QUICK := tests/unit tests/scenario tests/control tests/tui
 # Container images set it: each of the hundreds of processes of a test run would compile all anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -31,7 +32,12 @@ test-examples: ## run the recipes in examples/ and contrib/ for real (5 minutes,
 
 test-vm: ## test in a booted Debian: systemd, cgroup v2, a container image (a quarter of an hour, builds it once)
 	@scripts/setup vm
-	@.venv/bin/pytest tests/vm --timeout 900 $(ARGS)
+	@.venv/bin/pytest tests/vm --timeout 900 -m 'not world' $(ARGS)
+
+test-worlds: ## test with newer engines in booted Debians, and write docs/engines-tested.md: WORLDS="trixie sid" (half an hour each)
+	@for world in $(WORLDS); do scripts/setup vm $$world && \
+		.venv/bin/pytest tests/vm --timeout 900 -m world --release=$$world --record $(ARGS) || failed=1; \
+	done; exit $${failed:-0}
 
 soak: ## kill Plancton 200 times at random points, run the long tests, then walk at random: SEED=7 repeats, MINUTES=60 takes longer (12 minutes)
 	@scripts/setup test

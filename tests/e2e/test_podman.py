@@ -97,6 +97,8 @@ def test_podman_is_filled_refilled_adopted_and_emptied(
         assert service.status()["protection"] == "idle class"
         # It binds pilots at their creation; it cannot change them later.
         assert {len(pilot["bound_to"]) for pilot in service.status()["pilots"]} <= {0, 1}
+        until(lambda: all(pilot["cpu"] is not None for pilot in service.status()["pilots"]), 30)
+        assert all(pilot["memory_used"] for pilot in service.status()["pilots"])
         assert "at unix://" in service.run("doctor", config=True).stdout
         first = min(before)
         assert service.run("logs", first).stdout == "hello\n"

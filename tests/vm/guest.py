@@ -40,11 +40,16 @@ class Guest:
         *release* is one of Debian's. All *cpus* are cores of one socket, and so share a cache.
         """
         self.folder = folder
-        self.image = built(release)
+        self.release, self.image = release, built(release)
         self.cpus = cpus
         self.port = _free_port()
         self._machine: subprocess.Popen[bytes] | None = None
         self._master: subprocess.Popen[bytes] | None = None
+
+    @property
+    def python(self) -> str:
+        """The version of its Python: 3.11."""
+        return (self.image / "python").read_text().strip()
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -182,7 +187,7 @@ class Guest:
 def built(release: str = "bookworm") -> Path:
     """Return the folder of the guest's files, building them if there are none."""
     command = [str(ROOT / "scripts/guest"), release]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=900)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=1800)
     return Path(done.stdout.strip())
 
 

@@ -27,6 +27,7 @@ from plancton.engine.ports import RuntimeUnavailableError
 from plancton.runtime import idle_core_search
 from plancton.runtime.cgroup import ParentCgroup
 from plancton.runtime.docker.client import DockerClient, translate_errors
+from plancton.runtime.docker.data_root import data_root
 from plancton.runtime.docker.engine_url import DEFAULT_URL, EngineUrl
 from plancton.runtime.docker.image_remover import image_id
 from plancton.runtime.docker.limits import unenforced_limits
@@ -133,7 +134,7 @@ def _time(info: Mapping[str, Any]) -> Check:
 
 
 def _disk(info: Mapping[str, Any]) -> Check:
-    root = str(info.get("DockerRootDir") or "/")
+    root = data_root(info)
     try:
         free = shutil.disk_usage(root).free
     except OSError as error:

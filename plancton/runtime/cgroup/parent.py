@@ -36,13 +36,14 @@ class ParentCgroup:
         self,
         instance: str,
         mounts: Path = Path("/proc/mounts"),
-        unit: str = "docker-{}.scope",
+        unit: str = "",
         below: str = "",
     ) -> None:
         """Know the name; the place is known after ``configure``.
 
-        *unit* is how systemd's unit of a pilot is called, by the pilot's ID. With systemd the
-        slice lies *below* a cgroup, that of a user's own manager; empty: at the root.
+        *unit* is how systemd's unit of a pilot is called, by the pilot's ID; empty: as Docker and
+        Podman call it. With systemd the slice lies *below* a cgroup, that of a user's own manager;
+        empty: at the root.
         """
         self._unit, self._below = unit, f"{below}/" if below else ""
         self.base = "plancton" if instance == DEFAULT_INSTANCE else f"plancton-{instance}"
@@ -54,11 +55,13 @@ class ParentCgroup:
         self._hierarchy: Hierarchy | None = None
         self._groups: tuple[str, ...] = ()
         self._systemd = False
+        self._pilot_name = "{}"
         self._last_reading = self._earlier_seconds = 0.0
 
     def configure(self, info: Mapping[str, Any]) -> None:
         """Learn from Docker's ``/info`` which world this is, and prepare the parent."""
         self._systemd = info.get("CgroupDriver") == "systemd"
+        self._pilot_name = (self._systemd and self._unit) or _pilot_name(info)
         if any("rootless" in option for option in info.get("SecurityOptions") or ()):
             self.give_up("rootless Docker: its pilots cannot be put into the node's idle class")
             return
@@ -229,7 +232,7 @@ class ParentCgroup:
         return f"{memory}/{self._pilot_group(id_)}" if memory and self._groups else ""
 
     def _pilot_group(self, id_: str) -> str:
-        return f"{self._groups[-1]}/" + (self._unit.format(id_) if self._systemd else id_)
+        return f"{self._groups[-1]}/{self._pilot_name.format(id_)}"
 
     def _cpu_seconds(self, path: str) -> float | None:
         if self._hierarchy is None or self._hierarchy.cpuacct is None:
@@ -242,6 +245,14 @@ class ParentCgroup:
             if line.startswith("usage_usec "):
                 return int(line.split()[1]) / 1e6
         return None
+
+
+def _pilot_name(info: Mapping[str, Any]) -> str:
+    """Return how the engine calls the cgroup of a container, with {} for its ID."""
+    podman = "BuildahVersion" in info  # no other engine tells of that
+    if info.get("CgroupDriver") == "systemd":
+        return "libpod-{}.scope" if podman else "docker-{}.scope"
+    return "libpod-{}" if podman else "{}"
 
 
 def _holds_pilots(name: str) -> bool:

@@ -21,6 +21,7 @@ from plancton.runtime.docker.client import DockerClient, NonsenseError, api_erro
 from plancton.runtime.docker.connection import DockerConnection, if_needed
 from plancton.runtime.docker.cpusets import bind_container, check_cpusets, hold_container
 from plancton.runtime.docker.creator import PilotCreator
+from plancton.runtime.docker.data_root import data_root
 from plancton.runtime.docker.disk_meter import DiskMeter, places_of
 from plancton.runtime.docker.engine_host import other_machine
 from plancton.runtime.docker.launcher import DockerStarter, PilotLauncher, binding_told_apart
@@ -126,7 +127,7 @@ class DockerRuntime(DockerConnection):
 
     def _learn(self, client: DockerClient) -> None:
         self.info = client.info()
-        self.data_root = str(self.info.get("DockerRootDir") or "/")
+        self.data_root = data_root(self.info)
         elsewhere = other_machine(self.url, self.info)
         if elsewhere:
             self.parent.give_up(

@@ -101,6 +101,16 @@ def test_own_time_and_each_pilots_time_are_read(ports: Ports) -> None:
     assert parent.pilot_seconds("cd" * 32) is None
 
 
+@pytest.mark.parametrize("ports", ["v1-co", "v2", "v2-systemd"], indirect=True)
+def test_podman_calls_the_cgroups_of_its_containers_otherwise(ports: Ports) -> None:
+    """Its own name for each, below the same parent."""
+    systemd = ports.kind.endswith("systemd")
+    group = f"plancton.slice/libpod-{ID}.scope" if systemd else f"plancton/libpod-{ID}"
+    ports.group(group, used=2.5)
+    assert ports.parent(BuildahVersion="1.39.3").pilot_seconds(ID) == 2.5
+    assert ports.parent().pilot_seconds(ID) is None
+
+
 def test_own_time_never_falls_when_the_cgroup_is_made_anew(ports: Ports) -> None:
     """Systemd drops an empty slice, and its counter with it."""
     name = "plancton.slice" if ports.kind.endswith("systemd") else "plancton"
