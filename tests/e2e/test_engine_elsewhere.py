@@ -57,7 +57,7 @@ def test_a_rootless_set_up_of_which_everything_is_missing() -> None:
         (folder / "dockerd-rootless.sh").touch(0o755)
         command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         command += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
-        command += ["env", "-i", f"PATH={folder}", f"HOME={folder}", "LANG=C.UTF-8"]
+        command += ["env", "-u", "XDG_RUNTIME_DIR", f"PATH={folder}", f"HOME={folder}"]
         command += [PLANCTON, "doctor", "--rundir", f"{folder}/run"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
