@@ -61,7 +61,7 @@ class LastInstance:
     """Which instance the engine was of that used a run directory last, as its lock has it."""
 
     instance: str
-    url: EngineUrl
+    url: str
     config: str
     certs: str = ""
 
