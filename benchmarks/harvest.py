@@ -47,7 +47,7 @@ SETTLE = 3.0
 """Seconds before the rounds of an arm."""
 CYCLE = 0.2
 """Mean seconds of a burst and a wait: short, so that a round has many."""
-LEARN = 210.0
+LEARN = float(os.environ.get("LEARN", "600"))
 """Seconds that ``auto`` learns on an idle node, once for each efficiency."""
 SIMULATED, LEARNED = 3000.0, 1000.0
 """Seconds that are simulated, and of these not counted."""
