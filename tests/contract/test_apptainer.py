@@ -257,3 +257,15 @@ def test_without_apptainer_nothing_is_concluded(runtime: ApptainerRuntime) -> No
     with pytest.raises(RuntimeUnavailableError, match="not installed"):
         missing.pilots()
     assert only(runtime).live
+
+
+def test_a_bind_of_a_remote_configuration_leads_nowhere_else(runtime: ApptainerRuntime) -> None:
+    """By no link that a pilot may have made, as with Docker."""
+    scratch = public_folder("testscratch")
+    scratch.chmod(0o777)
+    (scratch / "sub").symlink_to("/etc")
+    remote = script("ls /x", binds=(f"{scratch}/sub:/x",)).bound_within((str(scratch),))
+    with pytest.raises(ActionError, match="link"):
+        runtime.start(remote)
+    assert runtime.pilots() == ()
+    shutil.rmtree(scratch)

@@ -13,6 +13,15 @@ _ULIMITS = (
 )
 
 
+_NEVER = {
+    "devices": "cannot be given to a pilot; leave it out",
+    "privileged": "pilots never get rights on the host; leave it out",
+    "cap_add": "pilots get no capabilities; leave it out",
+    "tmpfs": "is not to be had; bind a folder instead, or leave read_only out",
+}
+"""Keys that this engine cannot honour, whatever they say."""
+
+
 def is_local(image: str) -> bool:
     """Say whether an image is a file, or a folder, of the node."""
     return image.startswith("/")
@@ -63,21 +72,17 @@ def refusals(profile: Profile) -> Iterator[str]:
     """Yield the keys of a profile that this engine cannot honour, each with what to write."""
     if network_of(profile) not in ("host", "none"):
         yield f"network: {profile.network} is not to be had; write host or none"
-    if profile.devices:
-        yield "devices: cannot be given to a pilot; leave it out"
-    if profile.privileged:
-        yield "privileged: pilots never get rights on the host; leave it out"
-    if profile.cap_add:
-        yield "cap_add: pilots get no capabilities; leave it out"
-    if profile.tmpfs:
-        yield "tmpfs: is not to be had; bind a folder instead, or leave read_only out"
+    yield from (f"{key}: {why}" for key, why in _NEVER.items() if getattr(profile, key))
     if set(profile.security_opt) - {"no-new-privileges"}:
         yield "security_opt: only no-new-privileges, which always holds; leave it out"
     volumes = [bind for bind in profile.binds if not bind.startswith("/")]
     if volumes:
         yield f"binds: {volumes[0]!r} names a volume, which only Docker has; write a folder's path"
-    if user_of(profile) is None:
+    user = user_of(profile)
+    if user is None:
         yield f"user: {profile.user!r} must be numbers here, uid:gid"
+    elif user[0] == 0:
+        yield "user: root would have all rights on the node; write another user's number"
     unknown = sorted(set(profile.ulimits) - set(_ULIMITS))
     if unknown:
         yield f"ulimits: there is no {unknown[0]}"

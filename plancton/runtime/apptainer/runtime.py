@@ -36,10 +36,10 @@ from plancton.runtime.apptainer.pilot_cgroup import PilotCgroup
 from plancton.runtime.apptainer.pilot_folder import PilotFolder, folders_in
 from plancton.runtime.cgroup import ParentCgroup, PilotMemory
 from plancton.runtime.docker import container_spec
+from plancton.runtime.docker.bind_sources import BindSources
 from plancton.runtime.docker.disk_meter import Places
 from plancton.runtime.docker.pilots import Inspection, NoPilotError, pilot_from, started_pilot
 from plancton.runtime.job_features import HINTS_FOLDER, JobFeatures
-from plancton.runtime.path_probe import PathProbe, ProbeError
 
 _LOST = 137
 """Exit code of a pilot whose shim was killed with it."""
@@ -64,6 +64,7 @@ class ApptainerRuntime:
         oom_score_adj: Callable[[], int] = lambda: 1000,
         features: JobFeatures | None = None,
         node: str = "",
+        bind_sources: BindSources | None = None,
     ) -> None:
         """Manage the pilots of *instance*, each in a folder of its own below *folder*."""
         self.data_root = str(images.folder)
@@ -72,7 +73,7 @@ class ApptainerRuntime:
         self._oom_score_adj, self._node = oom_score_adj, node
         self._features = features or JobFeatures(None)
         self._memory = PilotMemory(parent)
-        self._probe = PathProbe()
+        self._bind_sources = bind_sources or BindSources()
         self._features_swept = False
         self.ignored: tuple[str, ...] = ()
         self.requests = 0
@@ -85,7 +86,7 @@ class ApptainerRuntime:
 
     def close(self) -> None:
         """End what hangs."""
-        self._probe.close()
+        self._bind_sources.close()
 
     def _check(self) -> None:
         """Raise RuntimeUnavailableError where pilots cannot run on this node."""
@@ -102,17 +103,20 @@ class ApptainerRuntime:
         del doubted  # what is looked at is the truth itself
         self._check()
         self.requests += 1
-        found, ignored = [], []
+        found, ignored, listed = [], [], []
         for folder in folders_in(self.folder):
             task = folder.task()
             try:
                 if task is None:
                     self._forget(folder)
                 else:
-                    found.append(self._pilot(folder, task))
+                    found.append(pilot := self._pilot(folder, task))
+                    mounts = {"Mounts": task["mounts"], "Names": [folder.name]}
+                    listed.append({**mounts, "State": pilot.state})
             except (NoPilotError, KeyError, TypeError, ValueError) as error:
                 ignored.append(f"{folder.place} is no pilot of ours: {error}")
         self.ignored = tuple(ignored)
+        self._bind_sources.note_pilots(listed)
         if not self._features_swept:
             self._features_swept = True
             self._features.remove_others([pilot.name for pilot in found])
@@ -179,15 +183,15 @@ class ApptainerRuntime:
         for refusal in refusals(profile):
             raise ActionError(f"profile {profile.name}: {refusal}")
         image, id_ = self._image(profile, image_id)
-        self._check_binds(profile)
         if cpus and not set(cpus) <= set(self.installation.cpus):
             raise NotBoundError(f"not all of the CPUs {cpus} are to be had")
         folder = PilotFolder(self.folder / name)
         try:
-            folder.make(*self._task(folder, profile, image, id_, cpus, held_to))
-            if cpus:
-                folder.note_bound()
-            launch(folder, self._slice)
+            with self._bind_sources.mounted(name, profile, str(os.getpid())) as bound:
+                folder.make(*self._task(folder, bound, image, id_, cpus, held_to))
+                if cpus:
+                    folder.note_bound()
+                launch(folder, self._slice)
         except OSError as error:
             self._undo(folder)
             raise ActionError(f"cannot start: {error}") from error
@@ -205,20 +209,6 @@ class ApptainerRuntime:
         elif here := self.images.find(profile.image):
             return here[1], here[0]
         raise ImageMissingError(f"no image {profile.image} on the node")
-
-    def _check_binds(self, profile: Profile) -> None:
-        """Raise ActionError for what cannot be bound, or does not answer."""
-        sources = [bind.split(":")[0] for bind in profile.binds]
-        try:
-            places = self._probe.look(sources) if sources else {}
-        except ProbeError as error:
-            raise ActionError(f"profile {profile.name}: {error}") from error
-        for source in sources:
-            if places[source].errno:
-                raise ActionError(
-                    f"profile {profile.name}: {source}: {os.strerror(places[source].errno)}; "
-                    "create it, or correct binds"
-                )
 
     def _task(
         self,
@@ -261,6 +251,7 @@ class ApptainerRuntime:
             "name": name,
             "labels": labels,
             "image_id": image_id,
+            "mounts": [_mount(bind) for bind in profile.binds],
             "command": command_line(self.installation.program, profile, str(image), told.binds),
             "user": user_of(profile) if os.geteuid() == 0 else None,
             "cwd": "/",
@@ -313,6 +304,7 @@ class ApptainerRuntime:
             oom_score_adj=self._oom_score_adj,
             features=self._features,
             node=self._node,
+            bind_sources=self._bind_sources,
         )
 
     def bind(self, pilot: Pilot, cpus: tuple[int, ...]) -> None:
@@ -362,3 +354,9 @@ class ApptainerRuntime:
         folder.remove()
         text = b"".join(lines).decode("utf-8", "replace")
         return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
+
+
+def _mount(bind: str) -> dict[str, object]:
+    """Return a bind as a listing has it: where it leads, and whether the pilot may write there."""
+    source, _, options = container_spec.bind_parts(bind)
+    return {"Source": source, "RW": "rw" in options}

@@ -89,6 +89,7 @@ def test_a_bare_reference_is_of_a_registry_of_dockers_kind(image: str, source: s
         ({"security_opt": ("seccomp=unconfined",)}, "security_opt"),
         ({"binds": ("volume:/v",)}, "binds"),
         ({"user": "daemon"}, "user"),
+        ({"user": "0:0"}, "user"),
         ({"ulimits": {"locks": {"soft": 1, "hard": 1}}}, "ulimits"),
     ],
 )
