@@ -113,6 +113,6 @@ def test_a_user_runs_pilots_of_his_own(node: Guest) -> None:
     node.run(f"{plancton} start --config {home}/c.yaml {places}", 180, user="carl")
     own = f"/sys/fs/cgroup/user.slice/user-{uid}.slice/user@{uid}.service/plancton.slice"
     soon(lambda: node.call(f"ls -d {own}/*/*.service/pilot").returncode == 0)
-    assert node.run(f"cat {own}/cpu.idle") == "1"
+    soon(lambda: node.run(f"cat {own}/plancton-u{uid}.slice/cpu.idle") == "1")
     node.run(f"{plancton} force-stop --rundir {home}/run", 120, user="carl")
     assert node.call(f"ls -d {own}/*/*.service/pilot").returncode != 0
