@@ -107,7 +107,9 @@ def test_a_frozen_pilot_gives_its_memory_back(node: Guest, kind: str) -> None:
     """Most of it; thawed it computes rightly with all of it, and its swap is bounded again."""
     make = {
         "disk": "fallocate -l 1G /swap && chmod 600 /swap && mkswap -q /swap && swapon /swap",
-        "zram": "modprobe zram && d=$(zramctl -f -s 1G) && mkswap -q $d && swapon $d",
+        # Whoever looks at a new device holds it for a moment.
+        "zram": "modprobe zram && udevadm settle && d=$(zramctl -f -s 1G || (sleep 5; "
+        "zramctl -f -s 1G)) && mkswap -q $d && swapon $d",
     }
     node.run(f"swapoff -a; {make[kind]}", 120)
     before = available(node)
