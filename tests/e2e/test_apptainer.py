@@ -138,5 +138,5 @@ def test_an_image_of_a_registry_is_pulled_and_run(
     service.start()
     until(lambda: len(service.names()) == 2, 180)
     first = {pilot["image_id"] for pilot in service.status()["pilots"]}
-    (stored,) = (service.folder / "state/images").glob("*.sif")
+    (stored,) = (service.folder / "state/images" / INSTANCE).glob("*.sif")
     assert first == {f"sha256:{stored.stem}"}

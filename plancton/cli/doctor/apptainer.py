@@ -12,7 +12,7 @@ from plancton.runtime.apptainer.command import refusals
 from plancton.runtime.apptainer.images import ImageFiles
 from plancton.runtime.apptainer.installation import Installation
 from plancton.runtime.apptainer.launch import pilots_parent
-from plancton.service.container_engines import engine_url
+from plancton.service.container_engines import engine_url, images_folder
 from plancton.service.container_engines.apptainer import SCHEME
 from plancton.service.instance import instance_name
 from plancton.service.process.paths import Paths
@@ -34,7 +34,8 @@ def check_apptainer(config: Config, paths: Paths) -> Iterator[Check]:
         yield Check("apptainer", "FAIL", word, mend)
         return
     yield Check("apptainer", "OK", f"{here.version() or 'no version told'}, {here.program}")
-    parent = pilots_parent(instance_name(config))
+    instance = instance_name(config)
+    parent = pilots_parent(instance)
     world = here.world()
     parent.configure(world)
     verdict = "WARN" if parent.protection.incomplete else "OK"
@@ -43,7 +44,7 @@ def check_apptainer(config: Config, paths: Paths) -> Iterator[Check]:
     for profile in config.pilots:
         for refusal in refusals(profile):
             yield Check("profile", "FAIL", f"pilots[{profile.name}].{refusal}")
-    files = ImageFiles(paths.statedir / "images", lambda: here.program)
+    files = ImageFiles(images_folder(paths) / instance, lambda: here.program)
     for image in sorted({profile.image for profile in config.pilots}):
         if files.find(image):
             yield Check("image", "OK", f"{image} is on the node")

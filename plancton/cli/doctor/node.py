@@ -22,7 +22,7 @@ from plancton.cli.render import table
 from plancton.config.load import ConfigError, load
 from plancton.config.schema import Config
 from plancton.config.units import format_size
-from plancton.engine.model.node import Limit, Protection
+from plancton.engine.model.node import Limit
 from plancton.engine.ports import RuntimeUnavailableError
 from plancton.runtime import idle_core_search
 from plancton.runtime.cgroup import ParentCgroup
@@ -110,7 +110,7 @@ def _docker(url: EngineUrl, info: Mapping[str, Any]) -> Check:
 
 def _cgroup(parent: ParentCgroup, info: Mapping[str, Any]) -> Check:
     world = f"cgroup v{info.get('CgroupVersion', '1')}, {info.get('CgroupDriver')} driver"
-    verdict = "WARN" if parent.protection is Protection.WEIGHT_ONLY else "OK"
+    verdict = "WARN" if parent.protection.incomplete else "OK"
     return Check("protection", verdict, f"{parent.protection.value} ({world})", parent.note)
 
 

@@ -20,7 +20,7 @@ _PULL_TIMEOUT = 1800.0
 
 
 class ImageFiles:
-    """Where images lie: those pulled are files below *folder*, called by their ID."""
+    """Where an instance's images lie: those pulled are files in a folder, called by their ID."""
 
     def __init__(self, folder: Path, program: Callable[[], str]) -> None:
         """Keep pulled ones in *folder*; *program* returns Apptainer's path."""
@@ -118,10 +118,10 @@ class ImageFiles:
 class ApptainerImages(ImagePuller):
     """Implements ``ports.Images`` on files of the node."""
 
-    def __init__(self, files: ImageFiles, clock: Clock, used: Callable[[], frozenset[str]]) -> None:
-        """Keep *files* fresh; *used* returns the IDs that others than the engine need."""
+    def __init__(self, files: ImageFiles, clock: Clock) -> None:
+        """Keep *files* fresh."""
         super().__init__(clock)
-        self._files, self._used = files, used
+        self._files = files
 
     def store(self) -> AbstractContextManager[ImageStore]:
         """Return the files."""
@@ -131,7 +131,7 @@ class ApptainerImages(ImagePuller):
         self, wanted: Mapping[str, str | None], keep: int, pinned: frozenset[str]
     ) -> tuple[RemovedImage, ...]:
         """Remove pulled files that nobody needs."""
-        return self._files.remove_superseded(wanted, pinned | self._used(), keep)
+        return self._files.remove_superseded(wanted, pinned, keep)
 
 
 def _digest(path: Path) -> str:

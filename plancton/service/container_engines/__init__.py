@@ -1,6 +1,12 @@
 """What runs pilots on this node: Docker, Podman by Docker's API, or Apptainer."""
 
-from plancton.service.container_engines.choice import container_engine, engine_url
-from plancton.service.container_engines.port import ContainerEngine, Helper, ImageHelper
+from plancton.service.container_engines.choice import container_engine, engine_url, images_folder
+from plancton.service.container_engines.port import ContainerEngine, Helper
 
-__all__ = ["ContainerEngine", "Helper", "ImageHelper", "container_engine", "engine_url"]
+__all__ = [
+    "ContainerEngine",
+    "Helper",
+    "container_engine",
+    "engine_url",
+    "images_folder",
+]

@@ -19,7 +19,6 @@ from plancton.runtime.cgroup import ParentCgroup
 from plancton.service.container_engines.port import Helper, RuntimeParts
 from plancton.service.process.clock import SystemClock
 from plancton.service.process.paths import Paths
-from plancton.service.state_file import good_images_of_others
 
 SCHEME = "apptainer:"
 
@@ -28,11 +27,10 @@ class ApptainerEngine:
     """Implements ``ContainerEngine``; the pilots of each instance have a folder."""
 
     def __init__(self, url: str, images: Path) -> None:
-        """Keep pilots in the folder that *url* names, and pulled images in *images*."""
+        """Keep pilots below the folder that *url* names, and what is pulled below *images*."""
         self.url = url
-        self._folder = Path(url.removeprefix(SCHEME))
+        self._folder, self._images = Path(url.removeprefix(SCHEME)), images
         self._installation = Installation()
-        self._files = ImageFiles(images, lambda: self._installation.program)
 
     def parent(self, instance: str) -> ParentCgroup:
         """Return the parent of an instance's pilots."""
@@ -44,7 +42,7 @@ class ApptainerEngine:
         if why:
             raise RuntimeUnavailableError(why)
         parent.configure(self._installation.world())
-        return str(self._files.folder)
+        return str(self._images)
 
     def runtime(self, parts: RuntimeParts) -> ApptainerRuntime:
         """Return an instance's pilots."""
@@ -53,7 +51,7 @@ class ApptainerEngine:
             parts.instance,
             parts.clock,
             parts.parent,
-            self._files,
+            self._files(parts.instance),
             self._installation,
             oom_score_adj=lambda: parts.config().protect.oom_score_adj,
             features=parts.features,
@@ -62,9 +60,11 @@ class ApptainerEngine:
 
     def images(self, instance: str, paths: Paths, config: Config) -> ApptainerImages:
         """Return the files that are images."""
-        del config
-        state = paths.state_file(instance)
-        return ApptainerImages(self._files, SystemClock(), lambda: good_images_of_others(state))
+        del paths, config
+        return ApptainerImages(self._files(instance), SystemClock())
+
+    def _files(self, instance: str) -> ImageFiles:
+        return ImageFiles(self._images / instance, lambda: self._installation.program)
 
     def helpers(self, instance: str, wake: Callable[[str], None]) -> Mapping[str, Helper]:
         """Return what hears of ends."""

@@ -43,8 +43,13 @@ def _is_there(url: str) -> bool:
 def container_engine(url: EngineUrl, paths: Paths) -> ContainerEngine:
     """Return the engine that a URL names."""
     if url.startswith(SCHEME):
-        return ApptainerEngine(url, paths.statedir / "images")
+        return ApptainerEngine(url, images_folder(paths))
     return DockerEngine(url)
+
+
+def images_folder(paths: Paths) -> Path:
+    """Return where Apptainer's images are pulled to, a folder for each instance."""
+    return paths.statedir / "images"
 
 
 def _apptainer_url(paths: Paths) -> EngineUrl:
